@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: N818 - the classes are named by what happened, as PermissionDenied is
+"""What can go wrong, named by what the caller can do about it.
+
+::
+
+    PypacError                               catches everything below              exit 1
+    ├── ProfileError      (ValueError)       correct the profile                   exit 2
+    ├── NotRunning        (LookupError)      start the program, or wait for it     exit 1
+    ├── PermissionDenied  (PermissionError)  grant what the remedy names           exit 3
+    ├── Unsupported                          ask for what this system can do       exit 3
+    ├── BackendUnavailable                   install or start the audio system     exit 3
+    ├── DeviceGone                           plug it in again, or pick another     exit 1
+    ├── OutputFailed      (OSError)          make room, or write somewhere else    exit 1
+    └── SessionClosed                        open a new session                    exit 1
+
+``exit_code`` is what the command line ends with. Events of the stream (a gap, an xrun, a program
+that went away) are no errors: they are data, in the ledger and on the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "BackendUnavailable",
+    "DeviceGone",
+    "NotRunning",
+    "OutputFailed",
+    "PermissionDenied",
+    "ProfileError",
+    "ProfileMistake",
+    "PypacError",
+    "SessionClosed",
+    "Unsupported",
+]
+
+
+class PypacError(Exception):
+    """Anything that PyPAC-OBS raises on purpose.
+
+    ``message`` says what happened, ``remedy`` what the user can do about it ("" where nothing is
+    known), and ``native_code`` is the operating system's own number for it, where there is one.
+    The remedy is also shown below the message in a traceback.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, remedy: str = "", native_code: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.native_code = native_code
+        if remedy:
+            self.add_note(remedy)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileMistake:
+    """One mistake in a profile: where it is, what was expected there and what was found.
+
+    ``line`` and ``column`` count from 1; both are 0 where there is no text to point into (a
+    missing file, a profile built from Python objects). ``path`` is written like
+    ``tracks.voice.from[1]`` and is empty for the file as a whole. ``nearest`` is the valid name
+    that comes closest to what was found, or None.
+
+    >>> print(ProfileMistake("a.yaml", 7, 11, "tracks.game.from", "a source", '"gane"', "game"))
+    a.yaml:7:11: tracks.game.from: expected a source, found "gane"; did you mean "game"?
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    expected: str
+    found: str
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        path = f" {self.path}:" if self.path else ""
+        hint = f'; did you mean "{self.nearest}"?' if self.nearest is not None else ""
+        return f"{where}:{path} expected {self.expected}, found {self.found}{hint}"
+
+
+class ProfileError(PypacError, ValueError):
+    """The profile is wrong: ``mistakes`` holds every mistake, and ``str()`` prints one per line."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Iterable[ProfileMistake]) -> None:
+        self.mistakes: tuple[ProfileMistake, ...] = tuple(mistakes)
+        super().__init__(
+            "\n".join(map(str, self.mistakes)),
+            remedy="Correct the profile; docs/profile.md lists every key.",
+        )
+        self.args = (self.mistakes,)  # what pickle calls the class with
+
+
+class NotRunning(PypacError, LookupError):
+    """No running program matches. In a profile this is a normal state, never an error."""
+
+
+class PermissionDenied(PypacError, PermissionError):
+    """The system refuses what was asked: the audio server, a process, a port, a priority."""
+
+    exit_code = 3
+
+
+class Unsupported(PypacError):
+    """This system, this build or this version cannot do what was asked."""
+
+    exit_code = 3
+
+
+class BackendUnavailable(PypacError):
+    """The audio system is missing, not running, or too old."""
+
+    exit_code = 3
+
+
+class DeviceGone(PypacError):
+    """A device that was in use has been unplugged or switched off."""
+
+
+class OutputFailed(PypacError, OSError):
+    """An output can take no more (the disk is full, the folder unwritable). The others go on.
+
+    ``errno`` equals ``native_code``.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", native_code: int | None = None) -> None:
+        super().__init__(message, remedy=remedy, native_code=native_code)
+        self.errno = native_code
+
+
+class SessionClosed(PypacError):
+    """The session has ended: it has no more audio to give, and cannot be changed any more."""
