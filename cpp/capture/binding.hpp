@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "capture/process_table.hpp"
+#include "capture/selector.hpp"
+
+namespace pypac {
+
+/// What an audio stream is, as far as selectors care.
+enum class StreamKind : std::uint8_t {
+  playback,    // a program's output
+  re_emitter,  // plays what others gave it (an equaliser, a loopback): taken only if named
+  own,         // ours: never taken
+  input,       // a microphone or a virtual source
+};
+
+/// Who an audio stream belongs to, by every name there is.
+struct StreamIdentity {
+  std::uint64_t serial = 0;  // unique in the audio system's life
+  StreamKind kind = StreamKind::playback;
+  std::int64_t pid = 0;              // 0: unknown
+  std::string binary;                // what the stream says its program file is
+  std::string application_name;      // "Discord"
+  std::string node_name;             // of the stream; of the device for an input
+  std::string description;           // of the device for an input
+  std::string portal_app_id;         // Flatpak: "com.discordapp.Discord"
+  bool is_default = false;           // the system's default input
+  std::vector<ProcessEntry> lineage; // the process and its ancestors, nearest first
+
+  /// Enough is known to tell it from any other program, by name.
+  [[nodiscard]] bool known() const noexcept;
+};
+
+enum class Presence : std::uint8_t {
+  not_running,  // no program matches (device: it is not there)
+  no_stream,    // a program matches and has no audio
+  bound,        // there are streams
+};
+
+/// What one source is bound to now.
+struct Binding {
+  Presence presence = Presence::not_running;
+  std::vector<std::uint64_t> serials;  // ascending
+  std::vector<std::int64_t> pids;      // of running programs that match, with audio or not
+};
+
+/// Distance from the stream to what a pattern names: 0 the program itself, 1 its parent...
+inline constexpr int kNoMatch = -1;
+
+/// [any-thread] The distance at which the nearest of `patterns` matches, or kNoMatch.
+[[nodiscard]] int match_distance(std::span<const std::string> patterns,
+                                 const StreamIdentity& stream);
+
+/// [any-thread] True if the selector alone, without a look at others or at `pick`, takes the stream.
+[[nodiscard]] bool selects(const Selector& selector, const StreamIdentity& stream);
+
+/// [any-thread] Applies all selectors to all streams: one binding for each selector.
+///
+/// Each stands for itself but for one rule: where `process` selectors match a stream through its
+/// ancestors, those that match nearer take it from the others. Example: `music: Spotify` was started
+/// from `voice: Discord`; it goes to music only.
+[[nodiscard]] std::vector<Binding> bind_sources(std::span<const Selector> selectors,
+                                                std::span<const StreamIdentity> streams,
+                                                const ProcessTable& processes);
+
+}  // namespace pypac

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture/selector.hpp"
+#include "core/time.hpp"
+#include "plugin/source.hpp"
+#include "timeline/clock_domain.hpp"
+
+namespace pypac {
+
+struct PipewireOptions {
+  std::string remote;                      // name or path of the daemon's socket; empty: as PipeWire does
+  std::uint32_t timeline_rate = 48000;     // of the session
+  std::uint32_t capacity_frames = 48000;   // of each source's ring
+  bool meter_streams = false;              // measure the peak of every stream, for streams()
+  std::shared_ptr<ClockDomain> domain;     // empty: a new one
+};
+
+/// What a source's silence means, or that there is none.
+enum class SourceState : std::uint8_t {
+  not_running,   // no program matches
+  no_stream,     // the program runs and has no audio stream
+  starting,      // a stream was found; its first frame has not come
+  capturing,     // frames come
+  paused,        // every stream is paused by its program
+  muted,         // every playing stream is muted, or its volume is 0
+  frozen,        // a bound program is stopped (SIGSTOP): the audio system waits for it
+  stalled,       // linked, and no frame comes
+  backend_lost,  // the audio system went away
+};
+
+/// A stream as a user knows it.
+struct StreamView {
+  std::uint64_t serial = 0;
+  std::uint32_t node_id = 0;
+  std::int64_t pid = 0;  // 0: unknown
+  std::string program;   // file name of the program
+  std::string application_name;
+  std::string portal_app_id;
+  std::string media_name;
+  std::string node_name;
+  std::string kind;      // playback, re_emitter, input, own
+  std::string state;     // running, idle, suspended, creating, error
+  std::string sink;      // name of the device it plays to; empty: none
+  bool playing = false;  // running, and not paused by its program
+  bool muted = false;
+  double volume = 1.0;      // as sliders show it: the cube root of the amplitude
+  double volume_db = 0.0;   // of the amplitude; -inf at 0
+  double peak_db = 0.0;     // dBFS since the last call; NaN: not measured
+  std::uint32_t sample_rate = 0;  // the program's own; 0: unknown
+  std::uint32_t channels = 0;
+};
+
+/// A stream that a source is bound to.
+struct BoundStream {
+  std::uint64_t serial = 0;
+  std::uint32_t node_id = 0;
+  std::int64_t pid = 0;
+  std::string program;
+  std::string application_name;
+  std::string state;  // running, idle, suspended, creating, error
+  bool muted = false;
+  bool frozen = false;
+};
+
+struct SourceStatus {
+  std::string name;
+  SourceState state = SourceState::not_running;
+  std::string reason;  // one plain sentence
+  std::vector<BoundStream> streams;
+  std::vector<std::int64_t> pids;  // running programs that match, with audio or not
+  std::uint64_t packets = 0;       // pushed since start()
+};
+
+/// The audio graph, for `doctor` and the live view.
+struct PipewireServer {
+  bool connected = false;
+  std::string library_version;
+  std::string server_version;
+  std::string default_sink;
+  std::string default_source;
+  std::string driver;           // the node whose clock drives the captured graph
+  std::uint32_t quantum = 0;    // frames in a cycle; 0: no cycle yet
+  std::uint32_t rate = 0;
+  std::uint64_t cycles = 0;       // callbacks seen
+  std::uint64_t lost_cycles = 0;  // of those the graph counted and we did not see
+  std::uint64_t reconnects = 0;
+  bool realtime = false;          // of the capture thread
+  int realtime_priority = 0;
+  std::string realtime_refusal;   // why not; empty while realtime
+  std::vector<std::string> frozen_programs;  // that hold the graph up now
+};
+
+struct PipewireAvailability {
+  bool loadable = false;
+  std::string version;
+  std::string reason;  // why not
+};
+
+/// Captures programs and inputs from PipeWire, each apart, all on one clock.
+///
+/// One node with one mono port a captured channel, linked explicitly to the programs' own ports: the
+/// user's links, volumes and default devices are left alone. Everything below is [control-thread]; the
+/// capture thread is PipeWire's.
+///
+///     PipewireCapture capture({});
+///     auto game = capture.add_source("game", {.patterns = {"cs2.exe"}});
+///     game->start(clock.now());
+///     // a pump reads game->feed()
+class PipewireCapture {
+ public:
+  /// Can the library be loaded here? Says nothing of a daemon.
+  [[nodiscard]] static PipewireAvailability probe();
+
+  /// Connects. Throws Failure(backend_unavailable, permission_denied, unsupported).
+  explicit PipewireCapture(PipewireOptions options);
+  ~PipewireCapture();
+  PipewireCapture(const PipewireCapture&) = delete;
+  PipewireCapture& operator=(const PipewireCapture&) = delete;
+
+  /// Also while running. The source stays valid when this object is gone, but gets no more frames.
+  /// start() of any source fixes frame 0 for all. Throws Failure(invalid_argument) where a pattern or
+  /// the number of channels (1..8) cannot be.
+  [[nodiscard]] std::shared_ptr<Source> add_source(std::string name, Selector selector,
+                                                   std::uint32_t channels = 2);
+
+  [[nodiscard]] std::shared_ptr<ClockDomain> domain() const noexcept;
+
+  /// Waits until the graph runs and all that is there to be captured is linked. False: not in time.
+  [[nodiscard]] bool wait_until_running(std::chrono::milliseconds timeout);
+
+  /// Every stream and input, sorted by serial.
+  [[nodiscard]] std::vector<StreamView> streams();
+
+  [[nodiscard]] std::size_t source_count() const;
+  [[nodiscard]] SourceStatus source_status(std::size_t index);
+  [[nodiscard]] PipewireServer server_info();
+
+  /// What `selector` would bind to now, without capturing it.
+  [[nodiscard]] SourceStatus preview(const Selector& selector);
+
+  /// No packet is pushed once this has returned. Final.
+  void stop() noexcept;
+
+ private:
+  class Session;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace pypac
