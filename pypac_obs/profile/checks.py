@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""What a single value of a profile may be, as annotations for the model's fields.
+
+Each check looks at the value as the user wrote it and raises ``problem(...)``, which says what was
+expected in the words of the profile. Nothing is converted on the way: ``"5"`` is no number.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+__all__ = [
+    "PROBLEM",
+    "Between",
+    "Check",
+    "Many",
+    "OneOf",
+    "check_name",
+    "check_process",
+    "check_text",
+    "describe",
+    "listed",
+    "nearest",
+    "printable",
+    "problem",
+]
+
+PROBLEM = "profile_problem"
+LONGEST_TEXT = 256
+LARGEST_PID = 2**32 - 1  # Windows counts in 32 bits, Linux stays below
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+_WINDOWS_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]) *(\..*)?", re.IGNORECASE)
+
+
+def problem(
+    expected: str, found: str, choices: Iterable[str] = (), word: str = ""
+) -> PydanticCustomError:
+    """The error that every check raises; ``word`` is what ``choices`` are compared with."""
+    context = {"expected": expected, "found": found, "choices": tuple(choices), "word": word}
+    return PydanticCustomError(PROBLEM, "expected {expected}, found {found}", context)
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that looks most like ``word`` whatever its case, or None if none comes close.
+
+    >>> nearest("Discrod", ["game", "discord"])
+    'discord'
+    """
+    if not word or len(word) > LONGEST_TEXT:
+        return None
+    by_lower_case = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
+    return by_lower_case[close[0]] if close else None
+
+
+def listed(choices: Iterable[str], last: str = "or") -> str:
+    """Names choices for a message, cut short where they are many: "a, b or c"."""
+    names = [printable(choice) for choice in choices]
+    if len(names) > 10:
+        return ", ".join(names[:9]) + f" {last} {len(names) - 9} more"
+    return f" {last} ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def printable(text: str, longest: int = 60) -> str:
+    """The text on one line, cut short, without characters that could upset a terminal."""
+    cut = text if len(text) <= longest else text[: longest - 3] + "..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+
+
+def describe(value: object) -> str:
+    """Says in a few words what was found."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{printable(value)}"'
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a huge number"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, Mapping):
+        return "a mapping with " + listed(map(str, value), "and") if value else "an empty mapping"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    return f"a Python {type(value).__name__}"
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """Runs ``function`` on the raw value; ``json`` is added to the JSON Schema of the field."""
+
+    function: Callable[[Any], Any]
+    json: Mapping[str, Any] | None = None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.function, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), **(self.json or {})}
+
+
+@dataclass(frozen=True)
+class Between:
+    """A number from ``lowest`` to ``highest``; a whole one where the field is an int."""
+
+    lowest: float
+    highest: float
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        numbers = (int,) if source is int else (int, float)
+        kind = "a whole number" if source is int else "a number"
+
+        def check(value: Any) -> Any:
+            right_type = isinstance(value, numbers) and not isinstance(value, bool)
+            if not right_type or not self.lowest <= value <= self.highest:  # NaN compares false
+                raise problem(f"{kind} from {self.lowest} to {self.highest}", describe(value))
+            return value
+
+        return core_schema.no_info_before_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "minimum": self.lowest, "maximum": self.highest}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of the field's Literal values, of the same type: neither ``1.0`` nor ``true`` is 1."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        choices = get_args(source)
+        words = [str(c).lower() if isinstance(c, bool) else str(c) for c in choices]
+
+        def check(value: Any) -> Any:
+            if not any(type(value) is type(c) and value == c for c in choices):
+                if all(isinstance(c, str) for c in choices):
+                    raise problem(listed(words), describe(value), words, str(value))
+                number = "" if isinstance(choices[0], bool) else "the number "
+                raise problem(number + listed(words), describe(value))
+            return value
+
+        return core_schema.no_info_before_validator_function(check, handler(source))
+
+
+@dataclass(frozen=True)
+class Many:
+    """A list; where ``or_one`` is set, a single item is the short form of a list of one."""
+
+    or_one: bool = True
+    least: int = 1
+    most: int = 256
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        def check(value: Any) -> Any:
+            if not isinstance(value, list | tuple):
+                if not self.or_one:
+                    raise problem("a list", describe(value))
+                return (value,)
+            if not self.least <= len(value) <= self.most:
+                found = f"{len(value)} of them" if value else "an empty list"
+                raise problem(f"a list of {self.least} to {self.most} items", found)
+            return tuple(value)
+
+        return core_schema.no_info_before_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        array = {**handler(schema), "minItems": self.least, "maxItems": self.most}
+        return {"anyOf": [array["items"], array]} if self.or_one else array
+
+
+def check_text(value: Any) -> Any:
+    """Text of 1 to 256 characters on one line."""
+    if (
+        not isinstance(value, str)
+        or not 1 <= len(value) <= LONGEST_TEXT
+        or not value.strip()
+        or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in value)
+    ):
+        raise problem(f"text of 1 to {LONGEST_TEXT} characters on one line", describe(value))
+    return value
+
+
+def check_process(value: Any) -> Any:
+    """A program's name, a pattern of names, or a PID."""
+    if isinstance(value, str):
+        return check_text(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise problem("a program's name, a pattern or a PID", describe(value))
+    if value == 0:
+        raise problem("a PID above 0 (for the whole system use {system: true})", describe(value))
+    if not 0 < value <= LARGEST_PID:
+        raise problem(f"a PID from 1 to {LARGEST_PID}", describe(value))
+    return value
+
+
+def check_name(value: Any) -> Any:
+    """The name of a source or track, which may become a file's name on any system."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise problem(
+            "a name of 1 to 64 characters out of A-Z a-z 0-9 space . _ -, "
+            "the first a letter or digit",
+            describe(value),
+        )
+    if value[-1] in ". ":
+        raise problem("a name that does not end in a dot or space", describe(value))
+    if _WINDOWS_DEVICE.fullmatch(value):
+        raise problem("a name that Windows does not reserve for a device", describe(value))
+    return value

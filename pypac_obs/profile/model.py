@@ -1,0 +1,574 @@
+# SPDX-License-Identifier: MIT
+"""What a profile says, as frozen and typed values.
+
+The names of the fields are those of the YAML keys, save two that Python does not allow:
+``TrackRule.sends`` is the key ``from`` and ``ProcessSource.except_`` the key ``except``. A model
+that is built directly raises pydantic's own ValidationError (a ValueError); ``load_profile``,
+``parse_profile`` and ``Profile.from_dict`` raise ProfileError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import GenericAlias
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+
+from pypac_obs.profile import references
+from pypac_obs.profile.checks import (
+    Between,
+    Check,
+    Many,
+    OneOf,
+    check_name,
+    check_process,
+    check_text,
+    describe,
+    listed,
+    nearest,
+    problem,
+)
+from pypac_obs.profile.paths import TemplateError, check_template, placeholders
+from pypac_obs.profile.schema import schema_of
+
+__all__ = [
+    "FILTERS",
+    "DeviceSource",
+    "DropOut",
+    "EverythingExceptSource",
+    "FilesOutput",
+    "FilterRule",
+    "FilterSettings",
+    "GainSettings",
+    "OutputRules",
+    "ProcessRef",
+    "ProcessSource",
+    "Profile",
+    "RingSettings",
+    "Send",
+    "SessionSettings",
+    "SourceRule",
+    "SyntheticSignal",
+    "SyntheticSource",
+    "SystemSource",
+    "TrackRule",
+]
+
+Text = Annotated[str, Check(check_text, {"minLength": 1, "maxLength": 256})]
+Name = Annotated[
+    str, Check(check_name, {"pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9_-])?$"})
+]
+Process = Annotated[
+    str | int,
+    Check(
+        check_process,
+        {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 1}]},
+    ),
+]
+
+
+class Rule(BaseModel):
+    """A mapping of the profile: frozen, and without keys that it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_by_alias=True,
+        validate_by_name=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """The keys that the mapping may have in YAML."""
+        return tuple(str(f.validation_alias or name) for name, f in cls.model_fields.items())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_the_valid_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Adds the valid keys to errors about unknown ones, which pydantic leaves unsaid.
+
+        A key that is only misspelt is one mistake: the right one is not also called missing.
+        """
+        try:
+            return handler(data)
+        except ValidationError as error:
+            lines = error.errors(include_url=False)
+        keys = cls.keys()
+        meant = {
+            nearest(str(line["loc"][0]), keys)
+            for line in lines
+            if line["type"] == "extra_forbidden" and len(line["loc"]) == 1
+        }
+        details = []
+        for line in lines:
+            kind, loc = line["type"], line["loc"]
+            if kind == "missing" and len(loc) == 1 and loc[0] in meant:
+                continue
+            if kind == "extra_forbidden":
+                word = str(loc[-1])
+                expected = f"one of the keys {listed(keys)}" if keys[1:] else f"the key {keys[0]}"
+                fault = problem(expected, describe(word), keys, word)
+                loc = (*loc, "[key]")
+            else:
+                fault = PydanticCustomError(kind, "{kind}", {"kind": kind} | line.get("ctx", {}))
+            details.append(InitErrorDetails(type=fault, loc=loc, input=line["input"]))
+        raise ValidationError.from_exception_data(cls.__name__, details)
+
+
+# Session ---------------------------------------------------------------------------------------
+
+
+class RingSettings(Rule):
+    """How much audio the buffers between threads hold before frames are lost, and counted."""
+
+    capture_ms: Annotated[int, Between(100, 10_000)] = 500
+    """Between a source's capture and the mixer, in milliseconds."""
+    output_ms: Annotated[int, Between(250, 60_000)] = 4000
+    """Between the mixer and each output, in milliseconds: how long a disk may stall."""
+
+
+class SessionSettings(Rule):
+    """What all tracks of a session share."""
+
+    sample_rate: Annotated[int, Between(8000, 192_000)] = 48_000
+    """Frames per second of every track, in Hz. Sources at another rate are converted."""
+    latency_ms: Annotated[float, Between(5, 2000)] = 40.0
+    """How long the mixer waits for late packets, in milliseconds. What is later is a gap."""
+    rings: RingSettings = RingSettings()
+    """The lengths of the buffers between threads."""
+
+
+# Sources ---------------------------------------------------------------------------------------
+
+
+class ProcessSource(Rule):
+    """Captures the programs that match, and nothing else."""
+
+    kind: ClassVar[str] = "process"
+
+    process: Annotated[tuple[Process, ...], Many()]
+    """Program names, patterns (* and ?) and PIDs; one alone needs no list."""
+    except_: Annotated[tuple[Process, ...], Many(least=0)] = Field(
+        default=(), validation_alias="except", serialization_alias="except"
+    )
+    """Programs that stay out although `process` matches them."""
+    pick: Annotated[Literal["all", "first", "newest"], OneOf()] = "all"
+    """Which of the running programs that match: all, the first of the list, or the newest."""
+
+
+class ProcessRef(Rule):
+    """Names programs where they are needed, without a source of their own."""
+
+    process: Annotated[tuple[Process, ...], Many()]
+    """Program names, patterns (* and ?) and PIDs; one alone needs no list."""
+
+
+def _read_exclusion(value: Any) -> Any:
+    if isinstance(value, str | ProcessRef):
+        return value
+    if isinstance(value, Mapping):
+        return ProcessRef.model_validate(dict(value), by_alias=True, by_name=False)
+    raise problem("the name of a process source, or {process: ...}", describe(value))
+
+
+class EverythingExceptSource(Rule):
+    """Captures every program except those named, also while they are not running."""
+
+    kind: ClassVar[str] = "everything_except"
+
+    everything_except: Annotated[
+        tuple[Annotated[str | ProcessRef, Check(_read_exclusion)], ...], Many()
+    ]
+    """Names of process sources, or {process: ...} for programs that have no source."""
+
+
+class DeviceSource(Rule):
+    """Captures an input device, such as a microphone."""
+
+    kind: ClassVar[str] = "device"
+
+    device: Text
+    """`default`, or the name of an input device, or a pattern (* and ?) of it."""
+
+
+class SystemSource(Rule):
+    """Captures everything that the computer plays."""
+
+    kind: ClassVar[str] = "system"
+
+    system: Annotated[Literal[True], OneOf()]
+    """Always true."""
+
+
+class DropOut(Rule):
+    """A hole in a synthetic source."""
+
+    at_s: Annotated[float, Between(0, 604_800)]
+    """When it starts, in seconds from the start of the source."""
+    length_ms: Annotated[float, Between(0.01, 3_600_000)]
+    """How long it lasts, in milliseconds."""
+
+
+class SyntheticSignal(Rule):
+    """A signal that is computed, and how badly its device behaves."""
+
+    kind: Annotated[Literal["tone", "noise", "numbered", "silence"], OneOf()]
+    """A sine tone, white noise, samples that carry their own frame's number, or silence."""
+    frequency_hz: Annotated[float, Between(1, 96_000)] = 440.0
+    """The tone's frequency in Hz, below half of the session's sample rate."""
+    level_dbfs: Annotated[float, Between(-120, 0)] = -12.0
+    """The peak level of tone and noise in dBFS."""
+    seed: Annotated[int, Between(0, 2**32 - 1)] = 0
+    """Equal seeds give equal noise, jitter and numbers."""
+    skew_ppm: Annotated[float, Between(-1000, 1000)] = 0.0
+    """How much faster than nominal its clock runs, in parts per million."""
+    jitter_ms: Annotated[float, Between(0, 1000)] = 0.0
+    """The largest random delay of a packet, in milliseconds."""
+    dropouts: Annotated[tuple[DropOut, ...], Many(or_one=False, least=0, most=1000)] = ()
+    """Holes in the signal."""
+    quantum: Annotated[int, Between(16, 8192)] = 480
+    """The frames in a packet."""
+
+
+class SyntheticSource(Rule):
+    """Computes its signal: for tests and for trying things out."""
+
+    kind: ClassVar[str] = "synthetic"
+
+    synthetic: SyntheticSignal
+    """The signal."""
+
+
+AnySource = ProcessSource | EverythingExceptSource | DeviceSource | SystemSource | SyntheticSource
+SOURCES: dict[str, type[AnySource]] = {
+    "process": ProcessSource,
+    "everything_except": EverythingExceptSource,
+    "device": DeviceSource,
+    "system": SystemSource,
+    "synthetic": SyntheticSource,
+}
+
+
+def _read_source(value: Any) -> Any:
+    """Picks the model by the one key that names the kind, so that errors are about that kind."""
+    if isinstance(value, tuple(SOURCES.values())):
+        return value
+    if not isinstance(value, Mapping):
+        raise problem(f"a mapping with one of {listed(SOURCES)}", describe(value))
+    kinds = [kind for kind in SOURCES if kind in value]
+    if len(kinds) == 1:
+        return SOURCES[kinds[0]].model_validate(dict(value), by_alias=True, by_name=False)
+    if kinds:
+        raise problem(f"only one of {listed(SOURCES)}", describe({k: value[k] for k in kinds}))
+    for key in value:
+        if nearest(str(key), SOURCES):
+            fault = problem(f"one of {listed(SOURCES)}", describe(key), SOURCES, str(key))
+            details = InitErrorDetails(type=fault, loc=(str(key), "[key]"), input=value)
+            raise ValidationError.from_exception_data("source", [details])
+    raise problem(f"a mapping with one of {listed(SOURCES)}", describe(value))
+
+
+SourceRule = Annotated[AnySource, Check(_read_source)]
+
+
+# Tracks ----------------------------------------------------------------------------------------
+
+
+class Send(Rule):
+    """A source that goes into a track, with a gain."""
+
+    source: Text
+    """The name of the source."""
+    gain_db: Annotated[float, Between(-120, 40)] = 0.0
+    """How much louder it becomes on its way, in dB."""
+
+
+def _read_send(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"source": value}
+    if isinstance(value, Mapping | Send):
+        return value
+    raise problem("the name of a source, or {source: name, gain_db: x}", describe(value))
+
+
+class FilterSettings(Rule):
+    """The base of every filter's settings."""
+
+
+class GainSettings(FilterSettings):
+    """Settings of the filter `gain`, which makes a track louder or quieter."""
+
+    gain_db: Annotated[float, Between(-120, 40)]
+    """How much louder the track becomes, in dB."""
+
+
+# A filter that is added here can be used in profiles, and appears in their JSON Schema.
+FILTERS: dict[str, type[FilterSettings]] = {
+    "gain": GainSettings,
+}
+
+
+class FilterRule(BaseModel):
+    """A filter of a track, written ``{kind: {setting: value}}``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    """Which filter: a key of FILTERS."""
+    settings: Mapping[str, object]
+    """All of its settings, those left out with their defaults."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_settings(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        rule = handler(data)
+        if rule.kind not in FILTERS:
+            raise _unknown_filter(rule.kind)
+        settings = FILTERS[rule.kind].model_validate(dict(rule.settings))
+        object.__setattr__(rule, "settings", settings.model_dump())
+        return rule
+
+    @model_serializer
+    def _as_written(self) -> dict[str, object]:
+        return {self.kind: dict(self.settings)}
+
+
+def _unknown_filter(kind: str) -> PydanticCustomError:
+    return problem(f"a filter: {listed(FILTERS)}", describe(kind), FILTERS, kind)
+
+
+@cache
+def _one_key(settings: type[FilterSettings]) -> TypeAdapter[dict[str, FilterSettings]]:
+    """Validates {kind: settings} as a mapping, so that errors carry the kind in their path."""
+    form: Any = GenericAlias(dict, (str, settings))
+    return TypeAdapter(form)
+
+
+class _FilterForm:
+    """Reads ``{kind: {setting: value}}``; both pydantic hooks are documented in its manual."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return Check(self.read).__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            "type": "object",
+            "description": "One filter and its settings.",
+            "properties": {
+                kind: handler(settings.__pydantic_core_schema__)
+                for kind, settings in FILTERS.items()
+            },
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+
+    @staticmethod
+    def read(value: Any) -> Any:
+        if isinstance(value, FilterRule):
+            return value
+        if not isinstance(value, Mapping) or len(value) != 1:
+            raise problem("one filter, such as {gain: {gain_db: -6}}", describe(value))
+        [(kind, settings)] = value.items()
+        if kind not in FILTERS:
+            fault = _unknown_filter(str(kind))
+            details = InitErrorDetails(type=fault, loc=(str(kind), "[key]"), input=value)
+            raise ValidationError.from_exception_data("filter", [details])
+        checked = _one_key(FILTERS[kind]).validate_python({kind: settings})
+        return FilterRule(kind=kind, settings=checked[kind].model_dump())
+
+
+class TrackRule(Rule):
+    """A named mix of sources, with a chain of filters."""
+
+    sends: Annotated[tuple[Annotated[Send, Check(_read_send)], ...], Many()] = Field(
+        validation_alias="from", serialization_alias="from"
+    )
+    """What goes into the track: a source's name, {source: name, gain_db: x}, or a list of them."""
+    filters: Annotated[
+        tuple[Annotated[FilterRule, _FilterForm()], ...], Many(or_one=False, least=0, most=64)
+    ] = ()
+    """Filters in the order in which the audio passes them."""
+    channels: Annotated[Literal[1, 2], OneOf()] = 2
+    """1 is mono, 2 is stereo."""
+
+
+# Outputs ---------------------------------------------------------------------------------------
+
+
+def _check_folder(value: Any) -> Any:
+    """Checks a folder, in which ``{track}`` has no place: all tracks of a session share it."""
+    value = _check_template(value)
+    if "track" in placeholders(value):
+        raise problem("a folder that all tracks share ({track} belongs in name)", describe(value))
+    return value
+
+
+def _check_file_name(value: Any) -> Any:
+    check_text(value)
+    if value.startswith("~") or any(c in value for c in '/\\:*?"<>|$'):
+        raise problem("a file's name without ~ / \\ : * ? \" < > | $", describe(value))
+    return _check_template(value)
+
+
+def _check_template(value: Any) -> Any:
+    check_text(value)
+    try:
+        check_template(value)
+    except TemplateError as mistake:
+        word = mistake.found.strip('"{}')
+        raise problem(mistake.expected, mistake.found, mistake.choices, word) from None
+    return value
+
+
+class FilesOutput(Rule):
+    """Writes one file per track."""
+
+    folder: Annotated[str, Check(_check_folder, {"minLength": 1, "maxLength": 256})] = (
+        "~/Recordings/{date} {time}"
+    )
+    """Where the files go: ~, $VARIABLE, and {date} {time} {profile} {session} are filled in."""
+    name: Annotated[str, Check(_check_file_name, {"minLength": 1, "maxLength": 256})] = "{track}"
+    """A file's name without its ending: {date} {time} {track} {profile} {session} are filled in."""
+    format: Annotated[Literal["wav", "flac"], OneOf()] = "wav"
+    """The kind of file."""
+    encoding: Annotated[Literal["float32", "pcm24", "pcm16"], OneOf()] | None = Field(
+        default=None, validate_default=True
+    )
+    """How a sample is stored: float32 (wav's default), pcm24 (flac's default) or pcm16."""
+    tracks: Annotated[tuple[Name, ...], Many()] | None = None
+    """The tracks to write; all of them where this is left out."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _fits_the_format(cls, value: str | None, info: ValidationInfo) -> str | None:
+        is_flac = info.data.get("format") == "flac"
+        if is_flac and value == "float32":
+            raise problem("pcm24 or pcm16, which is what flac can hold", describe(value))
+        return value or ("pcm24" if is_flac else "float32")
+
+
+class OutputRules(Rule):
+    """Where the tracks go."""
+
+    files: FilesOutput | None = None
+    """Split files, one per track. `{}` takes every default."""
+
+
+# Profile ---------------------------------------------------------------------------------------
+
+
+class Profile(Rule):
+    """What to capture, how to mix it into tracks, and where to send them.
+
+    >>> profile = Profile.from_dict({
+    ...     "version": 1,
+    ...     "sources": {"game": {"process": "game.exe"}},
+    ...     "tracks": {"game": {"from": "game"}},
+    ... })
+    >>> profile.tracks["game"].sends[0].source
+    'game'
+
+    Two profiles are equal if they say the same and bear the same name.
+    """
+
+    version: Annotated[Literal[1], OneOf()]
+    """The version of the profile's format: 1."""
+    session: SessionSettings = SessionSettings()
+    """What all tracks share: sample rate, latency, lengths of buffers."""
+    sources: Annotated[
+        dict[Name, SourceRule],
+        Check(lambda value: _check_named(value, "source"), {"minProperties": 1}),
+    ]
+    """What is captured, each under a name of your choice."""
+    tracks: Annotated[
+        dict[Name, TrackRule],
+        Check(lambda value: _check_named(value, "track"), {"minProperties": 1}),
+    ]
+    """What is recorded, each under a name of your choice."""
+    outputs: OutputRules = OutputRules()
+    """Where the tracks go."""
+
+    _file: Path | None = PrivateAttr(default=None)
+    _name: str = PrivateAttr(default="profile")
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Profile:
+        """Reads a profile from a YAML file; the same as ``load_profile``."""
+        from pypac_obs.profile.loader import load_profile  # the loader needs this module
+
+        return load_profile(path)
+
+    @classmethod
+    def from_dict(
+        cls, data: Mapping[str, Any], *, name: str = "profile", file: Path | None = None
+    ) -> Profile:
+        """Builds a profile from Python objects in the form of the YAML; raises ProfileError.
+
+        ``name`` fills ``{profile}`` in paths; ``file`` is what ``Profile.file`` shall say. What
+        ``model_dump`` returns is accepted.
+        """
+        from pypac_obs.profile.loader import build_profile  # the loader needs this module
+
+        return build_profile(data, name=name, file=file)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of the YAML file, for editors."""
+        return schema_of(cls)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the profile was read from, if any."""
+        return self._file
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending, or "profile"."""
+        return self._name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed but seldom meant, one sentence each."""
+        return tuple(references.warnings(self.model_dump()))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Profile):
+            return NotImplemented
+        return self.name == other.name and self.model_dump() == other.model_dump()
+
+    @model_validator(mode="after")
+    def _names_lead_somewhere(self) -> Self:
+        for found in references.problems(self.model_dump()):
+            raise PydanticCustomError(references.PROBLEM, "{text}", {"text": str(found)})
+        return self
+
+
+def _check_named(value: Any, what: str) -> Any:
+    if not isinstance(value, Mapping) or not 1 <= len(value) <= 256:
+        many = isinstance(value, Mapping) and value
+        found = f"{len(value)} of them" if many else describe(value)
+        raise problem(f"a mapping of 1 to 256 {what}s by their names", found)
+    return dict(value)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""What only shows in a profile as a whole: names that lead nowhere, and values that do not fit.
+
+Works on the plain data of a profile (mappings, lists, text), which may have other mistakes: what is
+not understood here is skipped, because the model has its own say on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pypac_obs.profile.checks import describe, listed
+from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
+
+__all__ = ["PROBLEM", "Problem", "problems", "warnings"]
+
+PROBLEM = "profile_reference"
+
+Loc = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A mistake at ``loc``; ``word`` is what ``choices`` are compared with to find the nearest."""
+
+    loc: Loc
+    expected: str
+    found: str
+    choices: tuple[str, ...] = ()
+    word: str = ""
+
+    def __str__(self) -> str:
+        path = ".".join(map(str, self.loc))
+        return f"{path}: expected {self.expected}, found {self.found}"
+
+
+def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yields what is wrong with the profile as a whole."""
+    sources, tracks = _mapping(data, "sources"), _mapping(data, "tracks")
+    yield from _names_that_differ_in_case_only("sources", sources)
+    yield from _names_that_differ_in_case_only("tracks", tracks)
+    yield from _sends(sources, tracks)
+    yield from _exclusions(sources)
+    yield from _tones(sources, _mapping(data, "session"))
+    yield from _files(tracks, _mapping(_mapping(data, "outputs"), "files"))
+
+
+def warnings(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what is allowed but seldom meant; the profile has no mistakes."""
+    sources, tracks = _mapping(data, "sources"), _mapping(data, "tracks")
+    used = {name for track in tracks.values() for _, name in _sends_of(track)}
+    for source in sources.values():
+        used.update(name for _, name in _exclusions_of(source))
+    for name in sources:
+        if name not in used:
+            yield f'The source "{name}" goes into no track, so it is not captured.'
+
+
+def _names_that_differ_in_case_only(section: str, named: Mapping[str, Any]) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for name in _texts(named):
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            yield Problem(
+                (section, name, "[key]"),
+                "a name that differs from the others in more than case",
+                f"{describe(name)} beside {describe(first)}",
+            )
+
+
+def _sends(sources: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Problem]:
+    choices = tuple(_texts(sources))
+    expected = f"the name of a source ({listed(choices)})"
+    for track_name, track in tracks.items():
+        seen = set()
+        for loc, name in _sends_of(track):
+            at = ("tracks", track_name, *loc)
+            if name not in sources:
+                yield Problem(at, expected, describe(name), choices, name)
+            elif name in seen:
+                yield Problem(at, "each source once in a track", f"{describe(name)} again")
+            seen.add(name)
+
+
+def _exclusions(sources: Mapping[str, Any]) -> Iterator[Problem]:
+    choices = tuple(n for n in _texts(sources) if "process" in _mapping(sources, n))
+    expected = (
+        f"the name of a process source ({listed(choices)})"
+        if choices
+        else ("the name of a process source")
+    )
+    for source_name, source in sources.items():
+        for loc, name in _exclusions_of(source):
+            at = ("sources", source_name, *loc)
+            named = _mapping(sources, name)
+            if name == source_name:
+                yield Problem(at, expected, f"{describe(name)}, the source itself")
+            elif name not in sources:
+                yield Problem(at, expected, describe(name), choices, name)
+            elif source_name in (back for _, back in _exclusions_of(named)):
+                yield Problem(at, expected, f"{describe(name)}, which names this one: a loop")
+            elif kinds := named.keys() & {"everything_except", "device", "system", "synthetic"}:
+                found = f"{describe(name)}, whose kind is {min(kinds)}"
+                yield Problem(at, expected, found)
+
+
+def _tones(sources: Mapping[str, Any], session: Mapping[str, Any]) -> Iterator[Problem]:
+    rate = session.get("sample_rate", 48_000)
+    if not isinstance(rate, int) or not 8000 <= rate <= 192_000:
+        return
+    for name in sources:
+        signal = _mapping(_mapping(sources, name), "synthetic")
+        frequency = signal.get("frequency_hz", 0)
+        if not isinstance(frequency, int | float) or signal.get("kind") != "tone":
+            continue
+        if rate / 2 <= frequency <= 96_000:
+            yield Problem(
+                ("sources", name, "synthetic", "frequency_hz"),
+                f"a frequency below half of the sample rate ({rate / 2:g} Hz)",
+                describe(frequency),
+            )
+
+
+def _files(tracks: Mapping[str, Any], files: Mapping[str, Any]) -> Iterator[Problem]:
+    written: tuple[str, ...] = tuple(_texts(tracks))
+    if files.get("tracks") is not None:
+        written = ()
+        for loc, name in _names(files["tracks"], ("outputs", "files", "tracks")):
+            if name not in tracks:
+                expected = f"the name of a track ({listed(_texts(tracks))})"
+                yield Problem(loc, expected, describe(name), tuple(_texts(tracks)), name)
+            elif name in written:
+                yield Problem(loc, "each track once", f"{describe(name)} again")
+            else:
+                written += (name,)
+    template = files.get("name", "{track}")
+    if not isinstance(template, str):
+        return
+    named = placeholders(template)
+    if len(written) > 1 and "track" not in named and named <= set(PLACEHOLDERS):
+        yield Problem(
+            ("outputs", "files", "name"),
+            f"a name with {{track}} in it, as {len(written)} tracks are written",
+            describe(template),
+        )
+
+
+def _sends_of(track: Any) -> Iterator[tuple[Loc, str]]:
+    sends = track.get("from") if isinstance(track, Mapping) else None
+    for loc, send in _items(sends, ("from",)):
+        if isinstance(send, str):
+            yield loc, send
+        elif isinstance(send, Mapping) and isinstance(send.get("source"), str):
+            yield (*loc, "source"), send["source"]
+
+
+def _exclusions_of(source: Any) -> Iterator[tuple[Loc, str]]:
+    if isinstance(source, Mapping):
+        yield from _names(source.get("everything_except"), ("everything_except",))
+
+
+def _names(value: Any, loc: Loc) -> Iterator[tuple[Loc, str]]:
+    return ((at, item) for at, item in _items(value, loc) if isinstance(item, str))
+
+
+def _items(value: Any, loc: Loc) -> Iterator[tuple[Loc, Any]]:
+    """The items of a list with their places; a value that is no list is the short form of one."""
+    if isinstance(value, list | tuple):
+        yield from (((*loc, index), item) for index, item in enumerate(value))
+    else:
+        yield loc, value
+
+
+def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(named: Mapping[str, Any]) -> Iterator[str]:
+    return (name for name in named if isinstance(name, str))

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""The JSON Schema of a profile, which editors use to complete and check it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+__all__ = ["schema_of"]
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of the YAML file that ``model`` describes, with a description on every key."""
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    schema["title"] = "PyPAC-OBS profile"
+    without_null: dict[str, Any] = _without_null(schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **without_null}
+
+
+def _without_null(schema: Any) -> Any:
+    """Takes out null, which is "left out" in Python; in YAML an empty value is a mistake."""
+    if isinstance(schema, list):
+        return [_without_null(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    slim = {
+        key: _without_null(value)
+        for key, value in schema.items()
+        if not (key == "default" and value is None)
+    }
+    choices = slim.get("anyOf")
+    if isinstance(choices, list) and {"type": "null"} in choices:
+        rest = [choice for choice in choices if choice != {"type": "null"}]
+        del slim["anyOf"]
+        slim = {**slim, **rest[0]} if len(rest) == 1 else {**slim, "anyOf": rest}
+    return slim
