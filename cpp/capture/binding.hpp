@@ -32,7 +32,7 @@ struct StreamIdentity {
   bool is_default = false;           // the system's default input
   std::vector<ProcessEntry> lineage; // the process and its ancestors, nearest first
 
-  /// Enough is known to tell it from any other program, by name.
+  /// Enough is known to tell that it is not some other program.
   [[nodiscard]] bool known() const noexcept;
 };
 

@@ -29,13 +29,13 @@ enum class Pick : std::uint8_t {
 struct Selector {
   SelectorKind kind = SelectorKind::process;
   /// process: who. device: names or globs of inputs, `default` for the system's.
-  std::vector<std::string> patterns;
+  std::vector<std::string> patterns{};
   /// Taken out again. Where a program matches both, the nearer in the process tree decides; at the
   /// same distance it stays out.
-  std::vector<std::string> except;
+  std::vector<std::string> except{};
   /// everything_except: the sources that are left out, by their rules. `pick` is ignored there: what
   /// one of them could take stays out.
-  std::vector<Selector> except_sources;
+  std::vector<Selector> except_sources{};
   Pick pick = Pick::all;
 };
 

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+#include "capture/binding.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+namespace pypac {
+namespace {
+
+bool process_matches(std::string_view pattern, const ProcessEntry& process) {
+  if (const std::int64_t pid = pid_of_pattern(pattern)) return process.pid == pid;
+  return name_matches(pattern, process.executable) || name_matches(pattern, process.title) ||
+         name_matches(pattern, process.command);
+}
+
+/// What the stream itself says of its program.
+bool stream_matches(std::string_view pattern, const StreamIdentity& stream) {
+  if (const std::int64_t pid = pid_of_pattern(pattern)) return stream.pid == pid;
+  return name_matches(pattern, stream.application_name) || name_matches(pattern, stream.binary) ||
+         name_matches(pattern, stream.portal_app_id) || name_matches(pattern, stream.node_name);
+}
+
+int distance_of(std::string_view pattern, const StreamIdentity& stream) {
+  if (stream_matches(pattern, stream)) return 0;
+  for (std::size_t i = 0; i < stream.lineage.size(); ++i) {
+    if (process_matches(pattern, stream.lineage[i])) return static_cast<int>(i);
+  }
+  return kNoMatch;
+}
+
+bool nearer_or_same(int distance, int other) {
+  return distance != kNoMatch && (other == kNoMatch || distance <= other);
+}
+
+bool device_matches(std::string_view pattern, const StreamIdentity& stream) {
+  if (pattern == "default") return stream.is_default;
+  return name_matches(pattern, stream.node_name) || name_matches(pattern, stream.description);
+}
+
+bool any_device(std::span<const std::string> patterns, const StreamIdentity& stream) {
+  return std::ranges::any_of(patterns,
+                             [&](const std::string& one) { return device_matches(one, stream); });
+}
+
+/// At which distance a process selector takes the stream, or kNoMatch.
+int process_distance(const Selector& selector, const StreamIdentity& stream) {
+  const int distance = match_distance(selector.patterns, stream);
+  if (distance == kNoMatch) return kNoMatch;
+  return nearer_or_same(match_distance(selector.except, stream), distance) ? kNoMatch : distance;
+}
+
+bool names_pid_only(const Selector& selector) {
+  return std::ranges::any_of(selector.patterns,
+                             [](const std::string& one) { return pid_of_pattern(one) != 0; });
+}
+
+/// Where an exclusion goes by PID, a stream without one may be just what is to be left out.
+bool excluded_by(const Selector& excluded, const StreamIdentity& stream) {
+  if (excluded.kind == SelectorKind::process && stream.lineage.empty() && names_pid_only(excluded)) {
+    return true;
+  }
+  Selector rule = excluded;
+  rule.pick = Pick::all;
+  return selects(rule, stream);
+}
+
+/// The farthest ancestor that still matches: the process that a user means by "one Firefox".
+const ProcessEntry* root_of(const Selector& selector, const StreamIdentity& stream) {
+  const ProcessEntry* root = stream.lineage.empty() ? nullptr : &stream.lineage.front();
+  for (const ProcessEntry& process : stream.lineage) {
+    for (const std::string& pattern : selector.patterns) {
+      if (process_matches(pattern, process)) root = &process;
+    }
+  }
+  return root;
+}
+
+bool runs(const ProcessTable& processes, const std::string& pattern, const Selector& selector) {
+  return std::ranges::any_of(processes.processes(), [&](const ProcessEntry& process) {
+    if (!process_matches(pattern, process)) return false;
+    return std::ranges::none_of(
+        selector.except, [&](const std::string& one) { return process_matches(one, process); });
+  });
+}
+
+/// `pick: first`: the selector with only that pattern which counts now.
+Selector first_running(const Selector& selector, std::span<const StreamIdentity> streams,
+                       const ProcessTable& processes) {
+  Selector narrowed = selector;
+  for (const std::string& pattern : selector.patterns) {
+    narrowed.patterns = {pattern};
+    if (runs(processes, pattern, selector)) return narrowed;
+    const bool heard = std::ranges::any_of(
+        streams, [&](const StreamIdentity& stream) { return selects(narrowed, stream); });
+    if (heard) return narrowed;
+  }
+  narrowed.patterns = {selector.patterns.empty() ? std::string{} : selector.patterns.front()};
+  return narrowed;
+}
+
+/// `pick: newest`: which program of those taken was started last, as a key to compare streams by.
+struct ProgramAge {
+  std::uint64_t start_time = 0;
+  std::int64_t pid = 0;
+  std::uint64_t serial = 0;  // only for streams without a process: newer streams, newer program
+
+  auto operator<=>(const ProgramAge&) const = default;
+};
+
+ProgramAge age_of(const Selector& selector, const StreamIdentity& stream) {
+  if (const ProcessEntry* root = root_of(selector, stream)) return {root->start_time, root->pid, 0};
+  return {0, stream.pid, stream.pid != 0 ? 0 : stream.serial};
+}
+
+}  // namespace
+
+bool StreamIdentity::known() const noexcept {
+  // Not by its application name alone: Discord's voice calls itself "WEBRTC VoiceEngine".
+  return !lineage.empty() || !binary.empty() || !portal_app_id.empty();
+}
+
+int match_distance(std::span<const std::string> patterns, const StreamIdentity& stream) {
+  int nearest = kNoMatch;
+  for (const std::string& pattern : patterns) {
+    const int distance = distance_of(pattern, stream);
+    if (distance != kNoMatch && nearer_or_same(distance, nearest)) nearest = distance;
+  }
+  return nearest;
+}
+
+bool selects(const Selector& selector, const StreamIdentity& stream) {
+  if (stream.kind == StreamKind::own) return false;
+  switch (selector.kind) {
+    case SelectorKind::process:
+      return stream.kind != StreamKind::input &&
+             process_distance(selector, stream) != kNoMatch;
+    case SelectorKind::everything_except:
+      // A re-emitter would bring the excluded program back in by another door.
+      return stream.kind == StreamKind::playback && stream.known() &&
+             match_distance(selector.except, stream) == kNoMatch &&
+             std::ranges::none_of(selector.except_sources, [&](const Selector& excluded) {
+               return excluded_by(excluded, stream);
+             });
+    case SelectorKind::system:
+      // What a re-emitter plays has been captured where it came from.
+      return stream.kind == StreamKind::playback;
+    case SelectorKind::device:
+      return stream.kind == StreamKind::input && any_device(selector.patterns, stream) &&
+             !any_device(selector.except, stream);
+  }
+  return false;
+}
+
+std::vector<Binding> bind_sources(std::span<const Selector> selectors,
+                                  std::span<const StreamIdentity> streams,
+                                  const ProcessTable& processes) {
+  // With `pick: first` only one pattern counts, for the claim on streams as well.
+  std::vector<Selector> effective;
+  effective.reserve(selectors.size());
+  for (const Selector& selector : selectors) {
+    const bool narrow = selector.kind == SelectorKind::process && selector.pick == Pick::first;
+    effective.push_back(narrow ? first_running(selector, streams, processes) : selector);
+  }
+
+  std::vector<Binding> bindings(selectors.size());
+  std::vector<std::optional<ProgramAge>> newest(selectors.size());
+  for (const StreamIdentity& stream : streams) {
+    int nearest = std::numeric_limits<int>::max();
+    for (const Selector& selector : effective) {
+      if (selector.kind != SelectorKind::process || !selects(selector, stream)) continue;
+      nearest = std::min(nearest, process_distance(selector, stream));
+    }
+    for (std::size_t i = 0; i < effective.size(); ++i) {
+      const Selector& selector = effective[i];
+      if (!selects(selector, stream)) continue;
+      if (selector.kind == SelectorKind::process) {
+        if (process_distance(selector, stream) > nearest) continue;
+        if (selector.pick == Pick::newest) {
+          const ProgramAge age = age_of(selector, stream);
+          if (newest[i] && age < *newest[i]) continue;
+          if (newest[i] && age > *newest[i]) bindings[i].serials.clear();
+          newest[i] = age;
+        }
+      }
+      bindings[i].serials.push_back(stream.serial);
+    }
+  }
+
+  for (std::size_t i = 0; i < effective.size(); ++i) {
+    Binding& binding = bindings[i];
+    std::ranges::sort(binding.serials);
+    if (selectors[i].kind == SelectorKind::process) {
+      for (const ProcessEntry& process : processes.processes()) {
+        const bool named = std::ranges::any_of(
+            effective[i].patterns,
+            [&](const std::string& one) { return process_matches(one, process); });
+        const bool excepted = std::ranges::any_of(
+            effective[i].except,
+            [&](const std::string& one) { return process_matches(one, process); });
+        if (named && !excepted) binding.pids.push_back(process.pid);
+      }
+      std::ranges::sort(binding.pids);
+    }
+    if (!binding.serials.empty()) {
+      binding.presence = Presence::bound;
+    } else if (!binding.pids.empty() || selectors[i].kind == SelectorKind::everything_except ||
+               selectors[i].kind == SelectorKind::system) {
+      binding.presence = Presence::no_stream;
+    }
+  }
+  return bindings;
+}
+
+}  // namespace pypac

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "capture/binding.hpp"
+
+using pypac::bind_sources;
+using pypac::Binding;
+using pypac::Pick;
+using pypac::Presence;
+using pypac::ProcessEntry;
+using pypac::ProcessTable;
+using pypac::Selector;
+using pypac::SelectorKind;
+using pypac::StreamIdentity;
+using pypac::StreamKind;
+
+namespace {
+
+using Serials = std::vector<std::uint64_t>;
+
+/// A desktop to order: processes, and the streams that they play.
+class Desktop {
+ public:
+  void run(std::int64_t pid, const char* name, std::int64_t parent = 1) {
+    ProcessEntry entry;
+    entry.pid = entry.namespace_pid = pid;
+    entry.parent_pid = parent;
+    entry.start_time = ++time_;
+    entry.executable = name;
+    processes_.push_back(entry);
+  }
+
+  StreamIdentity& play(std::uint64_t serial, std::int64_t pid) {
+    StreamIdentity stream;
+    stream.serial = serial;
+    stream.pid = pid;
+    stream.lineage = ProcessTable(processes_).lineage(pid);
+    streams_.push_back(stream);
+    return streams_.back();
+  }
+
+  std::vector<Binding> bind(const std::vector<Selector>& selectors) const {
+    return bind_sources(selectors, streams_, ProcessTable(processes_));
+  }
+
+  Binding bind(const Selector& selector) const { return bind(std::vector{selector})[0]; }
+
+ private:
+  std::uint64_t time_ = 0;
+  std::vector<ProcessEntry> processes_;
+  std::vector<StreamIdentity> streams_;
+};
+
+Selector process(std::vector<std::string> patterns) { return {.patterns = std::move(patterns)}; }
+
+Selector rest(std::vector<std::string> except) {
+  return {.kind = SelectorKind::everything_except, .except = std::move(except)};
+}
+
+Selector microphone(std::string name) {
+  return {.kind = SelectorKind::device, .patterns = {std::move(name)}};
+}
+
+}  // namespace
+
+TEST_CASE("a program is found by file name, title, command, application name and portal id") {
+  Desktop desktop;
+  desktop.run(10, "wine64-preloader");
+  desktop.run(11, "bwrap");
+  desktop.play(1, 10).application_name = "cs2.exe";
+  desktop.play(2, 11).portal_app_id = "com.discordapp.Discord";
+  CHECK(desktop.bind(process({"CS2"})).serials == Serials{1});
+  CHECK(desktop.bind(process({"wine64-preloader"})).serials == Serials{1});
+  CHECK(desktop.bind(process({"*.Discord"})).serials == Serials{2});
+}
+
+TEST_CASE("all streams of a program are taken, those of its children too") {
+  Desktop desktop;
+  desktop.run(10, "chromium");
+  desktop.run(11, "utility", 10);
+  desktop.play(1, 10);
+  desktop.play(2, 11);
+  desktop.play(3, 11);
+  CHECK(desktop.bind(process({"chromium"})).serials == Serials{1, 2, 3});
+  CHECK(desktop.bind(process({"10"})).serials == Serials{1, 2, 3});
+  CHECK(desktop.bind(process({"11"})).serials == Serials{2, 3});
+}
+
+TEST_CASE("the reasons for silence are told apart") {
+  Desktop desktop;
+  desktop.run(10, "Discord");
+  CHECK(desktop.bind(process({"game"})).presence == Presence::not_running);
+  CHECK(desktop.bind(process({"discord"})).presence == Presence::no_stream);
+  CHECK(desktop.bind(process({"discord"})).pids == std::vector<std::int64_t>{10});
+  desktop.play(1, 10);
+  CHECK(desktop.bind(process({"discord"})).presence == Presence::bound);
+}
+
+TEST_CASE("except takes a child out of its parent's tree") {
+  Desktop desktop;
+  desktop.run(10, "steam");
+  desktop.run(11, "launcher", 10);
+  desktop.run(12, "game", 11);
+  desktop.play(1, 10);
+  desktop.play(2, 11);
+  desktop.play(3, 12);
+  Selector selector = process({"steam"});
+  selector.except = {"launcher"};
+  CHECK(desktop.bind(selector).serials == Serials{1});
+  // The nearer name decides: the launcher is out, the game that it started is what was asked for.
+  selector = process({"game"});
+  selector.except = {"launcher"};
+  CHECK(desktop.bind(selector).serials == Serials{3});
+  selector.except = {"game"};
+  CHECK(desktop.bind(selector).serials.empty());
+}
+
+TEST_CASE("a program started by another goes to the source that names it") {
+  Desktop desktop;
+  desktop.run(10, "Discord");
+  desktop.run(11, "spotify", 10);
+  desktop.play(1, 10);
+  desktop.play(2, 11);
+  const auto bindings = desktop.bind({process({"discord"}), process({"spotify"})});
+  CHECK(bindings[0].serials == Serials{1});
+  CHECK(bindings[1].serials == Serials{2});
+}
+
+TEST_CASE("two sources that name the same program both get it") {
+  Desktop desktop;
+  desktop.run(10, "game");
+  desktop.play(1, 10);
+  const auto bindings = desktop.bind({process({"game"}), process({"10"})});
+  CHECK(bindings[0].serials == Serials{1});
+  CHECK(bindings[1].serials == Serials{1});
+}
+
+TEST_CASE("pick first takes the first of the list that runs, even if it is silent") {
+  Desktop desktop;
+  desktop.run(10, "vesktop");
+  desktop.play(1, 10);
+  Selector selector = process({"discord", "vesktop"});
+  selector.pick = Pick::first;
+  CHECK(desktop.bind(selector).serials == Serials{1});
+  desktop.run(11, "Discord");
+  CHECK(desktop.bind(selector).presence == Presence::no_stream);
+  desktop.play(2, 11);
+  CHECK(desktop.bind(selector).serials == Serials{2});
+}
+
+TEST_CASE("pick newest takes every stream of the program started last") {
+  Desktop desktop;
+  desktop.run(30, "mpv");
+  desktop.run(10, "mpv");
+  desktop.run(11, "mpv", 10);
+  desktop.play(1, 11);
+  desktop.play(2, 30);
+  desktop.play(3, 10);
+  Selector selector = process({"mpv"});
+  selector.pick = Pick::newest;
+  CHECK(desktop.bind(selector).serials == Serials{1, 3});
+}
+
+TEST_CASE("everything_except holds while what it leaves out is not there") {
+  Desktop desktop;
+  desktop.run(10, "browser");
+  desktop.play(1, 10);
+  const Selector selector = rest({"game", "discord"});
+  CHECK(desktop.bind(selector).serials == Serials{1});
+  desktop.run(11, "Discord");
+  desktop.play(2, 11);
+  CHECK(desktop.bind(selector).serials == Serials{1});
+}
+
+TEST_CASE("everything_except leaves out what its sources could take, whatever their pick") {
+  Desktop desktop;
+  desktop.run(10, "Discord");
+  desktop.run(11, "vesktop");
+  desktop.run(12, "launcher");
+  desktop.run(13, "game", 12);
+  for (int i = 0; i < 4; ++i) desktop.play(i + 1, 10 + i);
+  Selector voice = process({"discord", "vesktop"});
+  voice.pick = Pick::first;
+  Selector game = process({"launcher", "game"});
+  game.except = {"launcher"};
+  Selector selector = rest({});
+  selector.except_sources = {voice, game};
+  // The launcher is no part of the source `game`; so it is part of the rest.
+  CHECK(desktop.bind(selector).serials == Serials{3});
+}
+
+TEST_CASE("everything_except takes no stream of unknown identity, no re-emitter and nothing of ours") {
+  Desktop desktop;
+  desktop.run(10, "easyeffects");
+  desktop.play(1, 0);
+  desktop.play(2, 10).kind = StreamKind::re_emitter;
+  desktop.play(3, 10).kind = StreamKind::own;
+  desktop.play(4, 10).kind = StreamKind::input;
+  desktop.play(5, 0).application_name = "WEBRTC VoiceEngine";
+  desktop.play(6, 0).binary = "Discord";
+  CHECK(desktop.bind(rest({})).serials == Serials{6});
+  // By PID it cannot be told whether this stream is the one to leave out: it stays out.
+  Selector selector = rest({});
+  selector.except_sources = {process({"77"})};
+  CHECK(desktop.bind(selector).serials.empty());
+}
+
+TEST_CASE("system takes every program once, known or not, and no input") {
+  Desktop desktop;
+  desktop.play(1, 0);
+  desktop.play(2, 0).kind = StreamKind::re_emitter;
+  desktop.play(3, 0).kind = StreamKind::own;
+  desktop.play(4, 0).kind = StreamKind::input;
+  CHECK(desktop.bind(Selector{.kind = SelectorKind::system}).serials == Serials{1});
+}
+
+TEST_CASE("a device is found by default, name or description, and a program never is one") {
+  Desktop desktop;
+  desktop.run(10, "mic");
+  StreamIdentity& input = desktop.play(1, 0);
+  input.kind = StreamKind::input;
+  input.node_name = "alsa_input.usb-Blue_Yeti";
+  input.description = "Blue Yeti";
+  desktop.play(2, 10);
+  CHECK(desktop.bind(microphone("default")).presence == Presence::not_running);
+  CHECK(desktop.bind(microphone("blue yeti")).serials == Serials{1});
+  CHECK(desktop.bind(microphone("*usb-*")).serials == Serials{1});
+  CHECK(desktop.bind(microphone("mic")).serials.empty());
+  CHECK(desktop.bind(process({"*"})).serials == Serials{2});
+}
+
+TEST_CASE("default follows the system's default input") {
+  Desktop desktop;
+  StreamIdentity& input = desktop.play(1, 0);
+  input.kind = StreamKind::input;
+  input.is_default = true;
+  CHECK(desktop.bind(microphone("default")).serials == Serials{1});
+}
