@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace pypac {
+
+void bind_timeline(nanobind::module_& module);
+void bind_engine(nanobind::module_& module);
+void bind_capture(nanobind::module_& module);
+
+}  // namespace pypac

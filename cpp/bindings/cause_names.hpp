@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+
+#include "timeline/packet.hpp"
+
+namespace pypac {
+
+/// By Cause, in its order. pypac_obs/incidents.py has a sentence for each.
+inline constexpr auto kCauseNames = std::to_array<const char*>({
+    "not_running", "no_stream", "starting", "ended", "stalled", "late", "lost_cycles",
+    "clock_changed", "clock_stepped", "overlap", "restamped", "capture_overrun", "output_overrun",
+    "backend_lost",
+});
+static_assert(kCauseNames.size() == static_cast<std::size_t>(Cause::count_));
+
+[[nodiscard]] inline const char* name_of(Cause cause) {
+  return kCauseNames[static_cast<std::size_t>(cause)];
+}
+
+}  // namespace pypac

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "core/time.hpp"
+#include "plugin/source.hpp"
+#include "plugin/source_feed.hpp"
+
+namespace pypac {
+
+/// What a synthetic source plays, and how its clock misbehaves.
+struct SyntheticSignal {
+  enum class Kind { tone, noise, numbered, silence };
+  struct DropOut {
+    double at_s;
+    double length_ms;
+  };
+
+  /// numbered: every sample of frame n is (n mod 2^24) / 2^24, exact in float: frames can be told
+  /// apart wherever they end up.
+  Kind kind = Kind::tone;
+  double frequency_hz = 440;
+  double level_dbfs = -12;  // peak of the tone or the noise
+  std::uint32_t seed = 0;   // of noise and jitter
+  double skew_ppm = 0;      // how much faster than host time its clock runs
+  double jitter_ms = 0;     // host-time stamps are off by up to this, either way
+  std::vector<DropOut> dropouts;
+  std::uint32_t quantum = 480;  // frames a packet
+};
+
+/// A source whose frames are known in advance. Made in poll(), so that it runs in real time and
+/// offline alike.
+class SyntheticSource final : public Source {
+ public:
+  /// [control-thread]
+  SyntheticSource(const SyntheticSignal& signal, std::uint32_t sample_rate, std::uint32_t channels,
+                  std::uint32_t capacity_frames);
+
+  void start(HostTime origin) override;
+  void stop() noexcept override {}
+  void poll(HostTime until) noexcept override;
+  [[nodiscard]] SourceFeed& feed() noexcept override { return feed_; }
+
+ private:
+  [[nodiscard]] double seconds_of(std::int64_t position) const noexcept;
+  [[nodiscard]] bool dropped(double begin_s, double end_s) const noexcept;
+  void generate(float* samples) noexcept;
+
+  SyntheticSignal signal_;
+  std::uint32_t sample_rate_;
+  double device_rate_;  // frames per second of host time
+  float amplitude_;
+  std::shared_ptr<ClockDomain> domain_;
+  SourceFeed feed_;
+  HostTime origin_{};
+  std::int64_t position_ = 0;  // pump only
+  std::minstd_rand random_;    // pump only
+};
+
+}  // namespace pypac

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "engine/source_node.hpp"
+
+#include <utility>
+
+namespace pypac {
+namespace {
+
+// PipeWire's largest quantum (clock.quantum-limit) is 8192 frames; a stream at a quarter of the
+// timeline's rate still fits.
+constexpr std::uint32_t kMaxPacket = 4 * 8192;
+
+/// Tells the ledger about one source.
+class SourceGaps final : public GapSink {
+ public:
+  SourceGaps(Ledger& ledger, std::uint32_t subject) : ledger_(ledger), subject_(subject) {}
+
+  void incident(Cause cause, Frames begin, Frames frames) noexcept override {
+    ledger_.add(SubjectKind::source, subject_, cause, begin, frames);
+  }
+
+ private:
+  Ledger& ledger_;
+  std::uint32_t subject_;
+};
+
+}  // namespace
+
+SourceNode::SourceNode(std::string name, std::uint32_t subject, std::shared_ptr<Source> source,
+                       std::uint32_t sample_rate, std::uint32_t max_block)
+    : name_(std::move(name)),
+      subject_(subject),
+      sample_rate_(sample_rate),
+      source_(std::move(source)),
+      aligner_(source_->feed().channels(), max_block, kMaxPacket),
+      block_(source_->feed().channels(), max_block),
+      meter_(sample_rate) {}
+
+void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
+                         Ledger& ledger) noexcept {
+  source_->poll(until);
+  SourceFeed& feed = source_->feed();
+  SourceGaps gaps(ledger, subject_);
+  const Frames end = begin + frames;
+  PacketView packet;
+  while (aligner_.covered_until() < end && feed.peek(0, packet) &&
+         aligner_.has_room(packet.frames)) {
+    PacketView next;
+    const bool has_next = feed.peek(1, next);
+    const bool due = packet.stamp.timeline < static_cast<double>(end);
+    if (!aligner_.place(packet, has_next ? &next : nullptr, due, gaps)) break;
+    feed.pop();
+  }
+  const std::uint32_t captured =
+      aligner_.take(begin, frames, block_.channels(), cause_of_silence(), gaps);
+  if (captured > 0) ledger.captured(SubjectKind::source, subject_, end);
+  captured_frames_.store(captured_frames() + captured, std::memory_order_relaxed);
+  meter_.process(block_.channels(), block_.channel_count(), frames);
+  if (silence_ != absence_) starting_frames_ += frames;
+  if (captured > 0 && absence_ == Cause::starting) silence_ = Cause::stalled;
+}
+
+Cause SourceNode::cause_of_silence() noexcept {
+  const Cause absence = source_->feed().absence();
+  if (absence == absence_) {
+    // A program that has started and gives nothing for a quarter of a second is worth a line of its
+    // own; the usual 30 ms between its start and its first frame belong to its absence.
+    if (absence == Cause::starting && silence_ != Cause::stalled &&
+        starting_frames_ > sample_rate_ / 4)
+      silence_ = Cause::starting;
+    return silence_;
+  }
+  absence_ = absence;
+  starting_frames_ = 0;
+  if (absence != Cause::starting || silence_ == Cause::stalled) silence_ = absence;
+  return silence_;
+}
+
+}  // namespace pypac

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "engine/meter.hpp"
+#include "engine/mixer.hpp"
+#include "plugin/source.hpp"
+#include "plugin/source_feed.hpp"
+#include "timeline/aligner.hpp"
+#include "timeline/ledger.hpp"
+
+namespace pypac {
+
+/// A source in the engine: its packets, brought to the timeline, block by block.
+class SourceNode {
+ public:
+  /// [control-thread] `subject` is its number in the ledger.
+  SourceNode(std::string name, std::uint32_t subject, std::shared_ptr<Source> source,
+             std::uint32_t sample_rate, std::uint32_t max_block);
+
+  /// [pump] Makes block() hold [begin, begin + frames). `until`: the host time up to which a source
+  /// without a thread of its own shall produce.
+  void process(Frames begin, std::uint32_t frames, HostTime until, Ledger& ledger) noexcept;
+
+  /// [pump] Valid until the next process().
+  [[nodiscard]] const BlockBuffer& block() const noexcept { return block_; }
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] std::uint32_t subject() const noexcept { return subject_; }
+  [[nodiscard]] Source& source() noexcept { return *source_; }
+  [[nodiscard]] const Meter& meter() const noexcept { return meter_; }
+  [[nodiscard]] const ClockDomain& domain() const noexcept { return source_->feed().domain(); }
+  /// [any-thread, realtime-safe] Frames that came from the source; the rest is silence of ours.
+  [[nodiscard]] Frames captured_frames() const noexcept {
+    return captured_frames_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  [[nodiscard]] Cause cause_of_silence() noexcept;
+
+  std::string name_;
+  std::uint32_t subject_;
+  std::uint32_t sample_rate_;
+  std::shared_ptr<Source> source_;
+  Aligner aligner_;  // pump only
+  BlockBuffer block_;
+  Meter meter_;
+  Cause absence_ = Cause::not_running;  // pump only: the feed's, as seen last
+  Cause silence_ = Cause::not_running;  // pump only: what the ledger is told
+  Frames starting_frames_ = 0;          // pump only
+  std::atomic<Frames> captured_frames_{0};
+};
+
+}  // namespace pypac

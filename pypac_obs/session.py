@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: MIT
+"""A running profile: starts capture, engine and outputs together, watches them, ends them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pypac_obs import _core
+from pypac_obs.blocks import BlockStream, TrackReader
+from pypac_obs.capabilities import versions
+from pypac_obs.errors import PypacError, SessionClosed
+from pypac_obs.incidents import Incident
+from pypac_obs.outputs.base import Block, Output, OutputThread, SessionInfo
+from pypac_obs.outputs.callback import CallbackOutput
+from pypac_obs.outputs.files import FilesOutput
+from pypac_obs.profile import Profile, load_profile
+from pypac_obs.status import (
+    BoundProgram,
+    Level,
+    OutputStatus,
+    SessionStatus,
+    SourceStatus,
+    TrackStatus,
+    dbfs,
+)
+from pypac_obs.wiring import Wiring
+
+__all__ = ["Session"]
+
+# From start() to frame 0: longer than any common quantum, so that capture runs before frame 0 and
+# nothing is missing at the beginning.
+_LEAD_S = 0.1
+_WATCH_S = 0.25
+# How long start() waits for the audio graph before it begins all the same.
+_GRAPH_PATIENCE_S = 3.0
+# A second of captured zeros is worth telling the user.
+_SILENT_S = 1.0
+
+
+class Session:
+    """Runs a profile.
+
+    As a context manager it starts on entry and ends on exit; iterate over it (also ``async for``)
+    for blocks of all tracks:
+
+        with Session("game-and-discord.yaml") as session:
+            for block in session:
+                print(block.start, block.audio["discord"].shape)
+
+    ``outputs`` are added to those of the profile, ``on_block`` is called with each block of 10 ms
+    or more on a thread of its own (its arrays are valid until it returns), and ``duration_s`` ends
+    the session after exactly that time. ``offline`` runs synthetic sources as fast as the readers
+    take them, on the calling thread, with `run_offline`.
+
+    Raises ProfileError before anything is opened, BackendUnavailable, PermissionDenied or
+    Unsupported where there is no audio system, and OutputFailed where an output cannot be opened.
+    All methods are for any thread. A session runs once.
+    """
+
+    def __init__(
+        self,
+        profile: Profile | str | Path,
+        *,
+        outputs: Sequence[Output] = (),
+        on_block: Callable[[Block], None] | None = None,
+        duration_s: float | None = None,
+        name: str | None = None,
+        offline: bool = False,
+    ) -> None:
+        self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
+        self.name = name or self.profile.name
+        self.sample_rate = self.profile.session.sample_rate
+        self._duration_s = duration_s
+        self._offline = offline
+        self._outputs = list(outputs)
+        if self.profile.outputs.files is not None:
+            self._outputs.append(FilesOutput(self.profile.outputs.files))
+        if on_block is not None:
+            self._outputs.append(CallbackOutput(on_block))
+        self._wiring: Wiring | None = None
+        self._threads: list[OutputThread] = []
+        self._readers: dict[int, tuple[str, tuple[str, ...]]] = {}  # subject: output, tracks
+        self._incidents: list[Incident] = []
+        self._warnings: list[str] = []
+        self._watch: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._lock = threading.Lock()  # state changes and the ledger; never held while waiting
+
+    # Running ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts capture and outputs; returns when frame 0 is fixed."""
+        if self._wiring is not None:
+            raise SessionClosed("a session starts only once", remedy="Make a new Session.")
+        wiring = self._wiring = Wiring(self.profile)
+        try:
+            self._start(wiring)
+        except BaseException:
+            wiring.engine.abort()
+            self._end_outputs()
+            if wiring.capture is not None:
+                wiring.capture.stop()
+            self._ended.set()
+            raise
+
+    def _start(self, wiring: Wiring) -> None:
+        lead_s = 0.0 if self._offline else _LEAD_S
+        if wiring.capture is not None:
+            if self._offline:
+                raise SessionClosed(
+                    "only synthetic sources run offline", remedy="Leave `offline` out."
+                )
+            if not wiring.capture.wait_until_running(_GRAPH_PATIENCE_S):
+                self._warnings.append("the audio graph does not run yet; the session waits for it")
+            graph = wiring.capture.server_info()
+            if graph.rate:
+                lead_s = max(lead_s, 2 * graph.quantum / graph.rate)
+        if self._duration_s is not None:
+            wiring.engine.set_end(round(self._duration_s * self.sample_rate))
+        readers = [self._reader(output.tracks, output.name) for output in self._outputs]
+        origin_ns = _core.host_now_ns() + round(lead_s * 1e9)
+        origin_wall = datetime.fromtimestamp(time.time() + lead_s, UTC).astimezone()
+        if not self._offline:
+            wiring.engine.start(origin_ns)
+        for output, reader in zip(self._outputs, readers, strict=True):
+            self._start_output(output, reader, origin_ns, origin_wall)
+        self._watch = threading.Thread(target=self._keep_watch, name="session watch")
+        self._watch.start()
+
+    def _start_output(
+        self, output: Output, reader: TrackReader, origin_ns: int, origin_wall: datetime
+    ) -> None:
+        info = SessionInfo(
+            session=self.name,
+            profile_name=self.profile.name,
+            profile=self.profile.model_dump(mode="json", exclude={"file", "name"}),
+            sample_rate=self.sample_rate,
+            tracks=(),  # the thread fills in its reader's
+            start_wall=origin_wall,
+            start_host_ns=origin_ns,
+            versions=versions(),
+        )
+        thread = OutputThread(
+            output, reader, info, on_incident=self._note, status=self._manifest_status
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def stop(self) -> None:
+        """Ends the session now: all that has been heard until this moment is still written.
+
+        Returns when every output is closed; may be called again. Outputs that failed are in
+        ``status().outputs``.
+        """
+        wiring = self._wiring
+        if wiring is None:
+            self._ended.set()
+            return
+        if not self._ended.is_set():
+            if self._offline:
+                wiring.engine.finish_offline()
+            else:
+                wiring.engine.finish()
+        self._ended.wait()
+
+    def run_offline(self, seconds: float) -> None:
+        """Runs ``seconds`` of the timeline here and now (``offline=True`` only)."""
+        assert self._offline
+        assert self._wiring is not None
+        self._wiring.engine.run_offline(round(seconds * self.sample_rate))
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits for the session's end (its duration, or stop()); False: not in time."""
+        return self._ended.wait(timeout_s)
+
+    @property
+    def running(self) -> bool:
+        """True from start() until every output is closed."""
+        return self._wiring is not None and not self._ended.is_set()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # Audio --------------------------------------------------------------------------------------
+
+    def blocks(
+        self, tracks: Sequence[str] | None = None, *, frames: int | None = None
+    ) -> BlockStream:
+        """Opens a stream of blocks of these tracks (None: all), from the present moment on.
+
+        ``frames`` is the length of a block (None: 20 ms). Raises ValueError for a track that the
+        profile does not have, SessionClosed before start() and after the end.
+        """
+        self._require_running()
+        return BlockStream(self._reader(tracks), frames or self.sample_rate // 50, self.sample_rate)
+
+    def __iter__(self) -> Iterator[Block]:
+        with self.blocks() as stream:
+            yield from stream
+
+    async def __aiter__(self) -> AsyncIterator[Block]:
+        with self.blocks() as stream:
+            async for block in stream:
+                yield block
+
+    def _reader(self, tracks: Sequence[str] | None, output: str = "a reader") -> TrackReader:
+        wiring = self._require_wiring()
+        names = tuple(tracks) if tracks is not None else wiring.track_names
+        if unknown := [name for name in names if name not in wiring.track_names]:
+            raise ValueError(f"there is no track {unknown[0]!r} in {', '.join(wiring.track_names)}")
+        native = wiring.add_reader(names)
+        self._readers[native.subject] = (output, names)
+        return TrackReader(native, names, [wiring.track_channels[name] for name in names])
+
+    # State --------------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> int:
+        """How far the timeline has come, in frames."""
+        return self._wiring.engine.position if self._wiring is not None else 0
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """The ledger so far: what has ended, in the order of ending."""
+        with self._lock:
+            return tuple(self._incidents)
+
+    @property
+    def errors(self) -> tuple[PypacError, ...]:
+        """Why outputs have stopped early; empty while all is well."""
+        return tuple(thread.error for thread in self._threads if thread.error is not None)
+
+    def status(self) -> SessionStatus:
+        """Tells of every source, track and output as it is now."""
+        wiring = self._require_wiring()
+        engine = wiring.engine
+        frames = engine.position
+        with self._lock:
+            incidents, warnings = len(self._incidents), tuple(self._warnings)
+        return SessionStatus(
+            session=self.name,
+            sample_rate=self.sample_rate,
+            frames=frames,
+            sources=tuple(
+                self._source_status(wiring, index, name)
+                for index, name in enumerate(wiring.source_names)
+            ),
+            tracks=tuple(
+                TrackStatus(name, frames, _level(engine.track_level(index)))
+                for index, name in enumerate(wiring.track_names)
+            ),
+            outputs=tuple(
+                OutputStatus(
+                    thread.output.name,
+                    str(thread.error) if thread.error is not None else "",
+                    thread.lost_frames,
+                )
+                for thread in self._threads
+            ),
+            incidents=incidents,
+            warnings=warnings,
+        )
+
+    def _source_status(self, wiring: Wiring, index: int, name: str) -> SourceStatus:
+        progress = wiring.engine.source_progress(index)
+        state, reason = "playing", "computed by this program"
+        programs: tuple[BoundProgram, ...] = ()
+        if wiring.capture is not None and name in wiring.capture_index:
+            bound = wiring.capture.source_status(wiring.capture_index[name])
+            state, reason = bound.state, bound.reason
+            programs = tuple(
+                BoundProgram(stream.pid, stream.program, stream.application_name)
+                for stream in bound.streams
+            )
+        if state == "capturing":
+            state = "playing"
+            if progress.level.silent_frames > _SILENT_S * self.sample_rate:
+                state, reason = "silent", "the program plays silence"
+        return SourceStatus(
+            name=name,
+            state=state,
+            reason=reason,
+            programs=programs,
+            drift_ppm=progress.drift_ppm,
+            bit_exact=progress.locked,
+            captured_frames=progress.captured_frames,
+            level=_level(progress.level),
+        )
+
+    def _manifest_status(self) -> Mapping[str, object]:
+        status = self.status()
+        return {
+            "frames": status.frames,
+            "warnings": list(status.warnings),
+            "sources": {
+                source.name: {
+                    "state": source.state,
+                    "reason": source.reason,
+                    "bindings": [
+                        {
+                            "pid": program.pid,
+                            "program": program.program,
+                            "application_name": program.application_name,
+                        }
+                        for program in source.programs
+                    ],
+                    "drift_ppm": round(source.drift_ppm, 3),
+                    "captured_frames": source.captured_frames,
+                }
+                for source in status.sources
+            },
+        }
+
+    # Watching -----------------------------------------------------------------------------------
+
+    def _keep_watch(self) -> None:
+        wiring = self._require_wiring()
+        try:
+            while not wiring.engine.wait_finished(_WATCH_S):
+                self._collect_incidents(wiring)
+            self._collect_incidents(wiring)
+            self._end_outputs()
+        finally:
+            if wiring.capture is not None:
+                wiring.capture.stop()
+            self._ended.set()
+
+    def _collect_incidents(self, wiring: Wiring) -> None:
+        for raw in wiring.engine.pop_incidents():
+            self._note(self._named(wiring, raw))
+
+    def _named(self, wiring: Wiring, raw: _core.RawIncident) -> Incident:
+        if raw.of_output:
+            output, tracks = self._readers[raw.subject]
+            return Incident(raw.cause, None, output, tracks, raw.begin, raw.frames)
+        source = wiring.source_names[raw.subject]
+        tracks = wiring.tracks_of_source[source]
+        return Incident(raw.cause, source, None, tracks, raw.begin, raw.frames)
+
+    def _note(self, incident: Incident) -> None:
+        with self._lock:
+            self._incidents.append(incident)
+        for thread in self._threads:
+            thread.post_incident(incident)
+
+    def _end_outputs(self) -> None:
+        end = self.position
+        for thread in self._threads:
+            thread.request_stop(end)
+        for thread in self._threads:
+            with contextlib.suppress(PypacError):
+                thread.stop(end)
+
+    def _require_wiring(self) -> Wiring:
+        if self._wiring is None:
+            raise SessionClosed("the session has not been started", remedy="Call start() first.")
+        return self._wiring
+
+    def _require_running(self) -> None:
+        self._require_wiring()
+        if self._ended.is_set():
+            raise SessionClosed("the session has ended", remedy="Make a new Session.")
+
+
+def _level(native: _core.Level) -> Level:
+    return Level(dbfs(native.peak), dbfs(native.rms), dbfs(native.max_peak))

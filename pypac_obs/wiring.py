@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Builds the native engine that a profile describes: sources, tracks, sends, filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pypac_obs import _core
+from pypac_obs.profile import Profile
+from pypac_obs.profile.model import (
+    AnySource,
+    DeviceSource,
+    EverythingExceptSource,
+    ProcessSource,
+    SyntheticSource,
+    SystemSource,
+    TrackRule,
+)
+
+__all__ = ["Wiring", "selector_of"]
+
+# Stereo: what programs play and OBS takes. Other layouts are brought to it at capture.
+SOURCE_CHANNELS = 2
+
+
+class Wiring:
+    """The native objects of one session, by the names of its profile.
+
+    Raises BackendUnavailable, PermissionDenied or Unsupported where the profile needs an audio
+    system that is not there.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        settings = profile.session
+        self.sample_rate = settings.sample_rate
+        self.latency_frames = round(settings.latency_ms * self.sample_rate / 1000)
+        self.capture: _core.PipewireCapture | None = None
+        self.source_names = tuple(profile.sources)
+        self.track_names = tuple(profile.tracks)
+        self.track_channels = {name: rule.channels for name, rule in profile.tracks.items()}
+        self.tracks_of_source: dict[str, tuple[str, ...]] = {
+            source: tuple(
+                name
+                for name, track in profile.tracks.items()
+                if any(send.source == source for send in track.sends)
+            )
+            for source in profile.sources
+        }
+        self.capture_index: dict[str, int] = {}
+        self.output_frames = self._frames(settings.rings.output_ms)
+        self._capture_frames = self._frames(settings.rings.capture_ms)
+        self.engine = _core.Engine(
+            sample_rate=self.sample_rate,
+            block_frames=self._block_frames(),
+            latency_frames=self.latency_frames,
+        )
+        if any(not isinstance(rule, SyntheticSource) for rule in profile.sources.values()):
+            self.capture = _core.PipewireCapture(
+                timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
+            )
+        for name, rule in profile.sources.items():
+            self.engine.add_source(name, self._source(name, rule, profile))
+        for name, track in profile.tracks.items():
+            self._add_track(name, track)
+
+    def add_reader(self, tracks: Sequence[str], capacity_frames: int | None = None) -> _core.Reader:
+        """Adds an output for these tracks, also while the session runs."""
+        indices = [self.track_names.index(track) for track in tracks]
+        return _core.Reader(self.engine, indices, capacity_frames or self.output_frames)
+
+    def _frames(self, milliseconds: float) -> int:
+        return round(milliseconds * self.sample_rate / 1000)
+
+    def _block_frames(self) -> int:
+        # A quarter of the latency, so that waiting for a block's end costs little of it; 10 ms at
+        # the most, because longer blocks save nothing more.
+        quarter_ms = self.latency_frames * 1000 / self.sample_rate / 4
+        return max(16, self._frames(min(10.0, quarter_ms)))
+
+    def _source(self, name: str, rule: AnySource, profile: Profile) -> _core.Source:
+        if isinstance(rule, SyntheticSource):
+            signal = rule.synthetic
+            return _core.SyntheticSource(
+                sample_rate=self.sample_rate,
+                channels=SOURCE_CHANNELS,
+                capacity_frames=self._capture_frames,
+                kind=signal.kind,
+                frequency_hz=signal.frequency_hz,
+                level_dbfs=signal.level_dbfs,
+                seed=signal.seed,
+                skew_ppm=signal.skew_ppm,
+                jitter_ms=signal.jitter_ms,
+                dropouts=[(dropout.at_s, dropout.length_ms) for dropout in signal.dropouts],
+                quantum=signal.quantum,
+            )
+        assert self.capture is not None
+        self.capture_index[name] = len(self.capture_index)
+        return self.capture.add_source(name, selector_of(rule, profile), SOURCE_CHANNELS)
+
+    def _add_track(self, name: str, track: TrackRule) -> None:
+        sends = [(self.source_names.index(send.source), send.gain_db) for send in track.sends]
+        filters = [
+            (rule.kind, {key: float(str(value)) for key, value in rule.settings.items()})
+            for rule in track.filters
+        ]
+        self.engine.add_track(name, track.channels, sends, filters)
+
+
+def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:
+    """Turns a source's rule into the native selector that is applied at every event."""
+    if isinstance(rule, ProcessSource):
+        return _core.Selector(
+            kind="process",
+            patterns=[str(process) for process in rule.process],
+            except_=[str(process) for process in rule.except_],
+            pick=rule.pick,
+        )
+    if isinstance(rule, EverythingExceptSource):
+        named = [entry for entry in rule.everything_except if isinstance(entry, str)]
+        programs = [
+            str(process)
+            for entry in rule.everything_except
+            if not isinstance(entry, str)
+            for process in entry.process
+        ]
+        return _core.Selector(
+            kind="everything_except",
+            except_=programs,
+            except_sources=[selector_of(profile.sources[name], profile) for name in named],
+        )
+    if isinstance(rule, SystemSource):
+        return _core.Selector(kind="system")
+    assert isinstance(rule, DeviceSource)
+    return _core.Selector(kind="device", patterns=[rule.device])
