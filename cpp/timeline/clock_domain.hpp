@@ -19,7 +19,8 @@ namespace pypac {
 /// so gently that no step is heard (`tracking`).
 ///
 /// Example, 48 kHz clock, origin at host time 0: the reading {position 1000, host_time 1 s} gets
-/// timeline 48000, step 1; the next {position 2024} gets 49024, whatever the jitter of its host_time.
+/// timeline 48000, step 1; the next {position 2024} gets 49024, whatever the jitter of its
+/// host_time.
 class ClockDomain {
  public:
   /// [control-thread]
@@ -28,8 +29,8 @@ class ClockDomain {
   /// [control-thread] Fixes frame 0. Until then stamp() returns false: nothing is recorded yet.
   void set_origin(HostTime origin) noexcept;
 
-  /// [capture-thread] One call for each graph cycle or packet of this clock, in order. Returns false
-  /// where there is no timeline yet.
+  /// [capture-thread] One call for each graph cycle or packet of this clock, in order. Returns
+  /// false where there is no timeline yet.
   [[nodiscard]] bool stamp(const ClockReading& reading, Stamp& stamp) noexcept;
 
   /// [any-thread, realtime-safe] The clock's measured rate against host time: +20 is 20 frames in
@@ -37,7 +38,56 @@ class ClockDomain {
   [[nodiscard]] double drift_ppm() const noexcept;
 
   /// [any-thread, realtime-safe] True while frames pass bit for bit.
-  [[nodiscard]] bool locked() const noexcept;
+  [[nodiscard]] bool locked() const noexcept { return locked_.load(std::memory_order_relaxed); }
+
+ private:
+  enum class Mode { locked, tracking, gliding };
+
+  struct Shift {
+    bool suspect = false;
+    bool claims_previous = false;
+    bool clamped = false;
+  };
+
+  [[nodiscard]] bool plausible(const ClockReading& reading) const noexcept;
+  void begin_epoch(Cause cause, std::int64_t position, HostTime host_time) noexcept;
+  void begin_curve(std::int64_t position, HostTime origin) noexcept;
+  void advance_curve(std::int64_t position) noexcept;
+  void steer(const ClockReading& reading, HostTime origin) noexcept;
+  void publish() noexcept;
+  [[nodiscard]] bool confirm_jump(double deviation, std::uint32_t readings) noexcept;
+  [[nodiscard]] double curve_at(std::int64_t position) const noexcept;
+
+  const std::uint32_t timeline_rate_;
+  std::atomic<std::int64_t> origin_ns_;  // control thread
+  std::atomic<double> drift_ppm_{0};     // capture thread
+  std::atomic<bool> locked_{false};      // capture thread
+
+  // The rest is the capture thread's.
+  ClockModel model_;
+  bool started_ = false;
+  std::uint64_t clock_id_ = 0;
+  std::uint32_t rate_ = 0;
+  bool has_position_ = true;
+  std::int64_t last_position_ = 0;
+  std::uint32_t last_frames_ = 0;
+  std::uint32_t epoch_ = 0;
+  Cause break_cause_{};
+
+  // u(p) = curve_timeline_ + (p - curve_position_) * curve_step_
+  bool on_curve_ = false;
+  std::int64_t curve_position_ = 0;
+  double curve_timeline_ = 0;
+  double curve_step_ = 1;
+  Mode mode_ = Mode::locked;
+  Frames locked_offset_ = 0;   // u - p while gliding there and while locked
+  double agreed_seconds_ = 0;  // for how long the rates have agreed while tracking
+  double locked_seconds_ = 0;
+  double wanted_agreement_ = 0;
+
+  // Readings that say that frames are missing before them, until they are believed.
+  std::uint32_t jump_readings_ = 0;
+  double jump_seconds_ = 0;
 };
 
 }  // namespace pypac
