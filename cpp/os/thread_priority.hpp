@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace pypac {
@@ -16,7 +17,10 @@ struct ThreadPriority {
 /// no error: it is returned, to be shown.
 [[nodiscard]] ThreadPriority raise_thread_priority(int priority);
 
-/// [any-thread] Of the calling thread.
-[[nodiscard]] ThreadPriority current_thread_priority();
+/// [any-thread, realtime-safe] The system's number for the calling thread.
+[[nodiscard]] std::int64_t current_thread_id() noexcept;
+
+/// [any-thread] Of any thread of this process.
+[[nodiscard]] ThreadPriority thread_priority(std::int64_t thread_id);
 
 }  // namespace pypac

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -23,13 +24,16 @@ std::string refusal_of(int error) {
 
 }  // namespace
 
-ThreadPriority current_thread_priority() {
-  int policy = SCHED_OTHER;
+std::int64_t current_thread_id() noexcept { return gettid(); }
+
+ThreadPriority thread_priority(std::int64_t thread_id) {
+  const pid_t thread = static_cast<pid_t>(thread_id);
+  const int policy = sched_getscheduler(thread) & ~SCHED_RESET_ON_FORK;
   sched_param parameters{};
-  pthread_getschedparam(pthread_self(), &policy, &parameters);
-  policy &= ~SCHED_RESET_ON_FORK;
-  if (policy == SCHED_FIFO || policy == SCHED_RR) return {true, parameters.sched_priority, {}};
-  return {false, 0, "the thread has ordinary scheduling"};
+  if ((policy == SCHED_FIFO || policy == SCHED_RR) && sched_getparam(thread, &parameters) == 0) {
+    return {true, parameters.sched_priority, {}};
+  }
+  return {false, 0, refusal_of(0)};
 }
 
 ThreadPriority raise_thread_priority(int priority) {

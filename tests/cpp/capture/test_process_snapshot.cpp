@@ -80,7 +80,7 @@ TEST_CASE("a real-time priority is had or its refusal is told") {
   const pypac::ThreadPriority priority = pypac::raise_thread_priority(20);
   if (priority.realtime) {
     CHECK(priority.priority == 20);
-    CHECK(pypac::current_thread_priority().realtime);
+    CHECK(pypac::thread_priority(pypac::current_thread_id()).realtime);
   } else {
     CHECK_FALSE(priority.refusal.empty());
   }
