@@ -98,10 +98,15 @@ def describe(value: object) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Runs ``function`` on the raw value; ``json`` is added to the JSON Schema of the field."""
+    """Runs ``function`` on the raw value.
+
+    ``json`` is added to the field's JSON Schema; ``short`` is the schema of a form that the
+    function accepts besides.
+    """
 
     function: Callable[[Any], Any]
     json: Mapping[str, Any] | None = None
+    short: Mapping[str, Any] | None = None
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -111,7 +116,8 @@ class Check:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {**handler(schema), **(self.json or {})}
+        full = {**handler(schema), **(self.json or {})}
+        return {"anyOf": [dict(self.short), full]} if self.short else full
 
 
 @dataclass(frozen=True)

@@ -161,9 +161,10 @@ def _check_characters(text: str) -> None:
 
 
 class _Composer(yaml.SafeLoader):
-    """PyYAML's own, with bounds on depth and aliases while it reads."""
+    """PyYAML's own, with bounds on depth, nodes and aliases while it reads."""
 
     depth = 0
+    nodes = 0
     aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -173,6 +174,9 @@ class _Composer(yaml.SafeLoader):
             raise _one(_place(mark), f"at most {MAX_ALIASES} aliases", "more")
         if self.depth >= MAX_DEPTH:
             raise _too_deep(_place(mark))
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise _too_many(_place(mark))
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -185,6 +189,10 @@ def _place(mark: yaml.Mark | None) -> Place:
 
 def _too_deep(place: Place) -> _MistakesError:
     return _one(place, f"at most {MAX_DEPTH} levels", "a deeper nesting")
+
+
+def _too_many(place: Place) -> _MistakesError:
+    return _one(place, f"at most {MAX_NODES} keys and values, aliases expanded", "more")
 
 
 def _compose(text: str) -> yaml.Node:
@@ -212,7 +220,11 @@ _SYNTAX = (
     (r"mapping values are not allowed", "one key with its value", 'a second ":"'),
     (r"could not find expected ':'", 'a ":" after the key', "none"),
     (r"unexpected end of stream", "the quote that closes the text", "the end of the file"),
-    (r"undefined alias '(.*)'", "an anchor that is defined above", r'"*\1", which is not'),
+    (
+        r"undefined alias '(.*)'",
+        "an anchor that is defined above",
+        r'"*\1" (a pattern needs quotes)',
+    ),
     (r"duplicate anchor '(.*?)'", "an anchor that is defined once", r'"&\1" again'),
     (r"expected a single document", "one document", "a second one"),
     (r"sequence entries are not allowed", "a list on lines of its own", 'a "-"'),
@@ -226,6 +238,12 @@ _SYNTAX = (
     (r"<block end>.*but found", "a line that is indented like the others", "another indentation"),
     (r"document start", 'the end of the file, or "---"', "more text"),
     (r"expected the node content", "a value", "none"),
+    (r"scanning an alias", 'a pattern in quotes, such as "*.exe"', 'an unquoted "*"'),
+    (r"scanning an anchor", "text in quotes", 'an unquoted "&"'),
+    (r"(parsing|scanning) a tag", "text in quotes", 'an unquoted "!"'),
+    (r"block scalar", "text in quotes", 'an unquoted "|" or ">"'),
+    (r"a directive", "text in quotes", 'an unquoted "%"'),
+    (r"mapping keys are not allowed", "text in quotes", 'an unquoted "?"'),
 )
 
 
@@ -267,7 +285,7 @@ class _Reader:
         self.places.values[loc] = place
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise _one(place, f"at most {MAX_NODES} values, aliases expanded", "more")
+            raise _too_many(place)
         if id(node) in self._open:
             return self._mistake(loc, place, "a value", "an alias of what it is part of: a loop")
         if len(self._open) >= MAX_DEPTH:
@@ -360,11 +378,10 @@ _READ_AS = {
 
 def _path(loc: Loc) -> str:
     """Writes a place as ``tracks.voice.from[1]``."""
-    parts = (
-        f"[{part}]" if isinstance(part, int) else f".{printable(part) or chr(34) * 2}"
-        for part in loc
-    )
-    return "".join(parts).removeprefix(".")
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else "." + (printable(part) or '""')
+    return path.removeprefix(".")
 
 
 # Plain data to a profile -----------------------------------------------------------------------

@@ -377,7 +377,10 @@ class _FilterForm:
             "type": "object",
             "description": "One filter and its settings.",
             "properties": {
-                kind: handler(settings.__pydantic_core_schema__)
+                kind: {
+                    **handler(settings.__pydantic_core_schema__),
+                    "description": settings.__doc__,
+                }
                 for kind, settings in FILTERS.items()
             },
             "additionalProperties": False,
@@ -403,9 +406,9 @@ class _FilterForm:
 class TrackRule(Rule):
     """A named mix of sources, with a chain of filters."""
 
-    sends: Annotated[tuple[Annotated[Send, Check(_read_send)], ...], Many()] = Field(
-        validation_alias="from", serialization_alias="from"
-    )
+    sends: Annotated[
+        tuple[Annotated[Send, Check(_read_send, short={"type": "string"})], ...], Many()
+    ] = Field(validation_alias="from", serialization_alias="from")
     """What goes into the track: a source's name, {source: name, gain_db: x}, or a list of them."""
     filters: Annotated[
         tuple[Annotated[FilterRule, _FilterForm()], ...], Many(or_one=False, least=0, most=64)
@@ -509,7 +512,7 @@ class Profile(Rule):
     ]
     """What is recorded, each under a name of your choice."""
     outputs: OutputRules = OutputRules()
-    """Where the tracks go."""
+    """Where the tracks go. Without any, only Python code gets the audio."""
 
     _file: Path | None = PrivateAttr(default=None)
     _name: str = PrivateAttr(default="profile")

@@ -24,11 +24,7 @@ def _without_null(schema: Any) -> Any:
         return [_without_null(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    slim = {
-        key: _without_null(value)
-        for key, value in schema.items()
-        if not (key == "default" and value is None)
-    }
+    slim = {key: _without_null(value) for key, value in schema.items() if value is not None}
     choices = slim.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices:
         rest = [choice for choice in choices if choice != {"type": "null"}]
