@@ -13,6 +13,8 @@ constexpr std::size_t kMargin = Resampler::kMaxHalfWidth;
 // The shortest packets seen are 32 frames; shorter ones only fill the list sooner.
 constexpr std::size_t kShortestPacket = 16;
 
+constexpr std::size_t kNearFrames = 8192;
+
 Frames frames_until(double timeline) {
   return static_cast<Frames>(std::ceil(timeline));
 }
@@ -23,7 +25,8 @@ Aligner::Aligner(std::uint32_t channels, std::uint32_t max_block, std::uint32_t 
     : channels_(channels),
       live_capacity_(4 * std::size_t{max_block} + 2 * std::size_t{max_packet} + 4 * kMargin),
       capacity_(2 * live_capacity_),
-      samples_(channels * capacity_),
+      // Not cleared: memory that a small packet never reaches is never touched.
+      samples_(std::make_unique_for_overwrite<float[]>(channels * capacity_)),
       segments_(live_capacity_ / kShortestPacket + 16),
       inputs_(channels),
       outputs_(channels) {
@@ -162,11 +165,13 @@ void Aligner::add_segment(const Segment& added) noexcept {
 }
 
 void Aligner::make_space(std::size_t frames) noexcept {
-  if (static_cast<std::size_t>(stored_ - base_) + frames + kMargin <= capacity_) return;
-  const std::int64_t shift = oldest_ - base_;
+  const auto shift = static_cast<std::size_t>(oldest_ - base_);
   const auto kept = static_cast<std::size_t>(stored_ - oldest_);
+  // Moved long before the end where little is kept, so that it stays in the cache.
+  if (shift < std::max(kNearFrames, 4 * kept) && shift + kept + frames + kMargin <= capacity_)
+    return;
   for (std::uint32_t c = 0; c < channels_; ++c) {
-    float* const channel = samples_.data() + c * capacity_;
+    float* const channel = samples_.get() + c * capacity_;
     std::memmove(channel, channel + shift, kept * sizeof(float));
   }
   base_ = oldest_;
@@ -176,7 +181,7 @@ void Aligner::store(const PacketView& packet, std::uint32_t skip) noexcept {
   const std::size_t frames = packet.frames - skip;
   make_space(frames);
   for (std::uint32_t c = 0; c < channels_; ++c) {
-    float* const room = samples_.data() + c * capacity_ + (stored_ - base_);
+    float* const room = samples_.get() + c * capacity_ + (stored_ - base_);
     std::memcpy(room, packet.samples + std::size_t{c} * packet.frames + skip,
                 frames * sizeof(float));
     std::fill_n(room + frames, kMargin, 0.0F);
@@ -187,7 +192,7 @@ void Aligner::store(const PacketView& packet, std::uint32_t skip) noexcept {
 void Aligner::store_silence(std::uint32_t frames) noexcept {
   make_space(frames);
   for (std::uint32_t c = 0; c < channels_; ++c)
-    std::fill_n(samples_.data() + c * capacity_ + (stored_ - base_), frames, 0.0F);
+    std::fill_n(samples_.get() + c * capacity_ + (stored_ - base_), frames, 0.0F);
   stored_ += frames;
 }
 
@@ -243,7 +248,7 @@ std::uint32_t Aligner::take(Frames begin, std::uint32_t frames, float* const* ou
 
 void Aligner::render(const Segment& from, Frames begin, std::uint32_t frames, float* const* out,
                      std::uint32_t out_offset) noexcept {
-  const float* const origin = samples_.data() + (from.offset - base_);
+  const float* const origin = samples_.get() + (from.offset - base_);
   if (!from.resampler) {
     const Frames skipped = begin - static_cast<Frames>(from.timeline);
     for (std::uint32_t c = 0; c < channels_; ++c)

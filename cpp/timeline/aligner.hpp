@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/time.hpp"
@@ -97,7 +98,7 @@ class Aligner {
   // Device frames, planar: channel c at c * capacity_. Runs of contiguous frames, kMaxHalfWidth
   // zeros around each, so that a kernel never reads over a gap. Moved to the front when the end is
   // reached.
-  std::vector<float> samples_;
+  std::unique_ptr<float[]> samples_;
   std::int64_t base_ = 0;    // the offset of samples_[0]
   std::int64_t oldest_ = 0;  // the offset from which frames may still be read
   std::int64_t stored_ = 0;  // the offset behind the newest frame; zeros follow it

@@ -53,7 +53,7 @@ double ClockDomain::drift_ppm() const noexcept {
 }
 
 bool ClockDomain::plausible(const ClockReading& reading) const noexcept {
-  if (!reading.host_time_valid || reading.host_time.count() <= 0) return false;
+  if (!reading.host_time_valid) return false;
   if (reading.received.count() == 0) return true;
   const HostTime distance = reading.host_time - reading.received;
   return distance < kPlausible && distance > -kPlausible;

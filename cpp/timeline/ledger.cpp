@@ -64,8 +64,9 @@ void Ledger::add(SubjectKind kind, std::uint32_t subject, Cause cause, Frames be
 void Ledger::captured(SubjectKind kind, std::uint32_t subject, Frames begin) noexcept {
   const std::size_t place = index(kind, subject);
   const Open& open = open_[place];
-  // A gap that was announced ahead of the frames being played stays open.
-  if (open.begin.load(std::memory_order_relaxed) + open.frames.load(std::memory_order_relaxed) >
+  // A gap that was announced ahead of the frames being played stays open, and so does one that
+  // reaches up to them and may go on.
+  if (open.begin.load(std::memory_order_relaxed) + open.frames.load(std::memory_order_relaxed) >=
       begin)
     return;
   close(place);

@@ -48,7 +48,8 @@ class Ledger {
   void add(SubjectKind kind, std::uint32_t subject, Cause cause, Frames begin,
            Frames frames) noexcept;
 
-  /// [pump] Frames from `begin` on are there: an incident that ended before is closed.
+  /// [pump] The subject's frames just before `begin` are there: an incident that ended earlier is
+  /// closed. One that reaches `begin` may still grow.
   void captured(SubjectKind kind, std::uint32_t subject, Frames begin) noexcept;
 
   /// [pump] The session ends: closes all that are open; none reaches beyond `end`.
