@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include "core/host_clock.hpp"
+#include "core/time.hpp"
+
+using namespace pypac;
+using namespace std::chrono_literals;
+
+TEST_CASE("host time and timeline agree after days, to the nanosecond") {
+  const TimelineAnchor anchor{123'456'789ns, 44100};
+  const Frames four_days = Frames{44100} * 86400 * 4 + 17;
+  CHECK(anchor.position_of(anchor.host_time_of(four_days)) ==
+        doctest::Approx(static_cast<double>(four_days)).epsilon(1e-12));
+  CHECK(anchor.host_time_of(44100) == anchor.origin + 1s);
+  CHECK(anchor.host_time_of(-44100) == anchor.origin - 1s);
+}
+
+TEST_CASE("the system clock never goes back and sleeps until the time it is told") {
+  SystemClock clock;
+  const HostTime before = clock.now();
+  clock.sleep_until(before + 5ms);
+  CHECK(clock.now() >= before + 5ms);
+}
+
+TEST_CASE("a manual clock stands still until it is moved") {
+  ManualClock clock(1s);
+  CHECK(clock.now() == 1s);
+  clock.sleep_until(3s);
+  CHECK(clock.now() == 3s);
+  clock.sleep_until(2s);
+  CHECK(clock.now() == 3s);
+  clock.advance(1s);
+  CHECK(clock.now() == 4s);
+}
