@@ -27,7 +27,7 @@ from yaml.reader import Reader
 from pypac_obs.errors import ProfileError, ProfileMistake
 from pypac_obs.profile import references
 from pypac_obs.profile.checks import PROBLEM, describe, nearest, printable
-from pypac_obs.profile.model import Profile
+from pypac_obs.profile.model import WRITTEN, Profile
 from pypac_obs.profile.references import Loc, Problem
 
 __all__ = ["build_profile", "load_profile", "parse_profile"]
@@ -403,7 +403,7 @@ def _build(data: Any, places: _Places, *, name: str, file: Path | None) -> Profi
     profile = None
     found: list[Problem] = []
     try:
-        profile = Profile.model_validate(data, by_alias=True, by_name=False)
+        profile = Profile.model_validate(data, context=WRITTEN)
     except ValidationError as error:
         found += [
             _problem(line)

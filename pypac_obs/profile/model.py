@@ -85,6 +85,10 @@ Process = Annotated[
 ]
 
 
+# The validation context of plain data, such as YAML gives, where only the YAML's keys count.
+WRITTEN = object()
+
+
 class Rule(BaseModel):
     """A mapping of the profile: frozen, and without keys that it does not know."""
 
@@ -104,16 +108,26 @@ class Rule(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _name_the_valid_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _name_the_valid_keys(
+        cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
         """Adds the valid keys to errors about unknown ones, which pydantic leaves unsaid.
 
-        A key that is only misspelt is one mistake: the right one is not also called missing.
+        A key that is only misspelt is one mistake: the right one is not also called missing. In
+        what was WRITTEN, the names of fields that only Python uses are unknown keys too.
         """
-        try:
-            return handler(data)
-        except ValidationError as error:
-            lines = error.errors(include_url=False)
         keys = cls.keys()
+        lines: list[Any] = []
+        if info.context is WRITTEN and isinstance(data, Mapping):
+            for name in (cls.model_fields.keys() - set(keys)) & data.keys():
+                lines.append({"type": "extra_forbidden", "loc": (name,), "input": data[name]})
+                data = {key: value for key, value in data.items() if key != name}
+        try:
+            model = handler(data)
+            if not lines:
+                return model
+        except ValidationError as error:
+            lines += error.errors(include_url=False)
         meant = {
             nearest(str(line["loc"][0]), keys)
             for line in lines
@@ -187,7 +201,7 @@ def _read_exclusion(value: Any) -> Any:
     if isinstance(value, str | ProcessRef):
         return value
     if isinstance(value, Mapping):
-        return ProcessRef.model_validate(dict(value), by_alias=True, by_name=False)
+        return ProcessRef.model_validate(dict(value), context=WRITTEN)
     raise problem("the name of a process source, or {process: ...}", describe(value))
 
 
@@ -277,7 +291,7 @@ def _read_source(value: Any) -> Any:
         raise problem(f"a mapping with one of {listed(SOURCES)}", describe(value))
     kinds = [kind for kind in SOURCES if kind in value]
     if len(kinds) == 1:
-        return SOURCES[kinds[0]].model_validate(dict(value), by_alias=True, by_name=False)
+        return SOURCES[kinds[0]].model_validate(dict(value), context=WRITTEN)
     if kinds:
         raise problem(f"only one of {listed(SOURCES)}", describe({k: value[k] for k in kinds}))
     for key in value:
