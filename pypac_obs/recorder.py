@@ -170,7 +170,8 @@ def _track_name(process: str | int, taken: Container[str]) -> str:
     elif isinstance(process, int):
         base = f"pid {process}"
     else:
-        base = re.sub(r"[^A-Za-z0-9 ._-]+", "_", process).strip(" ._-")[:48] or "program"
+        base = re.sub(r"[^A-Za-z0-9 ._-]+", "_", process).strip(" ._-")[:48].rstrip(" .")
+        base = base or "program"
     name, count = base, 1
     while name in taken:
         count += 1

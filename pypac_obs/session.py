@@ -242,6 +242,11 @@ class Session:
             return tuple(self._incidents)
 
     @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Where its tracks go: the outputs that it was given, and those of its profile."""
+        return tuple(self._outputs)
+
+    @property
     def errors(self) -> tuple[PypacError, ...]:
         """Why outputs have stopped early; empty while all is well."""
         return tuple(thread.error for thread in self._threads if thread.error is not None)
