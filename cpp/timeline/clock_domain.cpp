@@ -24,6 +24,7 @@ constexpr double kPause = 0.1;  // s
 constexpr double kMissing = 10e-3;  // s
 constexpr std::uint32_t kMissingReadings = 3;
 constexpr double kSameJump = 5e-3;  // s
+constexpr double kSameShare = 0.1;  // a driver's first stamps after a long pause are rough
 
 // Locked frames may be so far from where host time has them, plus what is only noise.
 constexpr double kLockedError = 0.75;      // frames
@@ -63,9 +64,7 @@ double ClockDomain::curve_at(std::int64_t position) const noexcept {
   return curve_timeline_ + static_cast<double>(position - curve_position_) * curve_step_;
 }
 
-void ClockDomain::begin_epoch(Cause cause, std::int64_t position, HostTime host_time) noexcept {
-  model_.reset(rate_);
-  model_.add(position, host_time);
+void ClockDomain::begin_epoch(Cause cause) noexcept {
   ++epoch_;
   break_cause_ = cause;
   on_curve_ = false;
@@ -78,7 +77,8 @@ void ClockDomain::begin_curve(std::int64_t position, HostTime origin) noexcept {
   curve_position_ = position;
   agreed_seconds_ = 0;
   locked_seconds_ = 0;
-  if (rate_ == timeline_rate_) {
+  const bool drifts = std::abs(model_.slope()) > kAgreedSlope + kNoiseErrors * model_.slope_error();
+  if (rate_ == timeline_rate_ && !drifts) {
     curve_timeline_ = std::round(target);
     curve_step_ = 1;
     mode_ = Mode::locked;
@@ -98,7 +98,8 @@ void ClockDomain::advance_curve(std::int64_t position) noexcept {
 }
 
 bool ClockDomain::confirm_jump(double deviation, std::uint32_t readings) noexcept {
-  if (jump_readings_ == 0 || std::abs(deviation - jump_seconds_) > kSameJump) {
+  const double tolerance = std::max(kSameJump, kSameShare * jump_seconds_);
+  if (jump_readings_ == 0 || std::abs(deviation - jump_seconds_) > tolerance) {
     jump_readings_ = 1;
     jump_seconds_ = deviation;
     return false;
@@ -133,12 +134,15 @@ bool ClockDomain::stamp(const ClockReading& reading, Stamp& stamp) noexcept {
     has_position_ = reading.has_position;
     if (!has_position_) position = 0;
     started_ = true;
-    begin_epoch(Cause::clock_changed, position, host_time);
+    model_.reset(rate_);
+    model_.add(position, host_time);
+    begin_epoch(Cause::clock_changed);
   } else if (position == last_position_ && last_frames_ > 0 && reading.has_position) {
     // The cycle that a late callback has read already: the same place on the curve.
   } else if (position < expected && position < last_position_) {
     if (believed && std::abs(model_.deviation(position, host_time)) > kAgreement) {
-      begin_epoch(Cause::clock_changed, position, host_time);
+      model_.restart(position, host_time);
+      begin_epoch(Cause::clock_changed);
     } else {
       // The same frames again: behind the newest knot, and nothing is learned.
       if (!on_curve_ || origin_ns == kNoOrigin) return false;
@@ -151,10 +155,12 @@ bool ClockDomain::stamp(const ClockReading& reading, Stamp& stamp) noexcept {
     const double deviation = believed ? model_.deviation(position, host_time) : 0;
     if (jumped > 0) {
       shift.suspect = jumped == reading.frames || jumped == last_frames_;
-      if (!shift.suspect && std::abs(deviation) > kAgreement)
-        begin_epoch(Cause::clock_changed, position, host_time);
-      else if (believed)
+      if (!shift.suspect && std::abs(deviation) > kAgreement) {
+        model_.restart(position, host_time);
+        begin_epoch(Cause::clock_changed);
+      } else if (believed) {
         model_.add(position, host_time);
+      }
     } else if (deviation > kPause || (!has_position_ && deviation > kMissing)) {
       const bool at_once = deviation > kPause;
       if (!confirm_jump(deviation, at_once ? 2 : kMissingReadings)) {
@@ -163,7 +169,8 @@ bool ClockDomain::stamp(const ClockReading& reading, Stamp& stamp) noexcept {
       } else {
         shift.claims_previous = at_once;
         if (has_position_) {
-          begin_epoch(Cause::clock_changed, position, host_time);
+          model_.restart(position, host_time);
+          begin_epoch(Cause::clock_changed);
         } else {
           jump_readings_ = 0;
           position += std::llround(deviation * rate_);
@@ -175,11 +182,7 @@ bool ClockDomain::stamp(const ClockReading& reading, Stamp& stamp) noexcept {
       if (believed) {
         const ClockModel::Verdict verdict = model_.add(position, host_time);
         shift.clamped = verdict == ClockModel::Verdict::ignored;
-        if (verdict == ClockModel::Verdict::stepped) {
-          ++epoch_;
-          break_cause_ = Cause::clock_stepped;
-          on_curve_ = false;
-        }
+        if (verdict == ClockModel::Verdict::stepped) begin_epoch(Cause::clock_stepped);
       }
     }
   }

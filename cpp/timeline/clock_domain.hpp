@@ -50,7 +50,7 @@ class ClockDomain {
   };
 
   [[nodiscard]] bool plausible(const ClockReading& reading) const noexcept;
-  void begin_epoch(Cause cause, std::int64_t position, HostTime host_time) noexcept;
+  void begin_epoch(Cause cause) noexcept;
   void begin_curve(std::int64_t position, HostTime origin) noexcept;
   void advance_curve(std::int64_t position) noexcept;
   void steer(const ClockReading& reading, HostTime origin) noexcept;

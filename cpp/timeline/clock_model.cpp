@@ -20,12 +20,14 @@ constexpr std::uint64_t kFirstReadings = 8;
 constexpr std::uint32_t kStepReadings = 8;
 constexpr double kStepDuration = 0.2;  // s
 
-// What is believed before anything is measured: crystals are within 300 ppm, scatter is 0.1 ms.
-constexpr double kSlopePrior = 300e-6;
+// What is believed of the scatter before it is measured.
 constexpr double kScatterPrior = 1e-4;
 constexpr double kScatterPriorReadings = 8;
 constexpr double kScatterFloor = 2e-7;  // s: stamps come in whole 100 ns at the coarsest system
 constexpr double kScatterWindow = 10;   // s
+
+// After a break a crystal has kept its rate, but for what it warmed up or cooled down meanwhile.
+constexpr double kKeptSlopeError = 2e-6;
 
 constexpr double kBiasWindow = 1;  // s
 constexpr double kBiasErrors = 5;
@@ -36,6 +38,28 @@ constexpr double kForget = 0.7;
 void ClockModel::reset(std::uint32_t nominal_rate) noexcept {
   *this = ClockModel{};
   rate_ = nominal_rate;
+}
+
+void ClockModel::restart(std::int64_t device_time, HostTime host_time) noexcept {
+  const ClockModel old = *this;
+  reset(old.rate_);
+  if (old.used_ == 0) {
+    add(device_time, host_time);
+    return;
+  }
+  expected_slope_ = old.slope_;
+  expected_slope_error_ = std::clamp(old.slope_error_, kKeptSlopeError, old.expected_slope_error_);
+  variance_ = old.variance_;
+  interval_ = old.interval_;
+  begin(device_time, host_time);
+}
+
+void ClockModel::begin(std::int64_t device_time, HostTime host_time) noexcept {
+  device_reference_ = device_time;
+  host_reference_ = host_time;
+  weight_ = weight2_ = 1;
+  used_ = 1;
+  fit();
 }
 
 double ClockModel::scatter() const noexcept {
@@ -54,12 +78,8 @@ double ClockModel::deviation(std::int64_t device_time, HostTime host_time) const
 
 ClockModel::Verdict ClockModel::add(std::int64_t device_time, HostTime host_time) noexcept {
   if (used_ == 0) {
-    device_reference_ = device_time;
-    host_reference_ = host_time;
-    weight_ = weight2_ = 1;
     variance_ = kScatterPrior * kScatterPrior;
-    used_ = 1;
-    fit();
+    begin(device_time, host_time);
     return Verdict::used;
   }
   const double time = static_cast<double>(device_time - device_reference_) / rate_;
@@ -114,13 +134,14 @@ ClockModel::Verdict ClockModel::add(std::int64_t device_time, HostTime host_time
 
 void ClockModel::fit() noexcept {
   // The prior on the slope makes the first seconds steady; it counts for nothing later.
-  const double prior = variance_ / (kSlopePrior * kSlopePrior);
+  const double prior = variance_ / (expected_slope_error_ * expected_slope_error_);
   const double a = weight_;
   const double b = x_;
   const double c = xx_ + prior;
+  const double right = xy_ + prior * expected_slope_;
   const double determinant = a * c - b * b;
-  const double level = (c * y_ - b * xy_) / determinant;
-  slope_ = (a * xy_ - b * y_) / determinant;
+  const double level = (c * y_ - b * right) / determinant;
+  slope_ = (a * right - b * y_) / determinant;
 
   level_ += level;
   y_ -= level * weight_;

@@ -29,6 +29,10 @@ class ClockModel {
   /// Forgets everything; the next reading begins a new line at the nominal rate.
   void reset(std::uint32_t nominal_rate) noexcept;
 
+  /// The same clock after a break: the next line begins with this reading and the rate known so
+  /// far.
+  void restart(std::int64_t device_time, HostTime host_time) noexcept;
+
   /// Device times must not decrease.
   Verdict add(std::int64_t device_time, HostTime host_time) noexcept;
 
@@ -52,6 +56,7 @@ class ClockModel {
   [[nodiscard]] double scatter() const noexcept;
 
  private:
+  void begin(std::int64_t device_time, HostTime host_time) noexcept;
   void fit() noexcept;
   Verdict consider_step(double time, double residual) noexcept;
 
@@ -70,6 +75,10 @@ class ClockModel {
   // squared weights.
   double weight_ = 0, x_ = 0, xx_ = 0, y_ = 0, xy_ = 0;
   double weight2_ = 0, x2_ = 0, xx2_ = 0;
+
+  // What is believed of the slope before it is measured: crystals are within 300 ppm.
+  double expected_slope_ = 0;
+  double expected_slope_error_ = 300e-6;
 
   double variance_ = 0;  // of one reading, in s^2
   double interval_ = 0;  // mean device seconds between readings

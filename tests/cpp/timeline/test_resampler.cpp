@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "timeline/resampler.hpp"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,6 +7,8 @@
 #include <numbers>
 #include <random>
 #include <vector>
+
+#include "timeline/resampler.hpp"
 
 namespace {
 
@@ -78,4 +78,75 @@ TEST_CASE("whole positions give the input bit for bit") {
   std::vector<float> noise(5000);
   std::generate(noise.begin(), noise.end(), [&] { return level(random); });
   CHECK(resample(noise, 1) == noise);
+}
+
+TEST_CASE("a full-band signal is read between its frames as the exact sum says") {
+  // Forty tones up to 20 kHz, whose values between the frames are known in double precision.
+  std::mt19937 random(2);
+  std::uniform_real_distribution<double> any(0, 1);
+  std::vector<double> frequency(40);
+  std::vector<double> phase(40);
+  for (std::size_t k = 0; k < 40; ++k) {
+    frequency[k] = 500.0 * static_cast<double>(k + 1);
+    phase[k] = 2 * std::numbers::pi * any(random);
+  }
+  auto value = [&](double frame) {
+    double sum = 0;
+    for (std::size_t k = 0; k < 40; ++k)
+      sum += 0.02 * std::sin(2 * std::numbers::pi * frequency[k] / 48000 * frame + phase[k]);
+    return sum;
+  };
+  std::vector<float> input(8000);
+  for (std::size_t i = 0; i < input.size(); ++i)
+    input[i] = static_cast<float>(value(static_cast<double>(i)));
+  for (const double ratio : {1 + 500e-6, 48000 / 44100.0}) {
+    const auto output = resample(input, ratio);
+    double error = 0;
+    double power = 0;
+    for (std::size_t i = 100; i + 100 < output.size(); ++i) {
+      const double exact = value(static_cast<double>(i) / ratio);
+      error += (output[i] - exact) * (output[i] - exact);
+      power += exact * exact;
+    }
+    const double db = 10 * std::log10(error / power);
+    std::printf("40 tones to 20 kHz, ratio %.4f: error %.1f dB\n", ratio, db);
+    CHECK(db < -100);
+  }
+}
+
+TEST_CASE("what the lower rate cannot hold is taken out") {
+  const auto output = resample(sine(40000, 96000, 20000), 0.5);
+  float peak = 0;
+  for (std::size_t i = 300; i + 300 < output.size(); ++i)
+    peak = std::max(peak, std::abs(output[i]));
+  CHECK(peak < 1e-5F);
+  CHECK(thd_n_db(resample(sine(15000, 96000, 20000), 0.5), 15000, 48000, 300) < -100);
+}
+
+TEST_CASE("every kernel gives a constant back") {
+  const std::vector<float> ones(4000, 1.0F);
+  for (const double step : {1.0884, 0.9999, 0.91875, 0.5443, 0.5, 0.27, 0.25, 0.22, 0.125}) {
+    const Resampler& resampler = Resampler::for_step(step);
+    CHECK(resampler.half_width() <= Resampler::kMaxHalfWidth);
+    const float* input = ones.data() + 400;
+    std::vector<float> output(300);
+    float* out = output.data();
+    resampler.read(&input, 1, 0.37, 1 / step, 300, &out);
+    for (const float sample : output) CHECK(std::abs(sample - 1) < 2e-6F);
+  }
+}
+
+TEST_CASE("how a stretch is divided makes no difference to a single bit") {
+  const auto input = sine(997, 48000, 3000);
+  const Resampler& resampler = Resampler::for_step(1.0002);
+  const float* in = input.data() + 100;
+  std::vector<float> whole(2000);
+  std::vector<float> pieces(2000);
+  float* out = whole.data();
+  resampler.read(&in, 1, 0.125, 1 / 1.0002, 2000, &out);
+  for (std::uint32_t begin = 0; begin < 2000; begin += 125) {
+    out = pieces.data() + begin;
+    resampler.read(&in, 1, 0.125 + begin, 1 / 1.0002, 125, &out);
+  }
+  CHECK(whole == pieces);
 }
