@@ -121,6 +121,26 @@ def test_the_worst_texts_are_refused_in_bounded_time(text: str):
     assert time.monotonic() - started < 20  # a few seconds on a slow machine; never without end
 
 
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("[" + "a," * 60_000, "1:99999: expected at most 50000 keys and values"),
+        ("a: &a x\nb: [" + "*a," * 1001 + "]", "2:3005: expected at most 1000 aliases"),
+        ("[" * 33, "1:33: expected at most 32 levels"),
+        (
+            "a: &a [[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]\nb: [[[[[[[[[[[[[*a]]]]]]]]]]]]]\n",
+            "expected at most 32 levels",
+        ),
+    ],
+    ids=["values", "aliases", "depth", "depth-by-alias"],
+)
+def test_each_bound_is_named_where_it_is_passed(text: str, mistake: str):
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(text)
+    assert len(caught.value.mistakes) == 1
+    assert mistake in str(caught.value)
+
+
 def test_a_text_above_the_limit_is_refused_before_it_is_parsed(tmp_path: Path):
     path = tmp_path / "long.yaml"
     path.write_bytes(b"#" * (MAX_BYTES + 1))
