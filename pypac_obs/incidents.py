@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Incidents: every missing or moved frame, with its place, its length and its cause.
+
+An incident is data, never an exception. The native ledger makes most of them; the outputs add
+``output_failed`` and ``disk_full``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CAUSES", "DISK_FULL", "OUTPUT_FAILED", "Incident", "describe", "timeline_text"]
+
+OUTPUT_FAILED = "output_failed"
+DISK_FULL = "disk_full"
+
+# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last two are made
+# in Python. {who}: the source, else the tracks. {at}: the first frame. {span}: "from ... to ...".
+_SENTENCES = {
+    "not_running": "{who} was not running {span}",
+    "no_stream": "{who} was running without an audio stream {span}",
+    "starting": "{who} was starting {span}: its stream was found, its first frame had not come",
+    "ended": "{who} had ended and gave nothing {span}",
+    "stalled": "{who} gave nothing {span}: it was frozen, or the machine was overloaded",
+    "late": "{who} came too late {span}: that time had been played already",
+    "lost_cycles": "the audio system lost {frames} of {who} {span}",
+    "clock_changed": "{who} was given another clock or rate at {at}, which cost {frames}",
+    "clock_stepped": "the clock of {who} jumped at {at}, which cost {frames}",
+    "overlap": "{who} gave {frames} twice at {at}: the second ones were dropped",
+    "restamped": "a wrong time stamp of {who} was corrected at {at}: nothing is missing",
+    "capture_overrun": "{frames} of {who} were dropped {span}: the capture ring was full",
+    "output_overrun": "the output {output} was too slow {span}: {frames} of {tracks} were dropped",
+    "backend_lost": "the audio system was gone {span}: {who} gave nothing",
+    OUTPUT_FAILED: "the output {output} stopped at {at}",
+    DISK_FULL: "the output {output} stopped at {at}: the disk is full",
+}
+
+CAUSES = tuple(_SENTENCES)
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Frames of some tracks that are missing, or were moved, for one cause.
+
+    ``begin`` is the first of them on the timeline and ``frames`` how many there are; 0 where
+    nothing is missing (``restamped``) or where the end is not known yet (``output_failed``).
+    ``source`` and ``output`` are None where the cause has nothing to do with one.
+
+    >>> gap = Incident("not_running", "discord", None, ("voice",), begin=0, frames=245760)
+    >>> describe(gap, sample_rate=48000)
+    'discord was not running from 0:00.000 to 0:05.120'
+    """
+
+    cause: str
+    source: str | None
+    output: str | None
+    tracks: tuple[str, ...]
+    begin: int
+    frames: int
+    detail: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Gives the fields under their own names, as every line of ``ledger.jsonl`` begins."""
+        return {
+            "cause": self.cause,
+            "source": self.source,
+            "output": self.output,
+            "tracks": list(self.tracks),
+            "begin": self.begin,
+            "frames": self.frames,
+            "detail": self.detail,
+        }
+
+
+def describe(incident: Incident, sample_rate: int) -> str:
+    """Says in one plain sentence, without a full stop, what happened and when.
+
+    ``sample_rate`` is the session's, in Hz. A cause that this version does not know is named as it
+    is. ``detail`` follows after a colon.
+    """
+    tracks = " and ".join(incident.tracks) or "no track"
+    begin = timeline_text(incident.begin, sample_rate)
+    end = timeline_text(incident.begin + incident.frames, sample_rate)
+    fallback = f"{incident.cause.replace('_', ' ')}: {{who}} {{span}}"
+    sentence = _SENTENCES.get(incident.cause, fallback).format(
+        who=incident.source or tracks,
+        output=incident.output or "of " + tracks,
+        tracks=tracks,
+        at=begin,
+        span=f"from {begin} to {end}",
+        frames="1 frame" if incident.frames == 1 else f"{incident.frames} frames",
+    )
+    return f"{sentence}: {incident.detail}" if incident.detail else sentence
+
+
+def timeline_text(frame: int, sample_rate: int) -> str:
+    """Writes a place on the timeline as m:ss.mmm, or h:mm:ss.mmm from an hour on.
+
+    >>> timeline_text(245760, 48000), timeline_text(48000 * 3661, 48000)
+    ('0:05.120', '1:01:01.000')
+    """
+    milliseconds = (frame * 1000 + sample_rate // 2) // sample_rate
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    seconds = f"{milliseconds // 1000:02}.{milliseconds % 1000:03}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds}" if hours else f"{minutes}:{seconds}"

@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: MIT
+"""The contract of an output that is written in Python, and the thread that runs it.
+
+The native core fans every track out into one bounded ring per output. An `OutputThread` takes big
+blocks from such a ring, through a `BlockReader`, and hands them to an `Output`. An output that is
+slow or fails loses its own frames, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import threading
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pypac_obs.errors import OutputFailed, PypacError
+from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
+
+__all__ = [
+    "Block",
+    "BlockReader",
+    "Output",
+    "OutputThread",
+    "SessionInfo",
+    "TrackInfo",
+    "output_failure",
+]
+
+
+@dataclass(frozen=True)
+class TrackInfo:
+    """A track as an output sees it: its name and how many channels it has."""
+
+    name: str
+    channels: int
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """What an output is told before the first block.
+
+    ``tracks`` are those that this output gets. ``start_wall`` (with its time zone) and
+    ``start_host_ns`` are the same moment, frame 0, in wall time and in host time (ns).
+    """
+
+    session: str
+    profile_name: str
+    profile: Mapping[str, object]
+    sample_rate: int
+    tracks: tuple[TrackInfo, ...]
+    start_wall: datetime
+    start_host_ns: int
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of frames of every track, from timeline frame ``start`` on.
+
+    ``audio`` has one array per track: float32, C-contiguous, shape (frames, channels), full scale
+    at ±1.0. The arrays are views into the ring, valid until ``Output.write`` returns: keep a copy,
+    never the view.
+    """
+
+    start: int
+    frames: int
+    sample_rate: int
+    audio: Mapping[str, NDArray[np.float32]]
+
+
+class Output(ABC):
+    """Where tracks go. Derive from it to send them anywhere.
+
+    All methods are called on the output's own thread, in this order: ``open`` once, any number of
+    the others, then either ``close`` once, or ``abort`` once after any of them has raised or the
+    session was given up. An exception ends this output only. If ``close`` raises, ``abort``
+    follows; if ``open`` raises, nothing does, and ``open`` has to leave nothing behind.
+
+    Blocks come in the order of the timeline. Where ``block.start`` is greater than the end of the
+    block before, this output was too slow and the frames between are lost.
+
+    >>> class Loudest(Output):
+    ...     name, tracks = "loudest", ("voice",)
+    ...     def open(self, info):
+    ...         self.peak = 0.0
+    ...     def write(self, block):
+    ...         self.peak = max(self.peak, float(np.abs(block.audio["voice"]).max()))
+    ...     def close(self, end):
+    ...         print(f"the loudest of {end} frames is {self.peak}")
+    ...     def abort(self):
+    ...         print("given up")
+    """
+
+    name: str
+    tracks: tuple[str, ...] | None = None  # which ones it wants, in its order; None: all
+
+    @abstractmethod
+    def open(self, info: SessionInfo) -> None:
+        """Gets ready. Raise OutputFailed, or any other error, to refuse."""
+
+    @abstractmethod
+    def write(self, block: Block) -> None:
+        """Takes a block. May take its time, as long as it keeps up on average."""
+
+    @abstractmethod
+    def close(self, end: int) -> None:
+        """Ends a session of ``end`` frames. What was not written by then is to be silence."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Stops at once and saves what there is, without an exception if at all possible."""
+
+    def on_incident(self, incident: Incident) -> None:  # noqa: B027 - optional
+        """Takes an incident of the session, soon after it happened. By default ignores it."""
+
+    def on_status(self, status: Mapping[str, object]) -> None:  # noqa: B027 - optional
+        """Takes the state of the session, about once a second. By default ignores it.
+
+        ``status["sources"]`` has a mapping per source with at least ``state`` and ``bindings``.
+        """
+
+
+class BlockReader(Protocol):
+    """One reader of the fan-out: the ring that the pump fills for this output.
+
+    One thread only. The pump never waits for it: what finds no room is dropped and counted.
+    """
+
+    @property
+    def tracks(self) -> Sequence[str]:
+        """The names of the tracks, in the order of ``peek``."""
+
+    @property
+    def channels(self) -> Sequence[int]:
+        """How many channels each of them has."""
+
+    @property
+    def lost_frames(self) -> int:
+        """How many frames were dropped so far because the ring was full."""
+
+    @property
+    def finished(self) -> bool:
+        """True when the session has ended and everything was read."""
+
+    def wait(self, frames: int, timeout_s: float) -> bool:
+        """Waits, without the GIL, until that many frames are there or the session has ended.
+
+        True for either, False after ``timeout_s`` seconds.
+        """
+
+    def peek(self, max_frames: int) -> tuple[int, int, list[NDArray[np.float32]]]:
+        """Gives (start frame, frames, a view per track) of a run without a gap, maybe of 0 frames.
+
+        The views have the shape (frames, channels) and are valid until ``release``.
+        """
+
+    def release(self, frames: int) -> None:
+        """Gives the first ``frames`` frames of the ring back to the pump."""
+
+    def close(self) -> None:
+        """Detaches from the fan-out: the pump writes no more for this reader."""
+
+
+class OutputThread:
+    """Runs an `Output` on a thread of its own: reader in, ``write`` out.
+
+    ``block_s`` is how much audio one ``write`` gets, in seconds, as long as the output keeps up:
+    greater costs less CPU, smaller loses less in a crash. It must be less than half of the ring.
+    ``status`` is called on this thread about once a second for what ``Output.on_status`` is given.
+    ``on_incident`` is called on this thread, once at most, when the output fails: with the cause
+    ``disk_full`` or ``output_failed``.
+
+    `start`, `post_incident`, `request_stop`, `join` and `stop` belong to any one other thread; the
+    properties to any thread.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        reader: BlockReader,
+        info: SessionInfo,
+        *,
+        on_incident: Callable[[Incident], None] | None = None,
+        status: Callable[[], Mapping[str, object]] | None = None,
+        block_s: float = 0.25,
+        status_s: float = 1.0,
+    ) -> None:
+        pairs = zip(reader.tracks, reader.channels, strict=True)
+        self._info = replace(info, tracks=tuple(TrackInfo(*pair) for pair in pairs))
+        self._output = output
+        self._reader = reader
+        self._on_incident = on_incident
+        self._status = status
+        self._block_s = block_s
+        self._block_frames = max(1, round(block_s * info.sample_rate))
+        self._status_s = status_s
+        self._next_status = 0.0
+        self._incidents: deque[Incident] = deque()  # any thread in, this thread out
+        self._position = 0  # of the next frame; this thread only writes it
+        self._error: PypacError | None = None
+        self._end: int | None = None  # the length of the session, once it is known
+        self._give_up = False
+        self._was_opened = False
+        self._opened = threading.Event()  # or could not be
+        self._thread = threading.Thread(target=self._run, name=f"output {output.name}")
+
+    @property
+    def output(self) -> Output:
+        """The output that this thread runs."""
+        return self._output
+
+    @property
+    def error(self) -> PypacError | None:
+        """Why the output stopped early, with a plain sentence and a remedy; None if it did not."""
+        return self._error
+
+    @property
+    def position(self) -> int:
+        """The timeline frame up to which the output has taken everything that it got."""
+        return self._position
+
+    @property
+    def lost_frames(self) -> int:
+        """How many frames this output has lost so far because it was too slow."""
+        return self._reader.lost_frames
+
+    @property
+    def running(self) -> bool:
+        """True while the output is open and taking frames."""
+        return self._was_opened and self._thread.is_alive() and self._error is None
+
+    def start(self) -> None:
+        """Starts the thread and opens the output; returns when it is open.
+
+        Raises OutputFailed (or another PypacError of the output) if it could not be opened: the
+        thread has ended then.
+        """
+        self._thread.start()
+        self._opened.wait()
+        if not self._was_opened and self._error is not None:
+            self._thread.join()
+            raise self._error
+
+    def post_incident(self, incident: Incident) -> None:
+        """Hands an incident of the session to the output. Never waits. [any-thread]
+
+        What is posted before `request_stop` is sure to arrive.
+        """
+        self._incidents.append(incident)
+
+    def request_stop(self, end: int) -> None:
+        """Tells that the session has ended after ``end`` frames; returns at once.
+
+        The output still gets what is in the ring up to there, and is then closed.
+        """
+        self._end = end
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Waits until the thread has ended; False if it had not after ``timeout_s`` seconds."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def stop(self, end: int, timeout_s: float = 10.0) -> bool:
+        """Ends the output after ``end`` frames and waits for it.
+
+        An output that has not taken everything after ``timeout_s`` seconds is given up: aborted
+        after the block that it is at, with an error. False only if it hangs in that block for two
+        more seconds: no thread can be ended from outside.
+        """
+        self.request_stop(end)
+        if self.join(timeout_s):
+            return True
+        self._give_up = True
+        return self.join(2.0)
+
+    # On the output's own thread from here on.
+
+    def _run(self) -> None:
+        try:
+            try:
+                self._output.open(self._info)
+            except BaseException as error:
+                self._error = self._explain(error)
+                return
+            self._was_opened = True
+            self._opened.set()
+            try:
+                self._pull()
+            except BaseException as error:
+                self._fail(error)
+        finally:
+            self._reader.close()
+            self._opened.set()
+
+    def _pull(self) -> None:
+        self._tell(status_too=True)
+        while not self._give_up:
+            # A timeline that stands still leaves less than a block: that is taken, too.
+            ready = self._reader.wait(self._block_frames, 2 * self._block_s)
+            taken = self._take()
+            self._tell(status_too=time.monotonic() >= self._next_status)
+            end = self._end
+            if end is not None and (self._reader.finished or self._position >= end):
+                self._tell(status_too=True)
+                self._output.close(end)
+                return
+            if ready and not taken:
+                time.sleep(0.01)  # the session has ended, and its length is not known here yet
+        raise OutputFailed(
+            f"{self._output.name} was too slow to finish: given up at frame {self._position}",
+            remedy="Write to a faster disk, or send fewer tracks to this output.",
+        )
+
+    def _take(self) -> int:
+        """Hands over one block; returns how many frames it took from the ring."""
+        start, frames, views = self._reader.peek(self._block_frames)
+        if frames == 0:
+            return 0
+        wanted = frames if self._end is None else max(0, min(frames, self._end - start))
+        if wanted:
+            audio = {
+                name: view[:wanted] if wanted < frames else view
+                for name, view in zip(self._reader.tracks, views, strict=True)
+            }
+            self._output.write(Block(start, wanted, self._info.sample_rate, audio))
+        self._reader.release(frames)
+        self._position = start + frames
+        return frames
+
+    def _tell(self, *, status_too: bool) -> None:
+        """Hands over the incidents that have come in, and the status."""
+        while self._incidents:
+            self._output.on_incident(self._incidents.popleft())
+        if status_too and self._status is not None:
+            self._next_status = time.monotonic() + self._status_s
+            self._output.on_status(self._status())
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._explain(error)
+        # The exception's frames hold views of the ring, and the ring has to be free to go.
+        traceback.clear_frames(error.__traceback__)
+        full = self._error.native_code in (errno.ENOSPC, errno.EDQUOT)
+        reason = str(self._error).removeprefix(f"{self._output.name}: ")
+        if full:  # the incident's own sentence says so already
+            reason = reason.removeprefix("the disk is full: ")
+        incident = Incident(
+            cause=DISK_FULL if full else OUTPUT_FAILED,
+            source=None,
+            output=self._output.name,
+            tracks=tuple(self._reader.tracks),
+            begin=self._position,
+            frames=0,
+            detail=reason,
+        )
+        # The output has failed already: what else goes wrong while it is put away tells no more.
+        with contextlib.suppress(Exception):
+            self._output.on_incident(incident)
+        with contextlib.suppress(Exception):
+            self._output.abort()
+        if self._on_incident is not None:
+            self._on_incident(incident)
+
+    def _explain(self, error: BaseException) -> PypacError:
+        if isinstance(error, PypacError):
+            return error
+        failure = output_failure(self._output.name, error)
+        failure.__cause__ = error
+        return failure
+
+
+def output_failure(name: str, error: BaseException, folder: Path | None = None) -> OutputFailed:
+    """Says what an exception means to the user of the output ``name``, and what to do about it.
+
+    ``folder`` is where the output writes; by default it is taken from the exception's file name.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    if code is None:
+        return OutputFailed(f"{name}: {type(error).__name__}: {error}")
+    filename = getattr(error, "filename", None)
+    if folder is None and isinstance(filename, str):
+        folder = Path(filename).parent
+    where = str(folder) if folder is not None else "where it writes"
+    message, remedy = _SYSTEM_ERRORS.get(code, (os.strerror(code) + " ({where})", ""))
+    return OutputFailed(
+        f"{name}: {message.format(where=where, free=_free_space(folder))}",
+        remedy=remedy,
+        native_code=code,
+    )
+
+
+_ELSEWHERE = "choose another folder in the profile."
+_SYSTEM_ERRORS = {
+    errno.ENOSPC: ("the disk is full: {free} in {where}", f"Make room, or {_ELSEWHERE}"),
+    errno.EDQUOT: ("your share of the disk is used up in {where}", f"Make room, or {_ELSEWHERE}"),
+    errno.EACCES: ("no permission to write in {where}", f"Grant it, or {_ELSEWHERE}"),
+    errno.EPERM: ("no permission to write in {where}", f"Grant it, or {_ELSEWHERE}"),
+    errno.EROFS: ("{where} is on a disk that can only be read", _ELSEWHERE.capitalize()),
+    errno.ENOENT: ("{where} is not there, or no longer", "Keep the folder while recording."),
+    errno.ENOTDIR: ("{where} is no folder", _ELSEWHERE.capitalize()),
+    errno.EFBIG: (
+        "a file in {where} cannot grow any further",
+        "Write to a disk that takes larger files (FAT32 ends at 4 GiB), or raise `ulimit -f`.",
+    ),
+    errno.EIO: ("the disk fails to write in {where}", "Check the disk and its cable."),
+    errno.EMFILE: ("too many files are open", "Raise `ulimit -n`."),
+    errno.ENAMETOOLONG: ("a file's name is too long in {where}", "Shorten it in the profile."),
+}
+
+
+def _free_space(folder: Path | None) -> str:
+    folder = folder or Path()
+    there = next((f for f in (folder, *folder.parents) if f.is_dir()), Path())
+    free = shutil.disk_usage(there).free
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if free >= size:
+            return f"{free / size:.1f} {unit} free"
+    return f"{free} bytes free"

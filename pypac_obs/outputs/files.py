@@ -1,0 +1,468 @@
+# SPDX-License-Identifier: MIT
+"""Split files: one per track, all of one length, that outlive a crash, a kill and a full disk."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from pypac_obs.errors import OutputFailed, PypacError
+from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
+from pypac_obs.outputs import sndfile_commands
+from pypac_obs.outputs.base import Block, Output, SessionInfo, TrackInfo, output_failure
+from pypac_obs.outputs.manifest import Ledger, Manifest, TrackFile
+from pypac_obs.profile.paths import expand_path, placeholders
+
+__all__ = ["FilesOutput", "FilesRule"]
+
+_SUBTYPES = {"float32": "FLOAT", "pcm24": "PCM_24", "pcm16": "PCM_16"}
+_BITS = {"PCM_24": 24, "PCM_16": 16}
+# Placeholders that make a folder a session's own.
+_SESSION_PLACEHOLDERS = {"date", "time", "session"}
+_MANIFEST_S = 1.0
+
+
+class FilesRule(Protocol):
+    """What `FilesOutput` reads of a profile: ``pypac_obs.profile.FilesOutput`` is one."""
+
+    @property
+    def folder(self) -> str:
+        """A template: ~, $VARIABLE and {date} {time} {profile} {session} are filled in."""
+
+    @property
+    def name(self) -> str:
+        """A file's name without its ending, a template too, with {track}."""
+
+    @property
+    def format(self) -> str:
+        """Either wav or flac."""
+
+    @property
+    def encoding(self) -> str | None:
+        """Either float32 (wav only), pcm24 or pcm16; None: float32 for wav, pcm24 for flac."""
+
+    @property
+    def tracks(self) -> Sequence[str] | None:
+        """The tracks to write; None: all."""
+
+
+class FilesOutput(Output):
+    """Writes a WAV or FLAC file per track, with ``session.json`` and ``ledger.jsonl`` beside them.
+
+    - All files of a session end with the same length: gaps of the reader and what is missing at
+      the end become silence; frames that come twice are left out.
+    - A WAV file is a plain RIFF WAV, and becomes RF64 where it would pass 4 GiB.
+    - Headers tell the length written so far after every block: a killed program costs the audio
+      that had not been handed over yet, and a FLAC file one more encoder block (4096 frames).
+    - On failure, `abort` cuts all files to the last block that fitted into every one of them; one
+      block more on a full disk, to have room for the last lines of the ledger and session.json.
+    - In pcm24 and pcm16, what is out of range is clipped.
+
+    Nothing is ever overwritten. A folder whose template has {date}, {time} or {session} belongs to
+    one session: if it exists and holds anything, "<folder> (2)" is taken, or the next free number.
+    Any other folder is shared: there the session's files get the number, all of them the same, as
+    in "voice (2).wav", "game (2).wav", "session (2).json" and "ledger (2).jsonl".
+    """
+
+    def __init__(self, rule: FilesRule, name: str = "files") -> None:
+        self.name = name
+        self.tracks = tuple(rule.tracks) if rule.tracks is not None else None
+        self._rule = rule
+        self._folder: Path | None = None
+        self._files: list[_TrackFile] = []
+        self._manifest: Manifest | None = None
+        self._ledger: Ledger | None = None
+        self._position = 0  # what every file holds, in frames
+        self._next_manifest = 0.0
+        self._previous = 0  # the same, one block before
+        self._uneven = False  # some files hold more than _position, or a part of a frame
+        self._full = False  # the disk is
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files of this session are; None before ``open``."""
+        return self._folder
+
+    @property
+    def paths(self) -> Mapping[str, Path]:
+        """The file of each track; empty before ``open``."""
+        return {file.track: file.path for file in self._files}
+
+    def open(self, info: SessionInfo) -> None:
+        """Creates the folder and the files. Raises OutputFailed, and leaves no file behind then."""
+        tracks = [t for t in info.tracks if self.tracks is None or t.name in self.tracks]
+        with self._explained():
+            for number in count(1):
+                created: list[Path] = []
+                try:
+                    self._create(info, tracks, number, created)
+                    break
+                except BaseException as error:
+                    self._discard(created)
+                    # Somebody has just taken this name: the next one, then.
+                    if not isinstance(error, FileExistsError):
+                        raise
+
+    def write(self, block: Block) -> None:
+        """Appends the block to every file. Raises OutputFailed."""
+        with self._explained():
+            if block.start > self._position:
+                self._pad(block.start)
+            known = self._position - block.start  # frames that came twice
+            if known < block.frames:
+                self._uneven = True
+                for file in self._files:
+                    audio = block.audio[file.track]
+                    file.check(audio, block.frames)
+                    file.write(audio[known:] if known else audio)
+                self._commit(block.start + block.frames)
+            self._update_manifest()
+
+    def close(self, end: int) -> None:
+        """Fills every file up to ``end`` frames and closes it. Raises OutputFailed."""
+        with self._explained():
+            if end > self._position:
+                self._pad(end)
+            self._uneven = True
+            for file in self._files:
+                file.close()
+            self._uneven = False
+            self._finish("complete")
+
+    def abort(self) -> None:
+        """Saves what every file holds, and closes them. Raises nothing."""
+        keep = self._previous if self._full else self._position
+        for file in self._files:
+            with contextlib.suppress(OSError, soundfile.SoundFileError):
+                if self._uneven or self._full:
+                    file.cut(keep)
+                else:
+                    file.close()
+        self._position = keep
+        with contextlib.suppress(OSError):
+            self._finish("failed")
+
+    def on_incident(self, incident: Incident) -> None:
+        """Appends it to the ledger, at once. Raises OutputFailed."""
+        assert self._ledger is not None
+        assert self._manifest is not None
+        self._manifest.add_incident(incident)
+        own_end = incident.output == self.name and incident.cause in (DISK_FULL, OUTPUT_FAILED)
+        if own_end:
+            self._manifest.error = incident.detail
+        # Of its own end it is told while the disk may be full: abort() makes room and tries again.
+        with contextlib.suppress(OSError) if own_end else self._explained():
+            self._ledger.add(incident)
+
+    def on_status(self, status: Mapping[str, object]) -> None:
+        """Takes the status over into session.json."""
+        assert self._manifest is not None
+        self._set_frames()
+        self._manifest.add_status(status)
+        with self._explained():
+            self._update_manifest()
+
+    def _create(
+        self, info: SessionInfo, tracks: list[TrackInfo], number: int, created: list[Path]
+    ) -> None:
+        """Creates everything under the names of this number. FileExistsError: try the next."""
+        rule = self._rule
+        suffix = f" ({number})" if number > 1 else ""
+        own_folder = bool(placeholders(rule.folder) & _SESSION_PLACEHOLDERS)
+        folder = self._expand(rule.folder, info, track="")
+        if own_folder:
+            folder = folder.with_name(folder.name + suffix)
+            suffix = ""
+        self._folder = folder
+        self._create_folder(folder.parent)
+        if own_folder and folder.exists():
+            if not folder.is_dir() or any(folder.iterdir()):
+                raise FileExistsError
+        elif not folder.exists():
+            folder.mkdir()  # exclusive: of two sessions, one gets it and the other a number
+            created.append(folder)
+        manifest, ledger = folder / f"session{suffix}.json", folder / f"ledger{suffix}.jsonl"
+        names = self._file_names(info, tracks, suffix)
+        for path in (manifest, *(folder / name for name in names)):
+            # Exclusive: of two sessions that want the name, one gets it.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            created.append(path)
+        self._ledger = Ledger(ledger, info.sample_rate)
+        created.append(ledger)
+        subtype = _SUBTYPES[rule.encoding or ("pcm24" if rule.format == "flac" else "float32")]
+        kind = _FlacFile if rule.format == "flac" else _WavFile
+        for track, name in zip(tracks, names, strict=True):
+            self._files.append(kind(track, folder / name, info.sample_rate, subtype))
+        encoding = next(key for key, value in _SUBTYPES.items() if value == subtype)
+        self._manifest = Manifest(
+            manifest,
+            info,
+            self.name,
+            [
+                TrackFile(f.track, f.path.name, f.channels, rule.format, encoding)
+                for f in self._files
+            ],
+            ledger.name,
+        )
+        self._manifest.write()
+
+    @staticmethod
+    def _create_folder(folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:  # a file: another number is no way out
+            raise NotADirectoryError(errno.ENOTDIR, str(error), str(folder / "*")) from error
+
+    def _file_names(self, info: SessionInfo, tracks: list[TrackInfo], suffix: str) -> list[str]:
+        names: list[str] = []
+        taken: dict[str, str] = {}  # by name without case, as Windows and macOS compare them
+        for track in tracks:
+            stem = self._expand(self._rule.name, info, track=track.name).name
+            name = f"{stem}{suffix}.{self._rule.format}"
+            other = taken.setdefault(name.casefold(), track.name)
+            if other != track.name:
+                raise OutputFailed(
+                    f"{self.name}: the tracks {other} and {track.name} would both be {name}",
+                    remedy="Put {track} into the name of the files, and name the tracks apart.",
+                )
+            if self._rule.format == "flac" and track.channels > 8:
+                raise OutputFailed(
+                    f"{self.name}: the track {track.name} has {track.channels} channels, and FLAC "
+                    "takes 8 at most",
+                    remedy="Write it as `format: wav`.",
+                )
+            names.append(name)
+        return names
+
+    def _expand(self, template: str, info: SessionInfo, *, track: str) -> Path:
+        return expand_path(
+            template,
+            track=track,
+            profile=info.profile_name,
+            session=info.session,
+            start=info.start_wall,
+        )
+
+    def _discard(self, created: list[Path]) -> None:
+        """Removes what `_create` has made before it failed."""
+        for file in self._files:
+            with contextlib.suppress(OSError, soundfile.SoundFileError):
+                file.close()
+        if self._ledger is not None:
+            self._ledger.close()
+        self._files, self._ledger, self._manifest = [], None, None
+        for path in reversed(created):
+            with contextlib.suppress(OSError):
+                path.rmdir() if path == self._folder else path.unlink()
+
+    def _pad(self, end: int) -> None:
+        self._uneven = True
+        for file in self._files:
+            file.silence(end - self._position)
+        self._commit(end)
+
+    def _commit(self, position: int) -> None:
+        """Every file holds ``position`` frames: says so in their headers."""
+        for file in self._files:
+            file.commit()
+        self._previous, self._position = self._position, position
+        self._uneven = False
+
+    def _update_manifest(self) -> None:
+        if time.monotonic() >= self._next_manifest:
+            self._write_manifest("running")
+
+    def _write_manifest(self, state: str) -> None:
+        assert self._manifest is not None
+        self._next_manifest = time.monotonic() + _MANIFEST_S
+        self._manifest.state = state
+        self._set_frames()
+        self._manifest.write()
+
+    def _set_frames(self) -> None:
+        assert self._manifest is not None
+        self._manifest.set_frames(self._position, [file.frames for file in self._files])
+
+    def _finish(self, state: str) -> None:
+        assert self._ledger is not None
+        try:
+            self._ledger.flush()
+        finally:
+            self._ledger.close()
+            self._write_manifest(state)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns what the system and libsndfile raise into OutputFailed."""
+        try:
+            yield
+        except PypacError:
+            raise
+        except (OSError, soundfile.SoundFileError, AssertionError) as error:
+            code = sndfile_commands.system_errno(error)
+            cause = OSError(code, os.strerror(code)) if code is not None else error
+            failure = output_failure(self.name, cause, self._folder)
+            self._full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise failure from error
+
+
+class _TrackFile(ABC):
+    """One file. It exists already, empty, when this opens it."""
+
+    _container: str
+
+    def __init__(self, track: TrackInfo, path: Path, sample_rate: int, subtype: str) -> None:
+        self.track = track.name
+        self.path = path
+        self.channels = track.channels
+        self.frames = 0  # that any reader of the file finds in it
+        self._written = 0
+        self._file: Any = soundfile.SoundFile(
+            str(path), "w", sample_rate, track.channels, subtype, format=self._container
+        )
+
+    def check(self, audio: NDArray[np.float32], frames: int) -> None:
+        """Raises ValueError for an array that would be written as something else."""
+        if audio.shape != (frames, self.channels) or audio.dtype != np.float32:
+            raise ValueError(
+                f"track {self.track}: expected float32 of shape ({frames}, {self.channels}), "
+                f"got {audio.dtype} of shape {audio.shape}"
+            )
+
+    def write(self, audio: NDArray[np.float32]) -> None:
+        """Appends frames, straight from the array's memory."""
+        self._file.buffer_write(audio, "float32")
+        self._written += len(audio)
+
+    @abstractmethod
+    def silence(self, frames: int) -> None:
+        """Appends frames of silence."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Makes the header tell what was written so far."""
+
+    @abstractmethod
+    def cut(self, frames: int) -> None:
+        """Closes the file with the first ``frames`` frames: one of the last two commits."""
+
+    def close(self) -> None:
+        """Closes the file with all that was written. May be called again."""
+        if not self._file.closed:
+            self._file.close()
+            self.frames = self._written
+
+
+class _WavFile(_TrackFile):
+    _container = "RF64"
+
+    def __init__(self, track: TrackInfo, path: Path, sample_rate: int, subtype: str) -> None:
+        super().__init__(track, path, sample_rate, subtype)
+        sndfile_commands.begin_as_riff(self._file)
+        sndfile_commands.update_header(self._file)
+
+    def silence(self, frames: int) -> None:
+        # A hole up to the last frame: an output that was too slow for the disk does not have to
+        # write the silence too. Zero bytes are silence in every encoding used here.
+        self._file.seek(self._written + frames - 1)
+        self._file.buffer_write(np.zeros((1, self.channels), np.float32), "float32")
+        self._written += frames
+
+    def commit(self) -> None:
+        sndfile_commands.update_header(self._file)
+        self.frames = self._written
+
+    def cut(self, frames: int) -> None:
+        if not self._file.closed:
+            self._file.truncate(frames)
+            self._written = frames
+            self.close()
+
+
+class _FlacFile(_TrackFile):
+    """A FLAC file, whose STREAMINFO is kept up to date through a second descriptor.
+
+    The encoder hands on whole blocks, each once the first frame of the next has come, and fills
+    STREAMINFO in only at the end.
+    """
+
+    _container = "FLAC"
+    _BLOCK_AT = 8  # the encoder's block length, after "fLaC" and the header of STREAMINFO
+    _TOTAL_AT = 21  # 4 bits of the samples' width, then 36 bits of total samples
+    _MD5_AT = 26
+
+    def __init__(self, track: TrackInfo, path: Path, sample_rate: int, subtype: str) -> None:
+        super().__init__(track, path, sample_rate, subtype)
+        self._sample_rate = sample_rate
+        self._bits = _BITS[subtype]
+        self._block_frames = 0  # of the encoder; known once it has begun
+        # The last commits: frames written, frames that the file holds, and its size.
+        self._commits = deque([(0, 0, 0)], maxlen=3)
+        # libsndfile writes nothing before the first frame, and so would leave an empty file.
+        self._fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        self._put(0, self._empty_stream())
+
+    def silence(self, frames: int) -> None:
+        zeros = np.zeros((min(frames, self._sample_rate), self.channels), np.float32)
+        for at in range(0, frames, len(zeros)):
+            self.write(zeros[: frames - at])
+
+    def commit(self) -> None:
+        if not self._block_frames:
+            self._block_frames = int.from_bytes(self._get(self._BLOCK_AT, 2), "big")
+        self.frames = (self._written - 1) // self._block_frames * self._block_frames
+        self._put_total(self.frames)
+        self._commits.append((self._written, self.frames, os.fstat(self._fd).st_size))
+
+    def cut(self, frames: int) -> None:
+        if self._fd < 0:
+            return
+        with contextlib.suppress(soundfile.SoundFileError):
+            self._file.close()
+        _, self.frames, size = max(c for c in self._commits if c[0] <= frames)
+        os.ftruncate(self._fd, size)
+        if size:
+            self._put_total(self.frames)
+            self._put(self._MD5_AT, bytes(16))  # "unknown": the encoder's would be of more
+        else:
+            self._put(0, self._empty_stream())
+        self.close()
+
+    def close(self) -> None:
+        super().close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _put_total(self, frames: int) -> None:
+        # 36 bits, which is 16 days at 48 kHz; 0 stands for "unknown".
+        total = frames if frames < 1 << 36 else 0
+        value = ((self._bits - 1) & 0xF) << 36 | total
+        self._put(self._TOTAL_AT, value.to_bytes(5, "big"))
+
+    def _empty_stream(self) -> bytes:
+        """Gives a FLAC file of 0 frames: "fLaC" and STREAMINFO as the only metadata block."""
+        packed = self._sample_rate << 44 | (self.channels - 1) << 41 | (self._bits - 1) << 36
+        lengths = (4096).to_bytes(2, "big") * 2 + bytes(6)
+        return b"fLaC\x80\x00\x00\x22" + lengths + packed.to_bytes(8, "big") + bytes(16)
+
+    def _put(self, at: int, data: bytes) -> None:
+        # Not os.pwrite, which Windows lacks: nobody else uses this descriptor's position.
+        os.lseek(self._fd, at, os.SEEK_SET)
+        os.write(self._fd, data)
+
+    def _get(self, at: int, size: int) -> bytes:
+        os.lseek(self._fd, at, os.SEEK_SET)
+        return os.read(self._fd, size)

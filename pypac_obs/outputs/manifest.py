@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""What lies beside the files of a session: ``session.json`` and ``ledger.jsonl``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from pypac_obs.incidents import Incident, describe
+from pypac_obs.outputs.base import SessionInfo
+
+__all__ = ["Ledger", "Manifest", "TrackFile"]
+
+# What of a source's status is kept over time; the rest (levels, drift) changes all the time, and
+# only its latest value is kept.
+_KEPT_OVER_TIME = ("state", "bindings")
+_MOST_CHANGES = 1000  # per source; the ledger has all of them
+
+
+@dataclass
+class TrackFile:
+    """A track in the manifest: its file and how much is in it."""
+
+    track: str
+    file: str
+    channels: int
+    format: str
+    encoding: str
+    frames: int = 0
+
+
+class Manifest:
+    """``session.json``: what was recorded, when, from what, and how it went.
+
+    ``state`` is "running", "complete" or "failed"; "running" without a running program means that
+    it was killed. ``write`` replaces the file in one step, so that a reader never finds half of it.
+    """
+
+    def __init__(
+        self, path: Path, info: SessionInfo, output: str, tracks: list[TrackFile], ledger: str
+    ) -> None:
+        self._path = path
+        self._info = info
+        self._output = output
+        self._tracks = tracks
+        self._ledger = ledger
+        self._sources: dict[str, dict[str, Any]] = {}
+        self._status: dict[str, Any] = {}
+        self._incidents: dict[str, dict[str, int]] = {}
+        self.state = "running"
+        self.error: str | None = None
+        self.frames = 0
+
+    def add_incident(self, incident: Incident) -> None:
+        """Counts it under its cause."""
+        count = self._incidents.setdefault(incident.cause, {"count": 0, "frames": 0})
+        count["count"] += 1
+        count["frames"] += incident.frames
+
+    def add_status(self, status: Mapping[str, object]) -> None:
+        """Takes over the status; a source's state and bindings are kept with their frame."""
+        self._status = {key: _plain(value) for key, value in status.items() if key != "sources"}
+        sources = status.get("sources")
+        if not isinstance(sources, Mapping):
+            return
+        for name, now in sources.items():
+            if not isinstance(now, Mapping):
+                continue
+            entry = self._sources.setdefault(str(name), {"now": {}, "history": []})
+            kept = {key: _plain(now[key]) for key in _KEPT_OVER_TIME if key in now}
+            history = entry["history"]
+            if not history or any(history[-1].get(key) != value for key, value in kept.items()):
+                history.append({"frame": self.frames, **kept})
+                del history[:-_MOST_CHANGES]
+            entry["now"] = _plain(now)
+
+    def set_frames(self, frames: int, files: list[int]) -> None:
+        """Takes over how long the session is so far, and how much each file holds of it."""
+        self.frames = frames
+        for track, held in zip(self._tracks, files, strict=True):
+            track.frames = held
+
+    def write(self) -> None:
+        """Replaces the file. Raises OSError; the one before stays then."""
+        text = json.dumps(_plain(self._document()), indent=1, allow_nan=False) + "\n"
+        part = self._path.with_name(f".{self._path.name}.part")
+        try:
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+    def _document(self) -> dict[str, Any]:
+        info = self._info
+        return {
+            "manifest": 1,
+            "state": self.state,
+            "error": self.error,
+            "session": info.session,
+            "start": {"wall": info.start_wall.isoformat(), "host_ns": info.start_host_ns},
+            "sample_rate": info.sample_rate,
+            "frames": self.frames,
+            "output": self._output,
+            "tracks": [
+                {
+                    "name": track.track,
+                    "file": track.file,
+                    "channels": track.channels,
+                    "format": track.format,
+                    "encoding": track.encoding,
+                    "frames": track.frames,
+                }
+                for track in self._tracks
+            ],
+            "ledger": self._ledger,
+            "incidents": self._incidents,
+            "sources": self._sources,
+            **{key: self._status[key] for key in ("outputs",) if key in self._status},
+            "status": {key: self._status[key] for key in self._status if key != "outputs"},
+            "versions": info.versions,
+            "profile_name": info.profile_name,
+            "profile": info.profile,
+        }
+
+
+class Ledger:
+    """``ledger.jsonl``: one line per incident, in the file as soon as it is known.
+
+    A line is ``Incident.to_json()`` followed by ``message``, its plain sentence. A line that does
+    not fit on the disk is kept for the next try; the file never ends in half a line.
+    """
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
+        self._pending = b""
+        self._size = 0
+        # Append only. O_BINARY is Windows': no carriage returns, and sizes that are true.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+        self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+
+    def add(self, incident: Incident) -> None:
+        """Appends the incident. Raises OSError."""
+        line = {**incident.to_json(), "message": describe(incident, self._sample_rate)}
+        self._pending += json.dumps(line).encode() + b"\n"
+        self.flush()
+
+    def flush(self) -> None:
+        """Writes what is pending. Raises OSError."""
+        rest = memoryview(self._pending)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            os.ftruncate(self._fd, self._size)
+            raise
+        self._size += len(self._pending)
+        self._pending = b""
+
+    def close(self) -> None:
+        """Closes the file. May be called again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _plain(value: object) -> Any:
+    """Turns anything into what JSON knows; -inf dB, which it does not know, becomes null."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return str(value)
+    return number if math.isfinite(number) else None

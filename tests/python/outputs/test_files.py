@@ -1,0 +1,680 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from fake_reader import FakeReader, Rule, numbered, numbered_tracks, session_info
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pypac_obs.errors import OutputFailed
+from pypac_obs.incidents import Incident
+from pypac_obs.outputs.base import Block, OutputThread
+from pypac_obs.outputs.files import FilesOutput
+
+HERE = Path(__file__).parent
+TRACKS = {"game": 2, "voice": 1, "surround": 6}
+KINDS = [
+    ("wav", "float32", 24),
+    ("wav", "pcm24", 24),
+    ("wav", "pcm16", 16),
+    ("flac", "pcm24", 24),
+    ("flac", "pcm16", 16),
+]
+kinds = pytest.mark.parametrize(("file_format", "encoding", "bits"), KINDS)
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_thread_behind() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def soxi_frames(path: Path) -> int:
+    return int(subprocess.run(["soxi", "-s", path], capture_output=True, check=True).stdout)
+
+
+def ffprobe_frames(path: Path) -> int:
+    entry = ["-show_entries", "stream=duration_ts", "-of", "csv=p=0"]
+    run = subprocess.run(
+        ["ffprobe", "-v", "error", *entry, path], capture_output=True, check=True, text=True
+    )
+    return 0 if run.stdout.strip() == "N/A" else int(run.stdout)
+
+
+def read(path: Path) -> NDArray[np.float32]:
+    audio: NDArray[np.float32] = soundfile.read(path, dtype="float32", always_2d=True)[0]
+    return audio
+
+
+def one_block(start: int, frames: int, tracks: Mapping[str, int], bits: int = 24) -> Block:
+    audio = numbered_tracks(start, start + frames, tracks, bits)
+    return Block(start, frames, 48000, dict(zip(tracks, audio, strict=True)))
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "session.json").read_text())
+    return document
+
+
+# What goes in comes out -----------------------------------------------------------------------
+
+
+@kinds
+def test_every_frame_of_every_track_comes_back_exactly(
+    tmp_path: Path, file_format: str, encoding: str, bits: int
+) -> None:
+    reader = FakeReader(TRACKS, capacity=20000)  # wraps around many times
+    output = FilesOutput(Rule(str(tmp_path / "rec"), format=file_format, encoding=encoding))
+    thread = OutputThread(output, reader, session_info(TRACKS), block_s=0.1)
+    thread.start()
+    for at in range(0, 100_000, 1000):
+        reader.push_when_free(numbered_tracks(at, at + 1000, TRACKS, bits))
+    assert thread.stop(reader.end())
+    assert thread.error is None
+    for index, track in enumerate(TRACKS):
+        path = tmp_path / "rec" / f"{track}.{file_format}"
+        assert output.paths[track] == path
+        assert np.array_equal(read(path), numbered_tracks(0, 100_000, TRACKS, bits)[index])
+        assert soxi_frames(path) == ffprobe_frames(path) == 100_000
+        info = soundfile.info(path)
+        assert (info.samplerate, info.channels) == (48000, TRACKS[track])
+        assert info.subtype == {"float32": "FLOAT", "pcm24": "PCM_24", "pcm16": "PCM_16"}[encoding]
+
+
+def test_without_an_encoding_wav_is_float32_and_flac_pcm24(tmp_path: Path) -> None:
+    for file_format, subtype in (("wav", "FLOAT"), ("flac", "PCM_24")):
+        output = FilesOutput(Rule(str(tmp_path / file_format), format=file_format))
+        output.open(session_info({"voice": 1}))
+        output.write(one_block(0, 100, {"voice": 1}))
+        output.close(100)
+        assert soundfile.info(output.paths["voice"]).subtype == subtype
+
+
+def test_float_files_keep_what_is_beyond_full_scale(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path)))
+    output.open(session_info({"voice": 1}))
+    loud = np.linspace(-4, 4, 1001, dtype=np.float32)[:, None]
+    output.write(Block(0, 1001, 48000, {"voice": loud}))
+    output.close(1001)
+    assert np.array_equal(read(tmp_path / "voice.wav"), loud)
+
+
+@pytest.mark.parametrize(("file_format", "encoding", "bits"), KINDS[1:])
+def test_pcm_clips_what_is_beyond_full_scale(
+    tmp_path: Path, file_format: str, encoding: str, bits: int
+) -> None:
+    output = FilesOutput(Rule(str(tmp_path), format=file_format, encoding=encoding))
+    output.open(session_info({"voice": 1}))
+    loud = np.linspace(-4, 4, 10_001, dtype=np.float32)[:, None]
+    output.write(Block(0, 10_001, 48000, {"voice": loud}))
+    output.close(10_001)
+    heard = read(output.paths["voice"])
+    step = 2.0 ** (1 - bits)
+    assert np.abs(heard - np.clip(loud, -1, 1 - step)).max() <= step
+    assert np.all(np.diff(heard[:, 0]) >= 0)  # a wrapped sample would fall
+
+
+def test_only_the_tracks_of_the_rule_are_written(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path), tracks=("voice",)))
+    assert output.tracks == ("voice",)
+    output.open(session_info(TRACKS))
+    output.write(one_block(0, 100, TRACKS))
+    output.close(100)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "ledger.jsonl",
+        "session.json",
+        "voice.wav",
+    ]
+
+
+@pytest.mark.parametrize(
+    "audio", [np.ones((10, 1), np.float32), np.ones((10, 2)), np.ones((5, 2), np.float32)]
+)
+def test_an_array_of_another_shape_or_type_is_refused(tmp_path: Path, audio: Any) -> None:
+    output = FilesOutput(Rule(str(tmp_path)))
+    output.open(session_info({"game": 2}))
+    with pytest.raises(ValueError, match=r"track game: expected float32 of shape \(10, 2\)"):
+        output.write(Block(0, 10, 48000, {"game": audio}))
+    output.abort()
+
+
+# Equal lengths --------------------------------------------------------------------------------
+
+
+@kinds
+def test_what_the_reader_lost_is_silence_and_the_rest_stays_in_place(
+    tmp_path: Path, file_format: str, encoding: str, bits: int
+) -> None:
+    reader = FakeReader(TRACKS, capacity=200_000)
+    output = FilesOutput(Rule(str(tmp_path), format=file_format, encoding=encoding))
+    thread = OutputThread(output, reader, session_info(TRACKS))
+    expected = [audio.copy() for audio in numbered_tracks(0, 170_000, TRACKS, bits)]
+    reader.lose(5000)
+    reader.push(numbered_tracks(5000, 30_000, TRACKS, bits))
+    reader.lose(100_000)
+    reader.push(numbered_tracks(130_000, 150_000, TRACKS, bits))
+    reader.lose(20_000)
+    thread.start()
+    assert thread.stop(reader.end())
+    assert thread.error is None
+    for audio, path in zip(expected, output.paths.values(), strict=True):
+        for begin, end in ((0, 5000), (30_000, 130_000), (150_000, 170_000)):
+            audio[begin:end] = 0
+        assert np.array_equal(read(path), audio)
+        assert soxi_frames(path) == ffprobe_frames(path) == 170_000
+
+
+def test_frames_that_come_twice_are_written_once(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path)))
+    output.open(session_info(TRACKS))
+    for start, frames in ((0, 1000), (600, 300), (500, 1000)):
+        output.write(one_block(start, frames, TRACKS))
+    output.close(1500)
+    for index, path in enumerate(output.paths.values()):
+        assert np.array_equal(read(path), numbered_tracks(0, 1500, TRACKS)[index])
+
+
+@pytest.mark.parametrize("file_format", ["wav", "flac"])
+def test_a_session_without_a_frame_leaves_files_that_open(tmp_path: Path, file_format: str) -> None:
+    output = FilesOutput(Rule(str(tmp_path), format=file_format))
+    output.open(session_info(TRACKS))
+    output.close(0)
+    for track, path in output.paths.items():
+        assert soxi_frames(path) == ffprobe_frames(path) == 0
+        assert soundfile.info(path).channels == TRACKS[track]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    runs=st.lists(st.tuples(st.integers(0, 30_000), st.integers(1, 20_000)), max_size=6),
+    tail=st.integers(1, 60_000),  # libsndfile cannot read a FLAC file of no frames
+)
+def test_any_pattern_of_losses_gives_files_of_one_length_with_all_else_in_place(
+    kind: tuple[str, str, int], runs: list[tuple[int, int]], tail: int
+) -> None:
+    file_format, encoding, bits = kind
+    tracks = {"game": 2, "voice": 1}
+    end = sum(lost + kept for lost, kept in runs) + tail
+    expected = [np.zeros((end, channels), np.float32) for channels in tracks.values()]
+    with tempfile.TemporaryDirectory() as folder:
+        output = FilesOutput(Rule(folder, format=file_format, encoding=encoding))
+        output.open(session_info(tracks))
+        at = 0
+        for lost, kept in runs:
+            at += lost
+            output.write(one_block(at, kept, tracks, bits))
+            for audio, sent in zip(
+                expected, numbered_tracks(at, at + kept, tracks, bits), strict=True
+            ):
+                audio[at : at + kept] = sent
+            at += kept
+        output.close(end)
+        for audio, path in zip(expected, output.paths.values(), strict=True):
+            assert np.array_equal(read(path), audio)
+
+
+# Beyond 4 GiB ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("encoding", "width"), [("float32", 4), ("pcm24", 3)])
+def test_a_wav_file_becomes_rf64_where_it_passes_4_gib(
+    tmp_path: Path, encoding: str, width: int
+) -> None:
+    # The gap is a hole in the file, so that 4 GiB take no room on the disk.
+    tracks = {"surround": 8}
+    below = (1 << 32) // (8 * width) - 2000
+    output = FilesOutput(Rule(str(tmp_path), encoding=encoding))
+    output.open(session_info(tracks))
+    path = output.paths["surround"]
+    output.write(one_block(0, 1000, tracks))
+    output.write(one_block(below - 1000, 1000, tracks))
+    with path.open("rb") as file:
+        assert file.read(4) == b"RIFF"
+    assert soxi_frames(path) == ffprobe_frames(path) == below
+    output.write(one_block(below, 4000, tracks))
+    with path.open("rb") as file:
+        assert file.read(4) == b"RF64"
+    assert ffprobe_frames(path) == below + 4000  # soxi reads all of an RF64 file to tell
+    output.close(below + 5000)
+
+    assert path.stat().st_size > 1 << 32
+    assert path.stat().st_blocks * 512 < 50 << 20
+    assert ffprobe_frames(path) == below + 5000
+    with soundfile.SoundFile(path) as file:
+        assert file.frames == below + 5000
+        assert np.array_equal(file.read(1000, "float32"), numbered(0, 1000, 8, 0, 24))
+        file.seek(below - 1000)
+        assert np.array_equal(
+            file.read(5000, "float32"), numbered(below - 1000, below + 4000, 8, 0, 24)
+        )
+        assert not file.read(1000, "float32").any()
+
+
+# Never overwrites -----------------------------------------------------------------------------
+
+
+def record(rule: Rule, tracks: Mapping[str, int], start: int = 0) -> FilesOutput:
+    """A whole session of 100 frames, numbered from ``start`` on."""
+    output = FilesOutput(rule)
+    output.open(session_info(tracks))
+    audio = dict(zip(tracks, numbered_tracks(start, start + 100, tracks), strict=True))
+    output.write(Block(0, 100, 48000, audio))
+    output.close(100)
+    return output
+
+
+def test_a_folder_with_a_date_belongs_to_one_session(tmp_path: Path) -> None:
+    rule = Rule(str(tmp_path / "a" / "{date} {time}"))
+    outputs = [record(rule, {"voice": 1}, start) for start in (0, 100, 200)]
+    names = ["2026-11-23 18-04-05", "2026-11-23 18-04-05 (2)", "2026-11-23 18-04-05 (3)"]
+    assert [output.folder for output in outputs] == [tmp_path / "a" / name for name in names]
+    for index, name in enumerate(names):
+        heard = read(tmp_path / "a" / name / "voice.wav")
+        assert np.array_equal(heard, numbered(100 * index, 100 * index + 100, 1, 0, 24))
+
+
+def test_a_folder_with_a_date_that_is_empty_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "2026-11-23").mkdir()
+    assert record(Rule(str(tmp_path / "{date}")), {"v": 1}).folder == tmp_path / "2026-11-23"
+
+
+def test_a_file_that_bears_the_folders_name_stays(tmp_path: Path) -> None:
+    (tmp_path / "2026-11-23").write_text("mine")
+    output = record(Rule(str(tmp_path / "{date}")), {"v": 1})
+    assert output.folder == tmp_path / "2026-11-23 (2)"
+    assert (tmp_path / "2026-11-23").read_text() == "mine"
+
+
+def test_in_a_shared_folder_all_files_of_a_session_get_one_number(tmp_path: Path) -> None:
+    rule = Rule(str(tmp_path))
+    record(rule, {"voice": 1, "game": 2})
+    (tmp_path / "game (2).wav").write_text("mine")
+    output = record(rule, {"voice": 1, "game": 2}, start=500)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "game (2).wav",
+        "game (3).wav",
+        "game.wav",
+        "ledger (3).jsonl",
+        "ledger.jsonl",
+        "session (3).json",
+        "session.json",
+        "voice (3).wav",
+        "voice.wav",
+    ]
+    assert (tmp_path / "game (2).wav").read_text() == "mine"
+    assert np.array_equal(read(tmp_path / "voice.wav"), numbered(0, 100, 1, 0, 24))
+    assert np.array_equal(read(output.paths["voice"]), numbered(500, 600, 1, 0, 24))
+    document = json.loads((tmp_path / "session (3).json").read_text())
+    assert [track["file"] for track in document["tracks"]] == ["voice (3).wav", "game (3).wav"]
+    assert document["ledger"] == "ledger (3).jsonl"
+
+
+@pytest.mark.parametrize("folder", ["{date} {time}", "shared"])
+def test_sessions_that_start_at_the_same_moment_never_share_a_file(
+    tmp_path: Path, folder: str
+) -> None:
+    outputs: list[FilesOutput] = []
+    gate = threading.Barrier(8)
+
+    def session(index: int) -> None:
+        gate.wait()
+        outputs.append(record(Rule(str(tmp_path / folder)), {"a": 1, "b": 1}, 1000 * index))
+
+    threads = [threading.Thread(target=session, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({path for output in outputs for path in output.paths.values()}) == 16
+    first = {float(read(output.paths["a"])[0, 0]) for output in outputs}
+    assert len(first) == 8
+    assert all(o.paths["a"].parent == o.paths["b"].parent for o in outputs)
+
+
+@pytest.mark.parametrize("template", ["{file}", "{file}/below", "{file}/{date}", "{file}/a/{time}"])
+def test_a_folder_that_cannot_be_is_refused_in_plain_words(tmp_path: Path, template: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    output = FilesOutput(Rule(template.replace("{file}", str(file))))
+    with pytest.raises(OutputFailed, match=f"files: {file}.* is no folder") as raised:
+        output.open(session_info(TRACKS))
+    assert raised.value.remedy
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_two_tracks_of_one_file_name_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    for rule, tracks in (
+        (Rule(str(tmp_path / "{date}"), name="mix"), {"a": 1, "b": 1}),
+        (Rule(str(tmp_path / "{date}")), {"Voice": 1, "voice": 1}),
+    ):
+        with pytest.raises(OutputFailed, match="would both be"):
+            FilesOutput(rule).open(session_info(tracks))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flac_of_more_than_8_channels_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path / "{date}"), format="flac"))
+    with pytest.raises(OutputFailed, match="the track wide has 9 channels"):
+        output.open(session_info({"voice": 1, "wide": 9}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_libsndfile_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path / "{date}")))
+    with pytest.raises(OutputFailed, match="files: LibsndfileError"):
+        output.open(session_info({"voice": 1, "wide": 5000}))
+    assert list(tmp_path.iterdir()) == []
+
+
+# While it runs, and after a kill ----------------------------------------------------------------
+
+
+@kinds
+def test_a_file_opens_with_its_length_while_it_is_being_written(
+    tmp_path: Path, file_format: str, encoding: str, bits: int
+) -> None:
+    output = FilesOutput(Rule(str(tmp_path), format=file_format, encoding=encoding))
+    output.open(session_info(TRACKS))
+    held_back = 4097 if file_format == "flac" else 0
+    for at in range(0, 48000, 12000):
+        output.write(one_block(at, 12000, TRACKS, bits))
+        for index, path in enumerate(output.paths.values()):
+            frames = soxi_frames(path)
+            assert at + 12000 - held_back < frames + 1 <= at + 12001
+            assert ffprobe_frames(path) == frames
+            expected = numbered_tracks(0, frames, TRACKS, bits)[index]
+            assert np.array_equal(read(path), expected)
+    output.close(48000)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "encoding", "bits", "seconds"),
+    [(*KINDS[0], 2.6), (*KINDS[2], 1.7), (*KINDS[3], 2.6), (*KINDS[3], 0.0)],
+)
+def test_a_kill_costs_at_most_the_last_second(
+    tmp_path: Path, file_format: str, encoding: str, bits: int, seconds: float
+) -> None:
+    folder = tmp_path / "rec"
+    arguments = [str(folder), file_format, encoding]
+    process = subprocess.Popen(
+        [sys.executable, HERE / "recording_process.py", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    frame = 0
+    with process:
+        assert process.stdout.readline() == "open\n"
+        while frame < seconds * 48000:
+            frame = int(process.stdout.readline())
+        os.kill(process.pid, signal.SIGKILL)
+        printed = process.stdout.read().split()
+    assert process.returncode == -signal.SIGKILL
+    frame = max([frame, *map(int, printed[:-1])])
+
+    tracks = {"game": 2, "voice": 1, "music": 2}
+    for index, track in enumerate(tracks):
+        path = folder / f"{track}.{file_format}"
+        frames = soxi_frames(path)
+        assert ffprobe_frames(path) == frames
+        assert frame - 48000 <= frames <= frame + 48000
+        if frames:
+            assert np.array_equal(read(path), numbered_tracks(0, frames, tracks, bits)[index])
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-xerror", "-i", path, "-f", "null", "-"], check=True
+        )
+    document = manifest(folder)
+    assert document["state"] == "running"
+    assert all(0 <= frame - t["frames"] <= 2 * 48000 for t in document["tracks"])
+    lines = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
+    assert len(lines) >= int(seconds) - 1
+    assert all(line["cause"] == "late" for line in lines)
+
+
+# A full disk, and a folder that goes away -------------------------------------------------------
+
+
+def can_mount() -> bool:
+    """Whether a disk of our own can be mounted where nobody else sees it."""
+    if shutil.which("unshare") is None:
+        return False
+    mount = "mount -t tmpfs -o size=1m none /mnt"
+    return subprocess.run([*unshare(), "sh", "-c", mount], capture_output=True).returncode == 0
+
+
+def unshare() -> list[str]:
+    return (
+        ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    )
+
+
+# Where nothing may be mounted, the limit of a file's size takes the full disk's place.
+WAYS = ["limit", "tmpfs"] if can_mount() else ["limit"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("file_format", "encoding", "bits"), [KINDS[0], KINDS[1], KINDS[3]])
+def test_a_full_disk_stops_that_output_and_its_files_stay_readable(
+    tmp_path: Path, file_format: str, encoding: str, bits: int, way: str
+) -> None:
+    arguments = [str(tmp_path), file_format, encoding, way]
+    run = subprocess.run(
+        [
+            *(unshare() if way == "tmpfs" else []),
+            sys.executable,
+            HERE / "full_disk_process.py",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    assert result["stopped"] == [True, True]
+    full = tmp_path / "full"
+    if way == "tmpfs":
+        assert result["error"].startswith("full: the disk is full: ")
+        assert result["error"].endswith(f"in {full}")
+        assert result["code"] == errno.ENOSPC
+        cause = "disk_full"
+    else:
+        assert result["error"] == f"full: a file in {full} cannot grow any further"
+        assert result["code"] == errno.EFBIG
+        cause = "output_failed"
+    assert result["remedy"]
+    (incident,) = result["incidents"]
+    assert (incident["cause"], incident["output"]) == (cause, "full")
+
+    # All files of one length, whole, exact, and of what fitted at most 0.5 s and a block is gone.
+    lengths = {file["frames"] for file in result["files"].values()}
+    assert len(lengths) == 1
+    (frames,) = lengths
+    room = 2_000_000 / 2 if way == "tmpfs" else 600_000
+    per_frame = {"float32": 8, "pcm24": 6}[encoding]
+    assert frames >= room / per_frame - 2 * 12000 - 4096 - 4000
+    for file in result["files"].values():
+        assert file["exact"]
+        assert file["channels"]
+        assert file["soxi"] == int(file["ffprobe"]) == file["decoded"] == frames
+
+    document = result["manifest"]
+    assert document["state"] == "failed"
+    assert [track["frames"] for track in document["tracks"]] == [frames, frames]
+    assert document["error"] == incident["detail"]
+    (line,) = map(json.loads, result["ledger"].splitlines())
+    assert line["cause"] == cause
+    assert line["message"].startswith("the output full stopped at 0:")
+    assert sorted(result["left"]) == sorted(
+        ["ledger.jsonl", "session.json", *(f"{t}.{file_format}" for t in ("game", "voice"))]
+    )
+    assert (result["other"], result["other_error"]) == (48000 * 20, False)
+
+
+def test_a_folder_that_is_removed_stops_the_output_instead_of_writing_into_nothing(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "rec"
+    reader = FakeReader(TRACKS)
+    incidents: list[Incident] = []
+    thread = OutputThread(
+        FilesOutput(Rule(str(folder))),
+        reader,
+        session_info(TRACKS),
+        on_incident=incidents.append,
+        block_s=0.1,
+    )
+    thread.start()
+    reader.push(numbered_tracks(0, 4800, TRACKS))
+    deadline = time.monotonic() + 5
+    while thread.position < 4800 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    shutil.rmtree(folder)
+    at = 4800
+    while thread.running and time.monotonic() < deadline:
+        reader.push(numbered_tracks(at, at + 4800, TRACKS))
+        at += 4800
+        time.sleep(0.05)
+    assert thread.stop(reader.end())
+    assert str(thread.error) == f"files: {folder} is not there, or no longer"
+    assert [incident.cause for incident in incidents] == ["output_failed"]
+
+
+# session.json and ledger.jsonl -------------------------------------------------------------------
+
+
+def test_the_manifest_tells_what_was_recorded(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path), format="flac", encoding="pcm16"))
+    output.open(session_info({"game": 2, "voice": 1}))
+    document = manifest(tmp_path)
+    assert (document["state"], document["frames"]) == ("running", 0)
+    output.write(one_block(0, 100, {"game": 2, "voice": 1}))
+    output.close(150)
+    document = manifest(tmp_path)
+    assert (document["state"], document["error"], document["frames"]) == ("complete", None, 150)
+    assert (document["session"], document["profile_name"]) == ("evening", "game-and-discord")
+    assert document["start"] == {"wall": "2026-11-23T18:04:05+00:00", "host_ns": 123_456_789_000}
+    assert document["sample_rate"] == 48000
+    assert document["versions"] == {"pypac-obs": "0.1.0"}
+    assert document["profile"]["version"] == 1
+    assert document["tracks"][0] == {
+        "name": "game",
+        "file": "game.flac",
+        "channels": 2,
+        "format": "flac",
+        "encoding": "pcm16",
+        "frames": 150,
+    }
+    assert document["tracks"][1]["frames"] == 150
+
+
+def test_the_manifest_keeps_what_a_source_was_bound_to_over_time(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path)))
+    output.open(session_info({"voice": 1}))
+    states: list[tuple[str, list[dict[str, int]]]] = [
+        ("not_running", []),
+        ("not_running", []),
+        ("playing", [{"pid": 7}]),
+        ("playing", [{"pid": 7}]),
+        ("playing", [{"pid": 8}]),
+    ]
+    for index, (state, bindings) in enumerate(states):
+        level = float("-inf") if index == 4 else index
+        discord = {"state": state, "bindings": bindings, "peak_db": level, "at": np.int64(index)}
+        output.on_status({"sources": {"discord": discord}, "warnings": [Path("a")]})
+        output.write(one_block(100 * index, 100, {"voice": 1}))
+    output.close(500)
+    document = manifest(tmp_path)
+    assert document["sources"]["discord"]["history"] == [
+        {"frame": 0, "state": "not_running", "bindings": []},
+        {"frame": 200, "state": "playing", "bindings": [{"pid": 7}]},
+        {"frame": 400, "state": "playing", "bindings": [{"pid": 8}]},
+    ]
+    assert document["sources"]["discord"]["now"]["peak_db"] is None
+    assert document["sources"]["discord"]["now"]["at"] == 4
+    assert document["status"] == {"warnings": ["a"]}
+
+
+def test_the_ledger_has_a_line_per_incident_at_once_and_the_manifest_their_counts(
+    tmp_path: Path,
+) -> None:
+    output = FilesOutput(Rule(str(tmp_path)))
+    output.open(session_info({"voice": 1}))
+    sent = [
+        Incident("not_running", "discord", None, ("voice",), 0, 240_000),
+        Incident("late", "discord", None, ("voice",), 240_000, 10),
+        Incident("late", "discord", None, ("voice",), 240_100, 32),
+    ]
+    for count, incident in enumerate(sent, 1):
+        output.on_incident(incident)
+        lines = [json.loads(x) for x in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+        assert len(lines) == count
+        fields = incident.to_json()
+        assert list(lines[-1].items())[: len(fields)] == list(fields.items())
+    assert lines[0]["message"] == "discord was not running from 0:00.000 to 0:05.000"
+    output.write(one_block(0, 100, {"voice": 1}))
+    output.close(100)
+    assert manifest(tmp_path)["incidents"] == {
+        "not_running": {"count": 1, "frames": 240_000},
+        "late": {"count": 2, "frames": 42},
+    }
+
+
+def test_the_manifest_is_whole_whenever_it_is_read_and_follows_within_a_second(
+    tmp_path: Path,
+) -> None:
+    reader = FakeReader({"voice": 1})
+    thread = OutputThread(
+        FilesOutput(Rule(str(tmp_path))), reader, session_info({"voice": 1}), block_s=0.02
+    )
+    thread.start()
+    seen = []
+    begun = time.monotonic()
+    for at in range(0, 120_000, 960):
+        reader.push([numbered(at, at + 960, 1, 0, 24)])
+        time.sleep(max(0, begun + (at + 960) / 48000 - time.monotonic()))
+        seen.append(manifest(tmp_path)["frames"])
+    assert thread.stop(reader.end())
+    changes = sorted(set(seen))
+    assert len(changes) >= 3
+    assert all(later - earlier < 1.5 * 48000 for earlier, later in pairwise(changes))
+    assert manifest(tmp_path)["frames"] == 120_000
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "ledger.jsonl",
+        "session.json",
+        "voice.wav",
+    ]
+
+
+def test_an_aborted_session_keeps_what_was_written_and_says_failed(tmp_path: Path) -> None:
+    for file_format in ("wav", "flac"):
+        folder = tmp_path / file_format
+        output = FilesOutput(Rule(str(folder), format=file_format))
+        output.open(session_info(TRACKS))
+        output.write(one_block(0, 10_000, TRACKS))
+        output.abort()
+        output.abort()
+        assert manifest(folder)["state"] == "failed"
+        for index, path in enumerate(output.paths.values()):
+            assert np.array_equal(read(path), numbered_tracks(0, 10_000, TRACKS)[index])

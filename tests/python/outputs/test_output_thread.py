@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import doctest
+import errno
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fake_reader import FakeReader, numbered_tracks, session_info
+from numpy.typing import NDArray
+
+from pypac_obs.errors import OutputFailed
+from pypac_obs.incidents import Incident
+from pypac_obs.outputs.base import Block, Output, OutputThread, SessionInfo, output_failure
+
+TRACKS = {"game": 2, "voice": 1}
+
+
+class Recorder(Output):
+    """Keeps copies of what it gets, and the names and the threads of the calls."""
+
+    def __init__(self, name: str = "recorder") -> None:
+        self.name = name
+        self.calls: list[str] = []
+        self.threads: set[int] = set()
+        self.blocks: list[tuple[int, dict[str, NDArray[np.float32]]]] = []
+        self.incidents: list[Incident] = []
+        self.end: int | None = None
+        self.info: SessionInfo | None = None
+
+    def called(self, name: str) -> None:
+        self.calls.append(name)
+        self.threads.add(threading.get_ident())
+
+    def open(self, info: SessionInfo) -> None:
+        self.called("open")
+        self.info = info
+
+    def write(self, block: Block) -> None:
+        self.called("write")
+        assert all(len(audio) == block.frames for audio in block.audio.values())
+        self.blocks.append((block.start, {k: v.copy() for k, v in block.audio.items()}))
+
+    def close(self, end: int) -> None:
+        self.called("close")
+        self.end = end
+
+    def abort(self) -> None:
+        self.called("abort")
+
+    def on_incident(self, incident: Incident) -> None:
+        self.called("on_incident")
+        self.incidents.append(incident)
+
+    def on_status(self, status: Mapping[str, object]) -> None:
+        self.called("on_status")
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_thread_behind() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def run(output: Output, seconds: float = 1.0, **options: object) -> tuple[FakeReader, OutputThread]:
+    """Sends a numbered session through the output; returns when both have ended."""
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(output, reader, session_info(TRACKS), **options)  # type: ignore[arg-type]
+    thread.start()
+    for at in range(0, round(seconds * 48000), 480):
+        reader.push_when_free(numbered_tracks(at, at + 480, TRACKS))
+    assert thread.stop(reader.end())
+    return reader, thread
+
+
+def test_the_example_in_the_docstring_runs() -> None:
+    names = {"np": np, "Output": Output}
+    (example,) = doctest.DocTestFinder(recurse=False).find(Output, "Output", globs=names)
+    assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
+    loudest = example.globs["Loudest"]()
+    run(loudest)
+    assert loudest.peak > 0.9
+
+
+def test_every_frame_arrives_once_in_order_in_blocks_of_the_asked_length() -> None:
+    recorder = Recorder()
+    reader, thread = run(recorder, 2.0, block_s=0.1)
+    for index, (name, channels) in enumerate(TRACKS.items()):
+        heard = np.concatenate([audio[name] for _, audio in recorder.blocks])
+        expected = numbered_tracks(0, 96000, TRACKS)[index]
+        assert heard.shape == (96000, channels)
+        assert np.array_equal(heard, expected)
+    lengths = [len(audio["game"]) for _, audio in recorder.blocks]
+    assert max(lengths) == 4800
+    assert lengths.count(4800) >= 15
+    assert (recorder.calls[0], recorder.calls[-1], recorder.end) == ("open", "close", 96000)
+    assert (thread.error, thread.position, reader.closed) == (None, 96000, True)
+
+
+def test_all_calls_come_from_the_outputs_own_thread() -> None:
+    recorder = Recorder()
+    run(recorder, status=dict)
+    assert len(recorder.threads) == 1
+    assert threading.get_ident() not in recorder.threads
+
+
+def test_the_output_is_told_the_tracks_of_its_reader() -> None:
+    recorder = Recorder()
+    reader = FakeReader({"voice": 1})
+    thread = OutputThread(recorder, reader, session_info(TRACKS))
+    thread.start()
+    assert thread.stop(reader.end())
+    assert recorder.info is not None
+    assert [(t.name, t.channels) for t in recorder.info.tracks] == [("voice", 1)]
+
+
+def test_a_loss_of_the_reader_shows_as_a_jump_of_the_start() -> None:
+    recorder = Recorder()
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(recorder, reader, session_info(TRACKS))
+    thread.start()
+    reader.push(numbered_tracks(0, 1000, TRACKS))
+    reader.lose(500)
+    reader.push(numbered_tracks(1500, 2000, TRACKS))
+    assert thread.stop(reader.end())
+    assert [(start, len(audio["game"])) for start, audio in recorder.blocks] == [
+        (0, 1000),
+        (1500, 500),
+    ]
+    assert np.array_equal(recorder.blocks[1][1]["game"], numbered_tracks(1500, 2000, TRACKS)[0])
+    assert (recorder.end, thread.lost_frames) == (2000, 500)
+
+
+def test_frames_past_the_end_of_the_session_are_left_out() -> None:
+    recorder = Recorder()
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(recorder, reader, session_info(TRACKS))
+    thread.start()
+    reader.push(numbered_tracks(0, 5000, TRACKS))
+    assert thread.stop(3000)  # the reader has not been told that the session has ended
+    assert sum(len(audio["game"]) for _, audio in recorder.blocks) == 3000
+    assert recorder.end == 3000
+
+
+def test_less_than_a_block_arrives_when_the_timeline_stands_still() -> None:
+    recorder = Recorder()
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(recorder, reader, session_info(TRACKS), block_s=0.1)
+    thread.start()
+    reader.push(numbered_tracks(0, 100, TRACKS))
+    deadline = time.monotonic() + 5
+    while thread.position < 100 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert thread.position == 100
+    assert thread.stop(reader.end())
+
+
+def fails_at(where: str, error: BaseException, after_writes: int = 0) -> Recorder:
+    class Fails(Recorder):
+        def called(self, name: str) -> None:
+            super().called(name)
+            if name == where and self.calls.count("write") >= after_writes:
+                raise error
+
+    return Fails("fails")
+
+
+def test_an_output_that_fails_stops_alone_and_the_others_go_on() -> None:
+    incidents: list[Incident] = []
+    bad = fails_at("write", RuntimeError("the plug was pulled"), after_writes=3)
+    good = Recorder()
+    readers = [FakeReader(TRACKS), FakeReader(TRACKS)]
+    threads = [
+        OutputThread(
+            output, reader, session_info(TRACKS), on_incident=incidents.append, block_s=0.1
+        )
+        for output, reader in zip((bad, good), readers, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for at in range(0, 96000, 480):
+        for reader in readers:
+            reader.push_when_free(numbered_tracks(at, at + 480, TRACKS))
+    for thread, reader in zip(threads, readers, strict=True):
+        assert thread.stop(reader.end())
+
+    assert (threads[1].error, good.end) == (None, 96000)
+    assert sum(len(audio["game"]) for _, audio in good.blocks) == 96000
+    assert str(threads[0].error) == "fails: RuntimeError: the plug was pulled"
+    assert isinstance(threads[0].error, OutputFailed)
+    assert bad.calls[-1] == "abort"
+    assert "close" not in bad.calls
+    assert readers[0].closed
+    (incident,) = incidents
+    assert (incident.cause, incident.output) == ("output_failed", "fails")
+    assert incident.tracks == ("game", "voice")
+    assert incident.begin == threads[0].position == sum(len(a["game"]) for _, a in bad.blocks)
+    assert incident in bad.incidents
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "sentence"),
+    [
+        (errno.ENOSPC, "disk_full", "the disk is full: "),
+        (errno.EDQUOT, "disk_full", "your share of the disk is used up"),
+        (errno.EACCES, "output_failed", "no permission to write in /"),
+        (errno.EROFS, "output_failed", "/ is on a disk that can only be read"),
+        (errno.EIO, "output_failed", "the disk fails to write in /"),
+        (errno.EPIPE, "output_failed", "Broken pipe"),
+    ],
+)
+def test_errors_of_the_system_are_told_in_plain_words(code: int, cause: str, sentence: str) -> None:
+    incidents: list[Incident] = []
+    output = fails_at("write", OSError(code, "native words", "/take.wav"))
+    _, thread = run(output, on_incident=incidents.append)
+    assert thread.error is not None
+    assert str(thread.error).startswith(f"fails: {sentence}")
+    assert thread.error.native_code == code
+    assert thread.error.remedy or code == errno.EPIPE
+    assert [incident.cause for incident in incidents] == [cause]
+
+
+def test_an_output_that_does_not_open_is_refused_by_start() -> None:
+    incidents: list[Incident] = []
+    output = fails_at("open", PermissionError(errno.EACCES, "no", "/rec/take.wav"))
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(output, reader, session_info(TRACKS), on_incident=incidents.append)
+    with pytest.raises(OutputFailed, match="no permission to write in /rec"):
+        thread.start()
+    assert (output.calls, reader.closed, incidents) == (["open"], True, [])
+    assert thread.join(0)
+
+
+@pytest.mark.parametrize("where", ["close", "on_status", "on_incident"])
+def test_a_failure_in_any_other_call_aborts_too(where: str) -> None:
+    output = fails_at(where, ValueError("no"))
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(output, reader, session_info(TRACKS), status=dict)
+    thread.start()
+    thread.post_incident(Incident("late", "game", None, ("game",), 0, 1))
+    reader.push(numbered_tracks(0, 480, TRACKS))
+    assert thread.stop(reader.end())
+    assert str(thread.error) == "fails: ValueError: no"
+    assert output.calls.count("abort") == 1
+
+
+def test_an_abort_that_fails_hides_nothing() -> None:
+    class Worse(Recorder):
+        def write(self, block: Block) -> None:
+            raise ValueError("first")
+
+        def abort(self) -> None:
+            raise ValueError("second")
+
+    _, thread = run(Worse())
+    assert str(thread.error) == "recorder: ValueError: first"
+
+
+def test_incidents_reach_the_output_in_order_before_it_closes() -> None:
+    recorder = Recorder()
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(recorder, reader, session_info(TRACKS))
+    thread.start()
+    sent = [Incident("late", "game", None, ("game",), n, 1) for n in range(100)]
+    for incident in sent:
+        thread.post_incident(incident)
+    assert thread.stop(reader.end())
+    assert recorder.incidents == sent
+    assert recorder.calls[-1] == "close"
+
+
+def test_status_comes_at_the_start_at_the_end_and_as_often_as_asked() -> None:
+    recorder = Recorder()
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(
+        recorder, reader, session_info(TRACKS), status=dict, block_s=0.02, status_s=0.2
+    )
+    thread.start()
+    for _ in range(50):
+        reader.push(numbered_tracks(0, 960, TRACKS))
+        time.sleep(0.02)
+    assert thread.stop(reader.end())
+    assert recorder.calls[1] == "on_status"
+    assert recorder.calls[-2:] == ["on_status", "close"]
+    assert 4 <= recorder.calls.count("on_status") <= 8
+
+
+def test_an_output_that_never_finishes_is_given_up_and_aborted() -> None:
+    class Slow(Recorder):
+        def write(self, block: Block) -> None:
+            super().write(block)
+            time.sleep(0.3)
+
+    slow = Slow()
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(slow, reader, session_info(TRACKS), block_s=0.01)
+    thread.start()
+    reader.push(numbered_tracks(0, 48000, TRACKS))
+    assert thread.stop(reader.end(), timeout_s=0.1)
+    assert "too slow to finish" in str(thread.error)
+    assert slow.calls[-1] == "abort"
+
+
+def test_a_failed_outputs_error_keeps_no_view_of_the_ring() -> None:
+    class Grabs(Recorder):
+        def write(self, block: Block) -> None:
+            mine = block.audio["game"]
+            raise ValueError(mine.shape)
+
+    _, thread = run(Grabs())
+    assert thread.error is not None
+    assert thread.error.__cause__ is not None
+    held: list[object] = []
+    trace = thread.error.__cause__.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name != "_run":
+            held += trace.tb_frame.f_locals.values()
+        trace = trace.tb_next
+    assert not any(isinstance(value, np.ndarray | Block | dict) for value in held)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes free"),
+        (1500, "1.5 kB free"),
+        (2_000_000, "2.0 MB free"),
+        (3_200_000_000, "3.2 GB free"),
+    ],
+)
+def test_a_full_disk_is_told_with_its_folder_and_what_is_free(
+    size: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=size))
+    error = output_failure("files", OSError(errno.ENOSPC, "full", "/x.wav"))
+    assert str(error) == f"files: the disk is full: {text} in /"

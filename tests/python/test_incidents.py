@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pypac_obs.incidents import CAUSES, Incident, describe, timeline_text
+
+PACKET_HPP = Path(__file__).parents[2] / "cpp" / "timeline" / "packet.hpp"
+
+
+def incident(cause: str, **changes: object) -> Incident:
+    fields: dict[str, object] = {
+        "cause": cause,
+        "source": "discord",
+        "output": None,
+        "tracks": ("voice",),
+        "begin": 48000,
+        "frames": 4800,
+    }
+    return Incident(**(fields | changes))
+
+
+def test_every_cause_of_the_native_core_has_a_sentence_in_the_same_order() -> None:
+    enum = re.search(r"enum class Cause[^{]*\{(.*?)\}", PACKET_HPP.read_text(), re.DOTALL)
+    assert enum is not None
+    native = re.findall(r"^\s*(\w+),", enum[1], re.MULTILINE)
+    assert len(native) > 10
+    assert (*native, "output_failed", "disk_full") == CAUSES
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_sentence_names_who_and_when(cause: str) -> None:
+    sentence = describe(incident(cause, output="files"), 48000)
+    assert "discord" in sentence or "files" in sentence
+    assert "0:01.000" in sentence
+    assert "{" not in sentence
+    assert "_" not in sentence
+
+
+def test_the_sentence_says_from_when_to_when() -> None:
+    gap = incident("not_running", begin=0, frames=245760)
+    assert describe(gap, 48000) == "discord was not running from 0:00.000 to 0:05.120"
+
+
+def test_a_loss_of_an_output_names_the_output_and_its_tracks() -> None:
+    loss = incident("output_overrun", source=None, output="files", tracks=("game", "voice"))
+    assert describe(loss, 48000) == (
+        "the output files was too slow from 0:01.000 to 0:01.100: "
+        "4800 frames of game and voice were dropped"
+    )
+
+
+def test_without_a_source_the_tracks_are_named() -> None:
+    assert describe(incident("late", source=None), 48000).startswith("voice came too late")
+
+
+def test_the_detail_ends_the_sentence() -> None:
+    full = incident("disk_full", source=None, output="files", detail="0 bytes free in /rec")
+    assert describe(full, 48000) == (
+        "the output files stopped at 0:01.000: the disk is full: 0 bytes free in /rec"
+    )
+
+
+def test_a_cause_of_a_newer_core_is_named_as_it_is() -> None:
+    sentence = describe(incident("solar_flare"), 48000)
+    assert sentence == "solar flare: discord from 0:01.000 to 0:01.100"
+
+
+def test_one_frame_is_singular() -> None:
+    assert "lost 1 frame of discord" in describe(incident("lost_cycles", frames=1), 48000)
+
+
+@pytest.mark.parametrize(
+    ("frame", "rate", "text"),
+    [
+        (0, 48000, "0:00.000"),
+        (23, 48000, "0:00.000"),
+        (24, 48000, "0:00.001"),
+        (48000 * 60 - 1, 48000, "1:00.000"),
+        (44100 * 3599, 44100, "59:59.000"),
+        (44100 * 36000 + 441, 44100, "10:00:00.010"),
+    ],
+)
+def test_places_on_the_timeline_are_rounded_to_the_millisecond(
+    frame: int, rate: int, text: str
+) -> None:
+    assert timeline_text(frame, rate) == text
+
+
+def test_json_holds_every_field_under_its_name() -> None:
+    one = incident("late", detail="x")
+    plain = json.loads(json.dumps(one.to_json()))
+    assert Incident(**(plain | {"tracks": tuple(plain["tracks"])})) == one
