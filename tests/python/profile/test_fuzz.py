@@ -124,7 +124,7 @@ def test_the_worst_texts_are_refused_in_bounded_time(text: str):
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
-        ("[" + "a," * 60_000, "1:99999: expected at most 50000 keys and values"),
+        ("[" + "a," * 60_000, "1:100000: expected at most 50000 keys and values"),
         ("a: &a x\nb: [" + "*a," * 1001 + "]", "2:3005: expected at most 1000 aliases"),
         ("[" * 33, "1:33: expected at most 32 levels"),
         (
