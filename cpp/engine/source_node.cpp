@@ -43,8 +43,7 @@ void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
   SourceGaps gaps(ledger, subject_);
   const Frames end = begin + frames;
   PacketView packet;
-  while (aligner_.covered_until() < end && feed.peek(0, packet) &&
-         aligner_.has_room(packet.frames)) {
+  while (feed.peek(0, packet) && aligner_.has_room(packet.frames)) {
     PacketView next;
     const bool has_next = feed.peek(1, next);
     const bool due = packet.stamp.timeline < static_cast<double>(end);

@@ -20,11 +20,18 @@ SourceFeed::SourceFeed(std::uint32_t channels, std::uint32_t capacity_frames,
 float* SourceFeed::begin_packet(std::uint32_t frames) noexcept {
   const std::uint64_t capacity = samples_.size();
   const std::uint64_t length = std::uint64_t{frames} * channels_;
+  // An empty ring is filled from its beginning again, so that only as much of it is in use, and in
+  // the cache, as waits for the pump.
+  if (released_.load(std::memory_order_acquire) >= end_of_newest_) {
+    written_ = (written_ + capacity - 1) / capacity * capacity;
+    empty_until_ = written_;
+  }
+  const std::uint64_t released =
+      std::max(released_.load(std::memory_order_acquire), empty_until_);
   // A packet is never split: where it would wrap, it starts at the ring's beginning instead.
   const std::uint64_t offset = written_ % capacity;
   const std::uint64_t begin = offset + length > capacity ? written_ + (capacity - offset) : written_;
-  if (length > capacity ||
-      begin + length - released_.load(std::memory_order_acquire) > capacity) {
+  if (length > capacity || begin + length - released > capacity) {
     ++lost_;
     return nullptr;
   }
@@ -36,7 +43,7 @@ void SourceFeed::commit_packet(const Stamp& stamp) noexcept {
   open_.stamp = stamp;
   open_.lost_before = lost_;
   if (headers_.push(open_)) {
-    written_ = open_.end;
+    written_ = end_of_newest_ = open_.end;
     lost_ = 0;
   } else {
     ++lost_;
