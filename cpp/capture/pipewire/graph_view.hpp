@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "capture/binding.hpp"
+#include "capture/pipewire/pipewire_api.hpp"
+#include "capture/process_table.hpp"
+
+namespace pypac {
+
+class GraphView;
+
+using NodeProperties = std::map<std::string, std::string, std::less<>>;
+
+/// A program that is connected to PipeWire.
+struct ClientRecord {
+  GraphView* view = nullptr;
+  std::uint32_t id = 0;
+  NodeProperties properties;
+  bool complete = false;  // its own properties have come, not only the registry's
+  pw_proxy* proxy = nullptr;
+  spa_hook listener{};
+};
+
+/// A stream or a device.
+struct NodeRecord {
+  GraphView* view = nullptr;
+  std::uint32_t id = 0;
+  std::uint64_t serial = 0;
+  NodeProperties properties;
+  bool complete = false;
+  pw_node_state state = PW_NODE_STATE_CREATING;
+  bool muted = false;
+  double amplitude = 1;  // the loudest channel's volume
+  std::uint32_t sample_rate = 0;
+  std::uint32_t channels = 0;
+  pw_proxy* proxy = nullptr;  // only of streams and inputs
+  spa_hook listener{};
+  std::optional<StreamIdentity> identity;  // once node and client are complete
+
+  [[nodiscard]] std::string_view property(std::string_view key) const;
+  [[nodiscard]] bool is_stream() const { return property("media.class") == "Stream/Output/Audio"; }
+  [[nodiscard]] bool is_input() const { return property("media.class").starts_with("Audio/Source"); }
+  /// Frames come from it: it runs and its program has not paused it.
+  [[nodiscard]] bool playing() const;
+};
+
+struct PortRecord {
+  std::uint32_t id = 0;
+  std::uint32_t node_id = 0;
+  bool output = false;
+  bool audio = false;    // 32-bit float samples, no monitor
+  std::string name;
+  std::string position;  // "FL"; "AUX<n>" where the port does not say
+};
+
+struct LinkRecord {
+  std::uint32_t output_node = 0;
+  std::uint32_t input_node = 0;
+};
+
+/// What PipeWire's registry tells, kept up to date: clients, nodes, ports, links and the defaults.
+///
+/// All on the loop's thread, or under its lock.
+class GraphView {
+ public:
+  /// `changed` is called at every event that may change a binding; `node_gone` before a node is
+  /// forgotten. Neither may destroy the view.
+  GraphView(const PipewireApi& api, std::function<void()> changed,
+            std::function<void(const NodeRecord&)> node_gone);
+  ~GraphView();
+  GraphView(const GraphView&) = delete;
+  GraphView& operator=(const GraphView&) = delete;
+
+  /// Watches this connection. disconnect() before the core is gone.
+  void connect(pw_core* core);
+  void disconnect();
+
+  [[nodiscard]] const std::map<std::uint32_t, std::unique_ptr<NodeRecord>>& nodes() const { return nodes_; }
+  [[nodiscard]] const std::map<std::uint32_t, PortRecord>& ports() const { return ports_; }
+  [[nodiscard]] const std::string& default_sink() const { return default_sink_; }
+  [[nodiscard]] const std::string& default_source() const { return default_source_; }
+
+  [[nodiscard]] NodeRecord* node_by_serial(std::uint64_t serial) const;
+  [[nodiscard]] const NodeRecord* node(std::uint32_t id) const;
+  /// The devices that a stream plays to, ascending.
+  [[nodiscard]] std::vector<std::uint32_t> sinks_of(std::uint32_t node_id) const;
+
+  /// Finds out who the streams belong to, as far as that is not known yet.
+  void identify(const ProcessTable& processes);
+  /// Reads the processes behind the streams again: they may have changed their names, or their parents.
+  void refresh_lineages(const ProcessTable& processes);
+
+  /// Nodes that come from this process and other sessions of ours carry this property.
+  static constexpr const char* kOwnMark = "pypac-obs.node";
+
+ private:
+  friend struct GraphCallbacks;
+
+  void add(std::uint32_t id, std::string_view type, std::uint32_t version, const spa_dict* properties);
+  void remove(std::uint32_t id);
+  void forget_identities_of(std::uint32_t client_id);
+  void release(ClientRecord& client);
+  void release(NodeRecord& node);
+  [[nodiscard]] std::string_view property_of(const NodeRecord& node, std::string_view key) const;
+  [[nodiscard]] const ClientRecord* client_of(const NodeRecord& node) const;
+  [[nodiscard]] std::int64_t pid_of(const NodeRecord& node, const ProcessTable& processes) const;
+
+  const PipewireApi& api_;
+  std::function<void()> changed_;
+  std::function<void(const NodeRecord&)> node_gone_;
+  pw_registry* registry_ = nullptr;
+  spa_hook registry_listener_{};
+  pw_proxy* metadata_ = nullptr;
+  std::uint32_t metadata_id_ = 0;
+  spa_hook metadata_listener_{};
+  std::map<std::uint32_t, std::unique_ptr<ClientRecord>> clients_;
+  std::map<std::uint32_t, std::unique_ptr<NodeRecord>> nodes_;
+  std::map<std::uint32_t, PortRecord> ports_;
+  std::map<std::uint32_t, LinkRecord> links_;
+  std::string default_sink_;
+  std::string default_source_;
+};
+
+}  // namespace pypac

@@ -1,0 +1,1065 @@
+// SPDX-License-Identifier: MIT
+#include "capture/pipewire/pipewire_capture.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "capture/binding.hpp"
+#include "capture/pipewire/capture_slots.hpp"
+#include "capture/pipewire/graph_view.hpp"
+#include "core/host_clock.hpp"
+#include "core/status.hpp"
+#include "os/thread_priority.hpp"
+
+namespace pypac {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr HostTime kTick = 50ms;
+// Process names and parents change without an event.
+constexpr HostTime kProcessRefresh = 1s;
+// A killed program's process outlives its streams by some milliseconds.
+constexpr HostTime kRestlessAfterExit = 500ms;
+// The longest quantum at the lowest common rate (8192 at 44.1 kHz) takes 186 ms.
+constexpr HostTime kStalledAfter = 250ms;
+constexpr HostTime kDeliversWithin = 300ms;
+constexpr HostTime kStartsWithin = 1s;
+constexpr HostTime kReconnectFirst = 100ms;
+constexpr HostTime kReconnectLongest = 1s;
+constexpr HostTime kRetryLinkAfter = 250ms;
+constexpr HostTime kAnswersWithin = 3s;
+constexpr int kVersionWithRealtimeClients = 1'004'000;
+
+HostTime now() { return SystemClock().now(); }
+
+const char* name_of(pw_node_state state) {
+  switch (state) {
+    case PW_NODE_STATE_RUNNING:
+      return "running";
+    case PW_NODE_STATE_IDLE:
+      return "idle";
+    case PW_NODE_STATE_SUSPENDED:
+      return "suspended";
+    case PW_NODE_STATE_ERROR:
+      return "error";
+    default:
+      return "creating";
+  }
+}
+
+const char* name_of(StreamKind kind) {
+  switch (kind) {
+    case StreamKind::playback:
+      return "playback";
+    case StreamKind::re_emitter:
+      return "re_emitter";
+    case StreamKind::input:
+      return "input";
+    case StreamKind::own:
+      break;
+  }
+  return "own";
+}
+
+double decibels(double amplitude) {
+  return amplitude > 0 ? 20 * std::log10(amplitude) : -std::numeric_limits<double>::infinity();
+}
+
+std::string program_of(const StreamIdentity& identity) {
+  // Wine's programs all have the file name of the loader; their command line has their own.
+  if (!identity.lineage.empty()) {
+    const ProcessEntry& process = identity.lineage.front();
+    if (process.executable.starts_with("wine") && !process.command.empty()) return process.command;
+    if (!process.executable.empty()) return process.executable;
+    return process.title;
+  }
+  return identity.binary;
+}
+
+Failure connection_failure(int error, const std::string& remote) {
+  const std::string where = remote.empty() ? std::string() : " at " + remote;
+  if (error == EACCES || error == EPERM) {
+    return Failure(ErrorKind::permission_denied, "PipeWire" + where + " refuses the connection",
+                   "Run this as the user whose session plays the audio.", error);
+  }
+  return Failure(ErrorKind::backend_unavailable,
+                 "PipeWire" + where + " is not running (" + std::strerror(error) + ")",
+                 "Start it with: systemctl --user start pipewire wireplumber pipewire-pulse", error);
+}
+
+/// Holds the loop's lock.
+class LoopLock {
+ public:
+  LoopLock(const PipewireApi& api, pw_thread_loop* loop) : api_(api), loop_(loop) {
+    api_.thread_loop_lock(loop_);
+  }
+  ~LoopLock() { api_.thread_loop_unlock(loop_); }
+  LoopLock(const LoopLock&) = delete;
+  LoopLock& operator=(const LoopLock&) = delete;
+
+ private:
+  const PipewireApi& api_;
+  pw_thread_loop* loop_;
+};
+
+/// A source as the engine sees it.
+class PipewireSource final : public Source {
+ public:
+  PipewireSource(std::shared_ptr<SourceSlot> slot, std::shared_ptr<ClockDomain> domain)
+      : slot_(std::move(slot)), domain_(std::move(domain)) {}
+  ~PipewireSource() override { slot_->stop_pushing(); }
+
+  void start(HostTime origin) override {
+    domain_->set_origin(origin);
+    slot_->pushing.store(true);
+  }
+  void stop() noexcept override { slot_->stop_pushing(); }
+  [[nodiscard]] SourceFeed& feed() noexcept override { return slot_->feed; }
+
+ private:
+  std::shared_ptr<SourceSlot> slot_;
+  std::shared_ptr<ClockDomain> domain_;
+};
+
+}  // namespace
+
+/// The control half: connection, registry, bindings, links. Everything on the loop's thread or under its
+/// lock.
+class PipewireCapture::Session {
+ public:
+  explicit Session(PipewireOptions options);
+  ~Session() { stop(); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  std::shared_ptr<Source> add_source(std::string name, Selector selector, std::uint32_t channels);
+  bool wait_until_running(std::chrono::milliseconds timeout);
+  std::vector<StreamView> streams();
+  SourceStatus source_status(std::size_t index);
+  SourceStatus preview(const Selector& selector);
+  PipewireServer server_info();
+  void stop() noexcept;
+
+  [[nodiscard]] std::size_t source_count() const { return slots_.count(); }
+  [[nodiscard]] const std::shared_ptr<ClockDomain>& domain() const { return options_.domain; }
+
+ private:
+  /// A link that we asked for.
+  struct OwnLink {
+    Session* session = nullptr;
+    pw_proxy* proxy = nullptr;
+    spa_hook proxy_listener{};
+    bool made = false;
+    bool gone = false;  // refused, or taken away; made again after a while
+    HostTime since{};
+  };
+  using LinkKey = std::pair<std::uint32_t, std::uint32_t>;  // output port, our input port
+
+  struct SourceControl {
+    std::shared_ptr<SourceSlot> slot;
+    Selector selector;
+    Binding binding;
+    HostTime bound_since{};
+    SourceState state = SourceState::not_running;
+  };
+
+  /// Which meter port measures which port of a program.
+  struct MeterUse {
+    std::uint64_t serial = 0;  // 0: free
+    std::uint32_t output_port = 0;
+  };
+
+  struct Callbacks;
+
+  // Connection.
+  void open();
+  void close_connection();
+  void lose_connection();
+  void try_again();
+  void make_node();
+
+  // Bindings.
+  void mark_changed();
+  void refresh_processes();
+  void evaluate();
+  void tick();
+  [[nodiscard]] std::vector<StreamIdentity> identities() const;
+  void want_links_of(SourceControl& source, std::set<LinkKey>& wanted);
+  void want_meters(std::set<LinkKey>& wanted);
+  void settle_links(const std::set<LinkKey>& wanted);
+  [[nodiscard]] SourcePort* port_for(SourceSlot& slot, std::size_t index,
+                                     const ChannelWeights& weights, std::string_view position);
+  [[nodiscard]] void* make_port(const std::string& name, std::string_view position);
+  [[nodiscard]] std::uint32_t own_port(const std::string& name) const;
+  void make_link(const LinkKey& key);
+  void drop_link(OwnLink& link);
+
+  // State.
+  void update_states();
+  [[nodiscard]] SourceState state_of(const SourceControl& source) const;
+  [[nodiscard]] std::string reason_of(const SourceControl& source) const;
+  [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
+  void look_for_frozen();
+  [[nodiscard]] bool graph_stalled() const;
+  [[nodiscard]] bool settled() const;
+
+  PipewireOptions options_;
+  const PipewireApi& api_;
+  CaptureSlots slots_;
+  pw_thread_loop* loop_ = nullptr;
+  pw_context* context_ = nullptr;
+  pw_core* core_ = nullptr;
+  spa_hook core_listener_{};
+  pw_filter* filter_ = nullptr;
+  spa_hook filter_listener_{};
+  spa_hook process_listener_{};
+  spa_source* changed_event_ = nullptr;
+  spa_source* lost_event_ = nullptr;
+  spa_source* tick_timer_ = nullptr;
+  spa_source* reconnect_timer_ = nullptr;
+
+  bool connected_ = false;      // the core has answered
+  bool synced_ = false;         // the registry's first globals and their properties have come
+  int sync_round_ = 0;
+  int sync_sequence_ = 0;
+  bool changed_ = false;        // evaluate() is to come
+  bool stopped_ = false;
+  bool ports_pending_ = false;  // ports of ours are not in the registry yet
+  int connect_error_ = 0;
+  std::uint64_t reconnects_ = 0;
+  HostTime reconnect_delay_ = kReconnectFirst;
+  std::string server_version_;
+  std::string filter_error_;
+
+  GraphView graph_;
+  ProcessSnapshot snapshot_;
+  ProcessTable processes_;
+  HostTime refreshed_at_{};
+  HostTime restless_until_{};
+  std::vector<SourceControl> sources_;
+  std::map<LinkKey, std::unique_ptr<OwnLink>> links_;
+  std::vector<MeterUse> meters_;
+  std::set<std::uint64_t> set_aside_;         // streams not linked while they hold the graph up
+  std::vector<std::string> frozen_programs_;
+};
+
+/// The C callbacks of PipeWire.
+struct PipewireCapture::Session::Callbacks {
+  static Session& self(void* data) { return *static_cast<Session*>(data); }
+
+  static void core_info(void* data, const pw_core_info* info) {
+    if (info->version) self(data).server_version_ = info->version;
+  }
+
+  static void core_done(void* data, std::uint32_t id, int sequence) {
+    Session& session = self(data);
+    if (id != PW_ID_CORE || sequence != session.sync_sequence_) return;
+    session.connected_ = true;
+    session.reconnect_delay_ = kReconnectFirst;
+    // Round one brings the globals, round two the properties of those bound meanwhile.
+    if (++session.sync_round_ < 2) {
+      session.sync_sequence_ = pw_core_sync(session.core_, PW_ID_CORE, 0);
+    } else {
+      session.synced_ = true;
+      session.mark_changed();
+    }
+  }
+
+  static void core_error(void* data, std::uint32_t id, int, int result, const char*) {
+    Session& session = self(data);
+    if (id != PW_ID_CORE) return;
+    session.connect_error_ = -result;
+    if (result == -EPIPE || !session.connected_) {
+      pw_loop_signal_event(session.api_.thread_loop_get_loop(session.loop_), session.lost_event_);
+    }
+  }
+
+  static void filter_state(void* data, pw_filter_state, pw_filter_state state, const char* error) {
+    if (state == PW_FILTER_STATE_ERROR) self(data).filter_error_ = error ? error : "unknown";
+    self(data).mark_changed();
+  }
+
+  static void filter_process(void* data, spa_io_position* position) {
+    if (position) static_cast<CaptureSlots*>(data)->process(*position);
+  }
+
+  static void on_changed(void* data, std::uint64_t) { self(data).evaluate(); }
+  static void on_lost(void* data, std::uint64_t) { self(data).lose_connection(); }
+  static void on_tick(void* data, std::uint64_t) { self(data).tick(); }
+  static void on_reconnect(void* data, std::uint64_t) { self(data).try_again(); }
+
+  static void link_bound(void* data, std::uint32_t) {
+    auto& link = *static_cast<OwnLink*>(data);
+    link.made = true;
+  }
+
+  static void link_gone(void* data) {
+    auto& link = *static_cast<OwnLink*>(data);
+    link.gone = true;
+    link.since = now();
+    link.session->mark_changed();
+  }
+
+  static void link_error(void* data, int, int, const char*) { link_gone(data); }
+
+  static pw_core_events core_events() {
+    pw_core_events events{};
+    events.version = PW_VERSION_CORE_EVENTS;
+    events.info = core_info;
+    events.done = core_done;
+    events.error = core_error;
+    return events;
+  }
+
+  static pw_filter_events filter_events() {
+    pw_filter_events events{};
+    events.version = PW_VERSION_FILTER_EVENTS;
+    events.state_changed = filter_state;
+    return events;
+  }
+
+  static pw_filter_events process_events() {
+    pw_filter_events events{};
+    events.version = PW_VERSION_FILTER_EVENTS;
+    events.process = filter_process;
+    return events;
+  }
+
+  static pw_proxy_events link_events() {
+    pw_proxy_events events{};
+    events.version = PW_VERSION_PROXY_EVENTS;
+    events.bound = link_bound;
+    events.removed = link_gone;
+    events.error = link_error;
+    return events;
+  }
+};
+
+PipewireCapture::Session::Session(PipewireOptions options)
+    : options_([&] {
+        if (!options.domain) options.domain = std::make_shared<ClockDomain>(options.timeline_rate);
+        return std::move(options);
+      }()),
+      api_(PipewireApi::load()),
+      slots_(api_, options_.domain),
+      graph_(api_, [this] { mark_changed(); },
+             [this](const NodeRecord& node) {
+               set_aside_.erase(node.serial);
+               restless_until_ = now() + kRestlessAfterExit;
+               if (node.id == slots_.clock_id()) slots_.renew_clock_ids();
+             }) {
+  loop_ = api_.thread_loop_new("pypac-pipewire", nullptr);
+  if (!loop_) {
+    throw Failure(ErrorKind::backend_unavailable, "PipeWire's loop cannot be made", "", errno);
+  }
+  pw_loop* const loop = api_.thread_loop_get_loop(loop_);
+  try {
+    pw_properties* properties = api_.properties_new(nullptr, nullptr);
+    // Only from 1.4 on does client.conf give the data thread real-time priority.
+    if (api_.version_number() < kVersionWithRealtimeClients) {
+      api_.properties_set(properties, PW_KEY_CONFIG_NAME, "client-rt.conf");
+    }
+    context_ = api_.context_new(loop, properties, 0);
+    if (!context_) {
+      throw Failure(ErrorKind::backend_unavailable,
+                    "PipeWire's client configuration cannot be read", "sudo apt install pipewire", errno);
+    }
+    changed_event_ = pw_loop_add_event(loop, Callbacks::on_changed, this);
+    lost_event_ = pw_loop_add_event(loop, Callbacks::on_lost, this);
+    tick_timer_ = pw_loop_add_timer(loop, Callbacks::on_tick, this);
+    reconnect_timer_ = pw_loop_add_timer(loop, Callbacks::on_reconnect, this);
+    refresh_processes();
+    open();
+    if (!core_) throw connection_failure(connect_error_, options_.remote);
+    if (const int error = api_.thread_loop_start(loop_); error < 0) {
+      throw Failure(ErrorKind::backend_unavailable, "PipeWire's thread cannot be started", "", -error);
+    }
+    const HostTime deadline = now() + kAnswersWithin;
+    for (;;) {
+      {
+        const LoopLock lock(api_, loop_);
+        if (synced_) break;
+        if (connect_error_ != 0) throw connection_failure(connect_error_, options_.remote);
+      }
+      if (now() > deadline) {
+        throw Failure(ErrorKind::backend_unavailable, "PipeWire does not answer",
+                      "Restart it with: systemctl --user restart pipewire");
+      }
+      std::this_thread::sleep_for(1ms);
+    }
+    const LoopLock lock(api_, loop_);
+    timespec every{0, kTick.count()};
+    pw_loop_update_timer(loop, tick_timer_, &every, &every, false);
+  } catch (...) {
+    stop();
+    throw;
+  }
+}
+
+void PipewireCapture::Session::open() {
+  connect_error_ = 0;
+  pw_properties* properties = api_.properties_new(nullptr, nullptr);
+  if (!options_.remote.empty()) {
+    api_.properties_set(properties, PW_KEY_REMOTE_NAME, options_.remote.c_str());
+  }
+  core_ = api_.context_connect(context_, properties, 0);
+  if (!core_) {
+    connect_error_ = errno;
+    return;
+  }
+  static const pw_core_events core_events = Callbacks::core_events();
+  pw_core_add_listener(core_, &core_listener_, &core_events, this);
+  graph_.connect(core_);
+  make_node();
+  sync_round_ = 0;
+  sync_sequence_ = pw_core_sync(core_, PW_ID_CORE, 0);
+}
+
+void PipewireCapture::Session::make_node() {
+  filter_error_.clear();
+  // No media.class: session managers leave the node alone, so it gets no volume, no resampler and no
+  // link that we have not made.
+  pw_properties* const properties = api_.properties_new(
+      PW_KEY_NODE_NAME, "pypac-obs", PW_KEY_NODE_DESCRIPTION, "PyPAC-OBS capture",
+      PW_KEY_APP_NAME, "PyPAC-OBS", PW_KEY_MEDIA_TYPE, "Audio", PW_KEY_MEDIA_CATEGORY, "Capture",
+      PW_KEY_NODE_AUTOCONNECT, "false", PW_KEY_NODE_ALWAYS_PROCESS, "true", GraphView::kOwnMark,
+      "capture", nullptr);
+  filter_ = api_.filter_new(core_, "PyPAC-OBS", properties);
+  if (!filter_) return;
+  static const pw_filter_events state_events = Callbacks::filter_events();
+  static const pw_filter_events process_events = Callbacks::process_events();
+  api_.filter_add_listener(filter_, &filter_listener_, &state_events, this);
+  api_.filter_add_listener(filter_, &process_listener_, &process_events, &slots_);
+  if (api_.filter_connect(filter_, PW_FILTER_FLAG_RT_PROCESS, nullptr, 0) < 0) {
+    filter_error_ = "PipeWire takes no node of ours";
+  }
+}
+
+void PipewireCapture::Session::close_connection() {
+  for (auto& [key, link] : links_) drop_link(*link);
+  links_.clear();
+  meters_.clear();
+  slots_.set_meter_count(0);
+  if (filter_) {
+    // Joins the data thread's work for this node: no process() after this.
+    api_.filter_destroy(std::exchange(filter_, nullptr));
+    slots_.forget_ports();
+    slots_.renew_clock_ids();
+  }
+  graph_.disconnect();
+  if (core_) {
+    spa_hook_remove(&core_listener_);
+    api_.core_disconnect(std::exchange(core_, nullptr));
+  }
+  connected_ = false;
+  synced_ = false;
+  ports_pending_ = false;
+  set_aside_.clear();
+  frozen_programs_.clear();
+}
+
+void PipewireCapture::Session::lose_connection() {
+  if (stopped_ || !core_) return;
+  const bool was_running = synced_;
+  close_connection();
+  if (!was_running && reconnects_ == 0) return;  // the constructor reports it
+  for (SourceControl& source : sources_) {
+    source.binding = {};
+    source.state = SourceState::backend_lost;
+    source.slot->feed.set_absence(Cause::backend_lost);
+  }
+  timespec delay{0, reconnect_delay_.count()};
+  timespec never{0, 0};
+  pw_loop_update_timer(api_.thread_loop_get_loop(loop_), reconnect_timer_, &delay, &never, false);
+}
+
+void PipewireCapture::Session::try_again() {
+  if (stopped_ || core_) return;
+  open();
+  if (core_) {
+    ++reconnects_;
+    return;
+  }
+  reconnect_delay_ = std::min(reconnect_delay_ * 2, kReconnectLongest);
+  timespec delay{reconnect_delay_ / 1s, (reconnect_delay_ % 1s).count()};
+  timespec never{0, 0};
+  pw_loop_update_timer(api_.thread_loop_get_loop(loop_), reconnect_timer_, &delay, &never, false);
+}
+
+void PipewireCapture::Session::stop() noexcept {
+  if (stopped_ || !loop_) return;
+  api_.thread_loop_lock(loop_);
+  stopped_ = true;
+  for (SourceControl& source : sources_) source.slot->stop_pushing();
+  api_.thread_loop_unlock(loop_);
+  api_.thread_loop_stop(loop_);
+  close_connection();
+  pw_loop* const loop = api_.thread_loop_get_loop(loop_);
+  for (spa_source* source : {changed_event_, lost_event_, tick_timer_, reconnect_timer_}) {
+    if (source) pw_loop_destroy_source(loop, source);
+  }
+  if (context_) api_.context_destroy(std::exchange(context_, nullptr));
+  api_.thread_loop_destroy(std::exchange(loop_, nullptr));
+}
+
+std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, Selector selector,
+                                                             std::uint32_t channels) {
+  if (channels < 1 || channels > kMaxSourceChannels) {
+    throw Failure(ErrorKind::invalid_argument, "a source has 1 to 8 channels");
+  }
+  const bool named = selector.kind == SelectorKind::process || selector.kind == SelectorKind::device;
+  if (named && selector.patterns.empty()) {
+    throw Failure(ErrorKind::invalid_argument, "the source " + name + " names nothing to capture");
+  }
+  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
+  auto slot = std::make_shared<SourceSlot>(std::move(name), channels, options_.capacity_frames,
+                                           options_.domain);
+  auto source = std::make_shared<PipewireSource>(slot, options_.domain);
+  const LoopLock lock(api_, loop_);
+  if (slots_.count() == kMaxSources) {
+    throw Failure(ErrorKind::invalid_argument, "a session has at most 256 sources");
+  }
+  slots_.add(slot);
+  sources_.push_back(SourceControl{std::move(slot), std::move(selector), {}, now(), {}});
+  mark_changed();
+  return source;
+}
+
+// -- bindings ------------------------------------------------------------------------------------------
+
+void PipewireCapture::Session::mark_changed() {
+  if (changed_ || stopped_) return;
+  changed_ = true;
+  // Not at once: events come in bursts, and most of them say half of what is needed.
+  pw_loop_signal_event(api_.thread_loop_get_loop(loop_), changed_event_);
+}
+
+void PipewireCapture::Session::refresh_processes() {
+  snapshot_.refresh();
+  processes_ = ProcessTable(snapshot_.processes());
+  refreshed_at_ = now();
+}
+
+std::vector<StreamIdentity> PipewireCapture::Session::identities() const {
+  std::vector<StreamIdentity> streams;
+  for (const auto& [id, node] : graph_.nodes()) {
+    if (!node->identity) continue;
+    streams.push_back(*node->identity);
+    streams.back().is_default =
+        node->is_input() && node->identity->node_name == graph_.default_source();
+  }
+  return streams;
+}
+
+void PipewireCapture::Session::evaluate() {
+  changed_ = false;
+  if (stopped_ || !synced_) return;
+  graph_.identify(processes_);
+  std::vector<Selector> selectors;
+  selectors.reserve(sources_.size());
+  for (const SourceControl& source : sources_) selectors.push_back(source.selector);
+  const std::vector<StreamIdentity> streams = identities();
+  std::vector<Binding> bindings = bind_sources(selectors, streams, processes_);
+
+  ports_pending_ = false;
+  std::set<LinkKey> wanted;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    if (sources_[i].binding.serials != bindings[i].serials) sources_[i].bound_since = now();
+    sources_[i].binding = std::move(bindings[i]);
+    want_links_of(sources_[i], wanted);
+  }
+  if (options_.meter_streams) want_meters(wanted);
+  settle_links(wanted);
+  update_states();
+}
+
+void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<LinkKey>& wanted) {
+  const std::size_t index = static_cast<std::size_t>(&source - sources_.data());
+  for (const std::uint64_t serial : source.binding.serials) {
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    if (!node || set_aside_.contains(serial)) continue;
+    for (const auto& [port_id, port] : graph_.ports()) {
+      if (port.node_id != node->id || !port.output || !port.audio) continue;
+      const ChannelWeights weights = channel_weights(port.position, source.slot->feed.channels());
+      if (std::ranges::all_of(weights, [](float weight) { return weight == 0.0F; })) continue;
+      const SourcePort* const input = port_for(*source.slot, index, weights, port.position);
+      if (!input) continue;
+      const std::uint32_t input_id = own_port(input->name);
+      if (input_id == PW_ID_ANY) {
+        ports_pending_ = true;  // its registry event leads here again
+      } else {
+        wanted.emplace(port_id, input_id);
+      }
+    }
+  }
+}
+
+void PipewireCapture::Session::want_meters(std::set<LinkKey>& wanted) {
+  // Ports are handed on when their program has gone, never removed: no work for the data thread.
+  for (MeterUse& use : meters_) {
+    const auto port = graph_.ports().find(use.output_port);
+    if (use.serial != 0 && (!graph_.node_by_serial(use.serial) || port == graph_.ports().end())) {
+      use = {};
+    }
+  }
+  for (const auto& [port_id, port] : graph_.ports()) {
+    const NodeRecord* const node = graph_.node(port.node_id);
+    if (!port.output || !port.audio || !node || !node->identity || set_aside_.contains(node->serial)) {
+      continue;
+    }
+    // Not inputs: a link would switch the user's microphone on.
+    if (node->identity->kind != StreamKind::playback &&
+        node->identity->kind != StreamKind::re_emitter) {
+      continue;
+    }
+    auto use = std::ranges::find_if(meters_, [&, id = port_id](const MeterUse& one) {
+      return one.serial == node->serial && one.output_port == id;
+    });
+    if (use == meters_.end()) use = std::ranges::find(meters_, std::uint64_t{0}, &MeterUse::serial);
+    if (use == meters_.end()) {
+      if (meters_.size() == kMaxMeterPorts) continue;
+      meters_.emplace_back();
+      use = meters_.end() - 1;
+    }
+    *use = MeterUse{node->serial, port_id};
+    const auto index = static_cast<std::size_t>(use - meters_.begin());
+    const std::string name = "meter_" + std::to_string(index);
+    MeterPort& meter = slots_.meter(index);
+    if (!meter.handle.load()) {
+      meter.handle.store(make_port(name, "MONO"), std::memory_order_release);
+      slots_.set_meter_count(meters_.size());
+    }
+    const std::uint32_t input_id = own_port(name);
+    if (input_id != PW_ID_ANY) wanted.emplace(port_id, input_id);
+  }
+}
+
+SourcePort* PipewireCapture::Session::port_for(SourceSlot& slot, std::size_t index,
+                                               const ChannelWeights& weights,
+                                               std::string_view position) {
+  const std::uint32_t count = slot.port_count.load(std::memory_order_relaxed);
+  std::uint32_t at = 0;
+  while (at < count && slot.ports[at].weights != weights) ++at;
+  if (at == kMaxPortsOfSource) return nullptr;
+  SourcePort& port = slot.ports[at];
+  if (at == count) {
+    port.weights = weights;
+    port.name = "source_" + std::to_string(index) + "_" + std::string(position);
+  }
+  if (!port.handle.load()) {
+    port.handle.store(make_port(port.name, position), std::memory_order_release);
+  }
+  if (at == count) slot.port_count.store(count + 1, std::memory_order_release);
+  return &port;
+}
+
+void* PipewireCapture::Session::make_port(const std::string& name, std::string_view position) {
+  if (!filter_) return nullptr;
+  pw_properties* const properties =
+      api_.properties_new(PW_KEY_FORMAT_DSP, "32 bit float mono audio", PW_KEY_PORT_NAME,
+                          name.c_str(), PW_KEY_AUDIO_CHANNEL, std::string(position).c_str(), nullptr);
+  return api_.filter_add_port(filter_, PW_DIRECTION_INPUT, PW_FILTER_PORT_FLAG_MAP_BUFFERS,
+                              sizeof(std::uint64_t), properties, nullptr, 0);
+}
+
+std::uint32_t PipewireCapture::Session::own_port(const std::string& name) const {
+  const std::uint32_t node_id = filter_ ? api_.filter_get_node_id(filter_) : PW_ID_ANY;
+  if (node_id == PW_ID_ANY) return PW_ID_ANY;
+  for (const auto& [id, port] : graph_.ports()) {
+    if (port.node_id == node_id && port.name == name) return id;
+  }
+  return PW_ID_ANY;
+}
+
+void PipewireCapture::Session::settle_links(const std::set<LinkKey>& wanted) {
+  for (auto at = links_.begin(); at != links_.end();) {
+    OwnLink& link = *at->second;
+    const bool retry = link.gone && now() - link.since > kRetryLinkAfter;
+    if (wanted.contains(at->first) && !retry) {
+      ++at;
+      continue;
+    }
+    drop_link(link);
+    at = links_.erase(at);
+  }
+  for (const LinkKey& key : wanted) {
+    if (!links_.contains(key)) make_link(key);
+  }
+}
+
+void PipewireCapture::Session::make_link(const LinkKey& key) {
+  const auto output = graph_.ports().find(key.first);
+  const auto input = graph_.ports().find(key.second);
+  if (output == graph_.ports().end() || input == graph_.ports().end()) return;
+  const std::string output_node = std::to_string(output->second.node_id);
+  const std::string output_port = std::to_string(key.first);
+  const std::string input_node = std::to_string(input->second.node_id);
+  const std::string input_port = std::to_string(key.second);
+  const std::array<spa_dict_item, 5> items{
+      SPA_DICT_ITEM_INIT(PW_KEY_LINK_OUTPUT_NODE, output_node.c_str()),
+      SPA_DICT_ITEM_INIT(PW_KEY_LINK_OUTPUT_PORT, output_port.c_str()),
+      SPA_DICT_ITEM_INIT(PW_KEY_LINK_INPUT_NODE, input_node.c_str()),
+      SPA_DICT_ITEM_INIT(PW_KEY_LINK_INPUT_PORT, input_port.c_str()),
+      SPA_DICT_ITEM_INIT(PW_KEY_OBJECT_LINGER, "false"),
+  };
+  const spa_dict properties = SPA_DICT_INIT(items.data(), static_cast<std::uint32_t>(items.size()));
+  auto link = std::make_unique<OwnLink>();
+  link->session = this;
+  link->since = now();
+  link->proxy = static_cast<pw_proxy*>(pw_core_create_object(
+      core_, "link-factory", PW_TYPE_INTERFACE_Link, PW_VERSION_LINK, &properties, 0));
+  if (!link->proxy) return;
+  static const pw_proxy_events link_events = Callbacks::link_events();
+  api_.proxy_add_listener(link->proxy, &link->proxy_listener, &link_events, link.get());
+  links_.emplace(key, std::move(link));
+}
+
+void PipewireCapture::Session::drop_link(OwnLink& link) {
+  if (!link.proxy) return;
+  spa_hook_remove(&link.proxy_listener);
+  api_.proxy_destroy(std::exchange(link.proxy, nullptr));
+}
+
+void PipewireCapture::Session::tick() {
+  if (stopped_) return;
+  const HostTime time = now();
+  if (time - refreshed_at_ >= kProcessRefresh || time < restless_until_) {
+    refresh_processes();
+    graph_.refresh_lineages(processes_);
+    mark_changed();
+  }
+  look_for_frozen();
+  if (std::ranges::any_of(links_, [](const auto& link) { return link.second->gone; })) mark_changed();
+  update_states();
+}
+
+// -- states --------------------------------------------------------------------------------------------
+
+bool PipewireCapture::Session::graph_stalled() const {
+  const std::int64_t last = slots_.last_cycle_ns();
+  return synced_ && last != 0 && now() - HostTime(last) > kStalledAfter;
+}
+
+void PipewireCapture::Session::look_for_frozen() {
+  const auto frozen = [](const NodeRecord& node) {
+    if (!node.identity || node.identity->pid == 0) return false;
+    const auto process = read_process(node.identity->pid);
+    return process && process->stopped;
+  };
+  if (graph_stalled()) {
+    frozen_programs_.clear();
+    for (const auto& [id, node] : graph_.nodes()) {
+      if (!node->is_stream() || !frozen(*node)) continue;
+      frozen_programs_.push_back(program_of(*node->identity));
+      if (set_aside_.insert(node->serial).second) mark_changed();
+    }
+  } else if (!set_aside_.empty()) {
+    const std::size_t before = set_aside_.size();
+    std::erase_if(set_aside_, [&](std::uint64_t serial) {
+      const NodeRecord* const node = graph_.node_by_serial(serial);
+      return !node || !frozen(*node);
+    });
+    if (set_aside_.size() != before) mark_changed();
+    if (set_aside_.empty()) frozen_programs_.clear();
+  }
+}
+
+SourceState PipewireCapture::Session::state_of(const SourceControl& source) const {
+  if (!synced_) return SourceState::backend_lost;
+  if (source.binding.presence == Presence::not_running) return SourceState::not_running;
+  if (source.binding.presence == Presence::no_stream) return SourceState::no_stream;
+  bool playing = false;
+  bool audible = false;
+  for (const std::uint64_t serial : source.binding.serials) {
+    if (set_aside_.contains(serial)) return SourceState::frozen;
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    if (!node) continue;
+    playing = playing || node->playing();
+    audible = audible || (node->playing() && !node->muted && node->amplitude > 0);
+  }
+  const HostTime time = now();
+  const HostTime delivered(source.slot->last_delivery_ns.load(std::memory_order_relaxed));
+  if (delivered >= source.bound_since && time - delivered < kDeliversWithin) {
+    if (audible) return SourceState::capturing;
+    return playing ? SourceState::muted : SourceState::paused;
+  }
+  if (!playing) return SourceState::paused;
+  return time - source.bound_since < kStartsWithin ? SourceState::starting : SourceState::stalled;
+}
+
+void PipewireCapture::Session::update_states() {
+  for (SourceControl& source : sources_) {
+    source.state = state_of(source);
+    Cause cause = Cause::stalled;
+    switch (source.state) {
+      case SourceState::not_running:
+        cause = Cause::not_running;
+        break;
+      case SourceState::no_stream:
+      case SourceState::paused:
+        cause = Cause::no_stream;
+        break;
+      case SourceState::starting:
+        cause = Cause::starting;
+        break;
+      case SourceState::backend_lost:
+        cause = Cause::backend_lost;
+        break;
+      case SourceState::capturing:
+      case SourceState::muted:
+      case SourceState::frozen:
+      case SourceState::stalled:
+        break;
+    }
+    source.slot->feed.set_absence(cause);
+  }
+}
+
+std::string PipewireCapture::Session::reason_of(const SourceControl& source) const {
+  const bool device = source.selector.kind == SelectorKind::device;
+  switch (source.state) {
+    case SourceState::not_running:
+      return device ? "The device is not there." : "The program is not running.";
+    case SourceState::no_stream:
+      return source.binding.pids.empty() ? "No program plays audio."
+                                         : "The program is running and has no audio stream.";
+    case SourceState::starting:
+      return "The stream was found; its first frame has not come yet.";
+    case SourceState::capturing:
+      return "Frames come.";
+    case SourceState::paused:
+      return device ? "The device is idle." : "The program has paused its audio.";
+    case SourceState::muted:
+      return "The program is muted, or its volume is 0.";
+    case SourceState::frozen:
+      return "The program is frozen (stopped by a signal), and does not play.";
+    case SourceState::stalled: {
+      if (frozen_programs_.empty()) return "The stream is linked, and no frames come.";
+      return "The audio system waits for the frozen program " + frozen_programs_.front() + ".";
+    }
+    case SourceState::backend_lost:
+      return "PipeWire went away; waiting for it to come back.";
+  }
+  return {};
+}
+
+SourceStatus PipewireCapture::Session::status_of(const SourceControl& source) const {
+  SourceStatus status;
+  status.state = source.state;
+  status.reason = reason_of(source);
+  status.pids = source.binding.pids;
+  for (const std::uint64_t serial : source.binding.serials) {
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    if (!node || !node->identity) continue;
+    BoundStream stream;
+    stream.serial = serial;
+    stream.node_id = node->id;
+    stream.pid = node->identity->pid;
+    stream.program =
+        node->is_input() ? node->identity->description : program_of(*node->identity);
+    stream.application_name = node->identity->application_name;
+    stream.state = name_of(node->state);
+    stream.muted = node->muted;
+    stream.frozen = set_aside_.contains(serial);
+    status.streams.push_back(std::move(stream));
+  }
+  return status;
+}
+
+SourceStatus PipewireCapture::Session::source_status(std::size_t index) {
+  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
+  const LoopLock lock(api_, loop_);
+  if (index >= sources_.size()) {
+    throw Failure(ErrorKind::invalid_argument, "there is no source " + std::to_string(index));
+  }
+  const SourceControl& source = sources_[index];
+  SourceStatus status = status_of(source);
+  status.name = source.slot->name;
+  status.packets = source.slot->packets.load(std::memory_order_relaxed);
+  return status;
+}
+
+SourceStatus PipewireCapture::Session::preview(const Selector& selector) {
+  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
+  const LoopLock lock(api_, loop_);
+  refresh_processes();
+  graph_.identify(processes_);
+  SourceControl source;
+  source.selector = selector;
+  source.binding = bind_sources(std::span(&selector, 1), identities(), processes_)[0];
+  switch (source.binding.presence) {
+    case Presence::not_running:
+      source.state = SourceState::not_running;
+      break;
+    case Presence::no_stream:
+      source.state = SourceState::no_stream;
+      break;
+    case Presence::bound: {
+      source.state = SourceState::paused;
+      for (const std::uint64_t serial : source.binding.serials) {
+        const NodeRecord* const node = graph_.node_by_serial(serial);
+        if (!node || !node->playing()) continue;
+        if (!node->muted && node->amplitude > 0) source.state = SourceState::capturing;
+        if (source.state == SourceState::paused) source.state = SourceState::muted;
+      }
+      break;
+    }
+  }
+  SourceStatus status = status_of(source);
+  if (source.state == SourceState::capturing) status.reason = "It plays.";
+  return status;
+}
+
+std::vector<StreamView> PipewireCapture::Session::streams() {
+  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
+  const LoopLock lock(api_, loop_);
+  std::vector<StreamView> views;
+  for (const auto& [id, node] : graph_.nodes()) {
+    if (!node->identity) continue;
+    const StreamIdentity& identity = *node->identity;
+    StreamView view;
+    view.serial = node->serial;
+    view.node_id = id;
+    view.pid = identity.pid;
+    view.program = program_of(identity);
+    view.application_name = identity.application_name;
+    view.portal_app_id = identity.portal_app_id;
+    view.media_name = node->property("media.name");
+    view.node_name = identity.node_name;
+    view.kind = name_of(identity.kind);
+    view.state = name_of(node->state);
+    view.playing = node->playing();
+    view.muted = node->muted;
+    // PulseAudio's and the desktops' sliders are the cube root of the amplitude.
+    view.volume = std::cbrt(node->amplitude);
+    view.volume_db = decibels(node->amplitude);
+    view.sample_rate = node->sample_rate;
+    view.channels = node->channels;
+    for (const std::uint32_t sink : graph_.sinks_of(id)) {
+      if (!view.sink.empty()) view.sink += ", ";
+      view.sink += graph_.node(sink)->property("node.name");
+    }
+    if (view.channels == 0) {
+      view.channels = static_cast<std::uint32_t>(
+          std::ranges::count_if(graph_.ports(), [&, node_id = id](const auto& port) {
+            return port.second.node_id == node_id && port.second.output && port.second.audio;
+          }));
+    }
+    view.peak_db = std::numeric_limits<double>::quiet_NaN();
+    for (std::size_t m = 0; m < meters_.size(); ++m) {
+      if (meters_[m].serial != node->serial) continue;
+      MeterPort& meter = slots_.meter(m);
+      if (!meter.heard.exchange(false)) continue;
+      const double peak = decibels(meter.peak.exchange(0));
+      view.peak_db = std::isnan(view.peak_db) ? peak : std::max(view.peak_db, peak);
+    }
+    views.push_back(std::move(view));
+  }
+  std::ranges::sort(views, {}, &StreamView::serial);
+  return views;
+}
+
+PipewireServer PipewireCapture::Session::server_info() {
+  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
+  const LoopLock lock(api_, loop_);
+  PipewireServer info;
+  info.connected = connected_;
+  info.library_version = api_.get_library_version();
+  info.server_version = server_version_;
+  info.default_sink = graph_.default_sink();
+  info.default_source = graph_.default_source();
+  if (const NodeRecord* const driver = graph_.node(slots_.clock_id()); driver && slots_.cycles() != 0) {
+    info.driver = driver->property("node.name");
+  }
+  info.quantum = slots_.quantum();
+  info.rate = slots_.rate();
+  info.cycles = slots_.cycles();
+  info.lost_cycles = slots_.lost_cycles();
+  info.reconnects = reconnects_;
+  if (const std::int64_t thread = slots_.thread_id(); thread != 0) {
+    const ThreadPriority priority = thread_priority(thread);
+    info.realtime = priority.realtime;
+    info.realtime_priority = priority.priority;
+    info.realtime_refusal = priority.refusal;
+  } else {
+    info.realtime_refusal = "the capture thread has not run yet";
+  }
+  info.frozen_programs = frozen_programs_;
+  return info;
+}
+
+bool PipewireCapture::Session::settled() const {
+  if (!synced_ || changed_ || ports_pending_ || slots_.cycles() == 0) return false;
+  HostTime newest{};
+  for (const auto& [key, link] : links_) {
+    if (link->gone) continue;
+    if (!link->made) return false;
+    newest = std::max(newest, link->since);
+  }
+  if (HostTime(slots_.last_cycle_ns()) <= newest) return false;
+  return std::ranges::none_of(sources_, [&](const SourceControl& source) {
+    const HostTime delivered(source.slot->last_delivery_ns.load(std::memory_order_relaxed));
+    const bool playing = std::ranges::any_of(source.binding.serials, [&](std::uint64_t serial) {
+      const NodeRecord* const node = graph_.node_by_serial(serial);
+      return node && node->playing() && !set_aside_.contains(serial);
+    });
+    return playing && delivered < source.bound_since;
+  });
+}
+
+bool PipewireCapture::Session::wait_until_running(std::chrono::milliseconds timeout) {
+  const HostTime deadline = now() + timeout;
+  for (;;) {
+    if (stopped_) return false;
+    {
+      const LoopLock lock(api_, loop_);
+      if (settled()) return true;
+    }
+    if (now() >= deadline) return false;
+    std::this_thread::sleep_for(2ms);
+  }
+}
+
+// -- the public face -----------------------------------------------------------------------------------
+
+PipewireAvailability PipewireCapture::probe() {
+  try {
+    return {true, PipewireApi::load().get_library_version(), ""};
+  } catch (const Failure& failure) {
+    return {false, "", failure.what()};
+  }
+}
+
+PipewireCapture::PipewireCapture(PipewireOptions options)
+    : session_(std::make_unique<Session>(std::move(options))) {}
+PipewireCapture::~PipewireCapture() = default;
+
+std::shared_ptr<Source> PipewireCapture::add_source(std::string name, Selector selector,
+                                                    std::uint32_t channels) {
+  return session_->add_source(std::move(name), std::move(selector), channels);
+}
+std::shared_ptr<ClockDomain> PipewireCapture::domain() const noexcept { return session_->domain(); }
+bool PipewireCapture::wait_until_running(std::chrono::milliseconds timeout) {
+  return session_->wait_until_running(timeout);
+}
+std::vector<StreamView> PipewireCapture::streams() { return session_->streams(); }
+std::size_t PipewireCapture::source_count() const { return session_->source_count(); }
+SourceStatus PipewireCapture::source_status(std::size_t index) {
+  return session_->source_status(index);
+}
+PipewireServer PipewireCapture::server_info() { return session_->server_info(); }
+SourceStatus PipewireCapture::preview(const Selector& selector) {
+  return session_->preview(selector);
+}
+void PipewireCapture::stop() noexcept { session_->stop(); }
+
+}  // namespace pypac
