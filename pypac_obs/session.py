@@ -15,7 +15,7 @@ from typing import Self
 from pypac_obs import _core
 from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
-from pypac_obs.errors import PypacError, SessionClosed
+from pypac_obs.errors import NotRunning, PypacError, SessionClosed
 from pypac_obs.incidents import Incident
 from pypac_obs.outputs.base import Block, Output, OutputThread, SessionInfo
 from pypac_obs.outputs.callback import CallbackOutput
@@ -89,6 +89,7 @@ class Session:
         self._readers: dict[int, tuple[str, tuple[str, ...]]] = {}  # subject: output, tracks
         self._incidents: list[Incident] = []
         self._warnings: list[str] = []
+        self._last_captured: dict[str, _core.CaptureStatus] = {}
         self._watch: threading.Thread | None = None
         self._ended = threading.Event()
         self._lock = threading.Lock()  # state changes and the ledger; never held while waiting
@@ -252,7 +253,7 @@ class Session:
         return tuple(thread.error for thread in self._threads if thread.error is not None)
 
     def status(self) -> SessionStatus:
-        """Tells of every source, track and output as it is now."""
+        """Tells of every source, track and output as it is now; after the end, as it was then."""
         wiring = self._require_wiring()
         engine = wiring.engine
         frames = engine.position
@@ -286,8 +287,8 @@ class Session:
         progress = wiring.engine.source_progress(index)
         state, reason = "playing", "computed by this program"
         programs: tuple[BoundProgram, ...] = ()
-        if wiring.capture is not None and name in wiring.capture_index:
-            bound = wiring.capture.source_status(wiring.capture_index[name])
+        if name in wiring.capture_index:
+            bound = self._captured(wiring, name)
             state, reason = bound.state, bound.reason
             programs = tuple(
                 BoundProgram(stream.pid, stream.program, stream.application_name)
@@ -307,6 +308,14 @@ class Session:
             captured_frames=progress.captured_frames,
             level=_level(progress.level),
         )
+
+    def _captured(self, wiring: Wiring, name: str) -> _core.CaptureStatus:
+        """Tells what a source is bound to; once the capture has stopped, what it was bound to."""
+        assert wiring.capture is not None
+        try:
+            return wiring.capture.source_status(wiring.capture_index[name])
+        except NotRunning:
+            return self._last_captured[name]
 
     def _manifest_status(self) -> Mapping[str, object]:
         status = self.status()
@@ -343,6 +352,10 @@ class Session:
             self._end_outputs()
         finally:
             if wiring.capture is not None:
+                self._last_captured = {
+                    name: wiring.capture.source_status(index)
+                    for name, index in wiring.capture_index.items()
+                }
                 wiring.capture.stop()
             self._ended.set()
 
