@@ -123,6 +123,13 @@ class Output(ABC):
     def abort(self) -> None:
         """Stops at once and saves what there is, without an exception if at all possible."""
 
+    def kept(self) -> int | None:
+        """Tells up to which frame `abort` will keep what was written; None: all of it.
+
+        Asked after a failure, so that the incident tells from where on frames are missing.
+        """
+        return None
+
     def on_incident(self, incident: Incident) -> None:  # noqa: B027 - optional
         """Takes an incident of the session, soon after it happened. By default ignores it."""
 
@@ -362,7 +369,7 @@ class OutputThread:
             source=None,
             output=self._output.name,
             tracks=tuple(self._reader.tracks),
-            begin=self._position,
+            begin=min(self._position, self._kept()),
             frames=0,
             detail=reason,
         )
@@ -373,6 +380,13 @@ class OutputThread:
             self._output.abort()
         if self._on_incident is not None:
             self._on_incident(incident)
+
+    def _kept(self) -> int:
+        with contextlib.suppress(Exception):
+            kept = self._output.kept()
+            if kept is not None:
+                return kept
+        return self._position
 
     def _explain(self, error: BaseException) -> PypacError:
         if isinstance(error, PypacError):

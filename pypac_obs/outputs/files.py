@@ -143,16 +143,23 @@ class FilesOutput(Output):
 
     def abort(self) -> None:
         """Saves what every file holds, and closes them. Raises nothing."""
-        keep = self._previous if self._full else self._position
+        cut, kept = self._cut(), self.kept()
         for file in self._files:
             with contextlib.suppress(OSError, soundfile.SoundFileError):
-                if self._uneven or self._full:
-                    file.cut(keep)
-                else:
+                if cut is None:
                     file.close()
-        self._position = keep
+                else:
+                    file.cut(cut)
+        self._position = kept
         with contextlib.suppress(OSError):
             self._finish("failed")
+
+    def kept(self) -> int:
+        """Tells how many frames each file holds once `abort` has cut it."""
+        cut = self._cut()
+        if cut is None:
+            return self._position
+        return min((file.held(cut) for file in self._files), default=cut)
 
     def on_incident(self, incident: Incident) -> None:
         """Appends it to the ledger, at once. Raises OutputFailed."""
@@ -173,6 +180,12 @@ class FilesOutput(Output):
         self._manifest.add_status(status)
         with self._explained():
             self._update_manifest()
+
+    def _cut(self) -> int | None:
+        """To how many frames `abort` has to cut the files; None: they are fine as they are."""
+        if self._full:
+            return self._previous
+        return self._position if self._uneven else None
 
     def _create(
         self, info: SessionInfo, tracks: list[TrackInfo], number: int, created: list[Path]
@@ -354,6 +367,10 @@ class _TrackFile(ABC):
     def commit(self) -> None:
         """Makes the header tell what was written so far."""
 
+    def held(self, frames: int) -> int:
+        """Tells how much of the first ``frames`` frames `cut` leaves."""
+        return frames
+
     @abstractmethod
     def cut(self, frames: int) -> None:
         """Closes the file with the first ``frames`` frames: one of the last two commits."""
@@ -426,12 +443,15 @@ class _FlacFile(_TrackFile):
         self._put_total(self.frames)
         self._commits.append((self._written, self.frames, os.fstat(self._fd).st_size))
 
+    def held(self, frames: int) -> int:
+        return self._commit_at(frames)[1]
+
     def cut(self, frames: int) -> None:
         if self._fd < 0:
             return
         with contextlib.suppress(soundfile.SoundFileError):
             self._file.close()
-        _, self.frames, size = max(c for c in self._commits if c[0] <= frames)
+        _, self.frames, size = self._commit_at(frames)
         os.ftruncate(self._fd, size)
         if size:
             self._put_total(self.frames)
@@ -445,6 +465,9 @@ class _FlacFile(_TrackFile):
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _commit_at(self, frames: int) -> tuple[int, int, int]:
+        return max(commit for commit in self._commits if commit[0] <= frames)
 
     def _put_total(self, frames: int) -> None:
         # 36 bits, which is 16 days at 48 kHz; 0 stands for "unknown".

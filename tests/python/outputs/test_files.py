@@ -522,6 +522,7 @@ def test_a_full_disk_stops_that_output_and_its_files_stay_readable(
     document = result["manifest"]
     assert document["state"] == "failed"
     assert [track["frames"] for track in document["tracks"]] == [frames, frames]
+    assert document["frames"] == incident["begin"] == frames
     assert document["error"] == incident["detail"]
     (line,) = map(json.loads, result["ledger"].splitlines())
     assert line["cause"] == cause
@@ -658,7 +659,7 @@ def test_the_manifest_is_whole_whenever_it_is_read_and_follows_within_a_second(
     assert thread.stop(reader.end())
     changes = sorted(set(seen))
     assert len(changes) >= 3
-    assert all(later - earlier < 1.5 * 48000 for earlier, later in pairwise(changes))
+    assert all(later - earlier < 2 * 48000 for earlier, later in pairwise(changes))
     assert manifest(tmp_path)["frames"] == 120_000
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "ledger.jsonl",
