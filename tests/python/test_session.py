@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+"""Sessions of synthetic sources: exact to the frame, with no audio system."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from pypac_obs import Block, Output, OutputFailed, Profile, Session, SessionClosed
+
+NUMBERED = {"synthetic": {"kind": "numbered"}}
+
+
+def profile(**sources: Mapping[str, object]) -> Profile:
+    return Profile.from_dict(
+        {
+            "version": 1,
+            "sources": sources,
+            "tracks": {name: {"from": name} for name in sources},
+        }
+    )
+
+
+def numbers(samples: np.ndarray) -> np.ndarray:
+    """Decodes the frame numbers that a numbered source writes."""
+    return np.rint(samples[:, 0].astype(np.float64) * 2**24).astype(np.int64)
+
+
+def test_blocks_are_contiguous_and_hold_the_frames_that_they_name() -> None:
+    seen = 0
+    with Session(profile(a=NUMBERED, b=NUMBERED), duration_s=0.5) as session:
+        for block in session:
+            for samples in block.audio.values():
+                assert samples.shape == (block.frames, 2)
+                assert samples.dtype == np.float32
+                expected = np.arange(block.start, block.start + block.frames)
+                np.testing.assert_array_equal(numbers(samples), expected)
+            seen += block.frames
+        # The stream begins with the first block after it was opened.
+        assert seen >= 24_000 - 4800
+        assert session.position == 24_000
+    assert session.incidents == ()
+
+
+def test_an_offline_session_is_complete_and_faster_than_real_time() -> None:
+    began = time.monotonic()
+    parts: list[np.ndarray] = []
+    session = Session(
+        profile(a=NUMBERED),
+        offline=True,
+        on_block=lambda block: parts.append(numbers(block.audio["a"])),
+    )
+    with session:
+        session.run_offline(60)
+    assert time.monotonic() - began < 30
+    np.testing.assert_array_equal(np.concatenate(parts), np.arange(60 * 48_000) % 2**24)
+    assert session.errors == ()
+
+
+def test_arrays_of_a_stream_stay_the_callers_own() -> None:
+    with (
+        Session(profile(a=NUMBERED), duration_s=0.3) as session,
+        session.blocks(frames=480) as stream,
+    ):
+        blocks = list(stream)
+    assert len(blocks) > 10
+    for block in blocks:
+        np.testing.assert_array_equal(
+            numbers(block.audio["a"]), np.arange(block.start, block.start + block.frames)
+        )
+
+
+def test_async_iteration_gives_the_same_blocks_without_blocking_the_loop() -> None:
+    async def collect() -> tuple[int, int]:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        ticker = asyncio.create_task(tick())
+        frames = 0
+        with Session(profile(a=NUMBERED), duration_s=0.4) as session:
+            async for block in session:
+                frames += block.frames
+        ticker.cancel()
+        return frames, ticks
+
+    frames, ticks = asyncio.run(collect())
+    assert frames >= 19_200 - 4800
+    assert ticks > 10
+
+
+def test_a_slow_reader_loses_its_own_frames_counted_and_nobody_elses() -> None:
+    document = profile(a=NUMBERED).model_dump()
+    document["session"]["rings"]["output_ms"] = 250
+    taken: list[int] = []
+    session = Session(
+        Profile.from_dict(document),
+        duration_s=1.0,
+        on_block=lambda block: taken.append(block.frames),
+    )
+    with session:
+        stream = session.blocks(frames=480)
+        opened_at = session.position
+        session.wait(10)
+        late = list(stream)
+    assert sum(taken) == 48_000
+    received = sum(block.frames for block in late)
+    assert stream.lost_frames > 0
+    assert received + stream.lost_frames <= 48_000 - opened_at
+    assert received + stream.lost_frames >= 48_000 - opened_at - 960
+    [loss] = [incident for incident in session.incidents if incident.cause == "output_overrun"]
+    assert loss.frames == stream.lost_frames
+    assert loss.tracks == ("a",)
+
+
+def test_each_drop_out_is_in_the_ledger_with_its_track_and_length() -> None:
+    signal = {"kind": "numbered", "dropouts": [{"at_s": 0.2, "length_ms": 50}]}
+    with Session(profile(a={"synthetic": signal}, b=NUMBERED), offline=True) as session:
+        session.run_offline(1)
+    [incident] = session.incidents
+    assert (incident.source, incident.tracks) == ("a", ("a",))
+    assert (incident.begin, incident.frames) == (9600, 2400)
+
+
+class Failing(Output):
+    """Fails at the second block."""
+
+    name = "failing"
+    blocks = 0
+    aborted = False
+
+    def open(self, info: object) -> None:
+        pass
+
+    def write(self, block: Block) -> None:
+        self.blocks += 1
+        if self.blocks == 2:
+            raise OSError(28, "No space left on device", "/nowhere/voice.wav")
+
+    def close(self, end: int) -> None:
+        raise AssertionError("a failed output is aborted, not closed")
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_an_output_that_fails_stops_alone_with_an_incident_and_an_error() -> None:
+    failing = Failing()
+    frames = 0
+
+    def count(block: Block) -> None:
+        nonlocal frames
+        frames += block.frames
+
+    with Session(
+        profile(a=NUMBERED), outputs=[failing], on_block=count, duration_s=1.0
+    ) as session:
+        session.wait(10)
+    assert frames == 48_000
+    assert failing.aborted
+    [error] = session.errors
+    assert isinstance(error, OutputFailed)
+    assert [incident.cause for incident in session.incidents] == ["disk_full"]
+    status = {output.name: output.error for output in session.status().outputs}
+    assert "disk is full" in status["failing"]
+    assert status["callback"] == ""
+
+
+def test_an_output_that_cannot_open_ends_the_session_before_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    document = profile(a=NUMBERED).model_dump()
+    document["outputs"] = {"files": {"folder": str(tmp_path / "file" / "below")}}
+    before = threading.active_count()
+    session = Session(Profile.from_dict(document))
+    with pytest.raises(OutputFailed):
+        session.start()
+    assert not session.running
+    assert threading.active_count() == before
+
+
+def test_split_files_are_equal_in_length_and_hold_every_frame(tmp_path: Path) -> None:
+    document = profile(a=NUMBERED, b=NUMBERED).model_dump()
+    document["outputs"] = {"files": {"folder": str(tmp_path / "take"), "name": "{track}"}}
+    with Session(Profile.from_dict(document), duration_s=1.25) as session:
+        assert session.wait(20)
+    for track in ("a", "b"):
+        samples, rate = soundfile.read(tmp_path / "take" / f"{track}.wav", dtype="float32")
+        assert rate == 48_000
+        np.testing.assert_array_equal(numbers(samples), np.arange(60_000))
+    manifest = json.loads((tmp_path / "take" / "session.json").read_text())
+    assert manifest["state"] == "complete"
+
+
+def test_a_session_runs_once_and_says_so() -> None:
+    session = Session(profile(a=NUMBERED))
+    with pytest.raises(SessionClosed):
+        session.blocks()
+    with session, pytest.raises(SessionClosed):
+        session.start()
+    with pytest.raises(SessionClosed):
+        session.blocks()
+    session.stop()
+
+
+def test_an_unknown_track_is_refused_by_name() -> None:
+    with Session(profile(a=NUMBERED)) as session, pytest.raises(ValueError, match="'b'"):
+        session.blocks(["b"])
+
+
+def test_stop_keeps_all_that_was_heard_until_then() -> None:
+    frames = 0
+
+    def count(block: Block) -> None:
+        nonlocal frames
+        frames += block.frames
+
+    session = Session(profile(a=NUMBERED), on_block=count)
+    session.start()
+    time.sleep(0.5)
+    session.stop()
+    assert frames == session.position
+    assert 0.25 * 48_000 < frames < 0.6 * 48_000
+
+
+def test_levels_of_a_tone_are_those_that_were_asked_for() -> None:
+    tone = {"kind": "tone", "frequency_hz": 1000, "level_dbfs": -20}
+    with Session(profile(a={"synthetic": tone}), offline=True) as session:
+        session.run_offline(5)
+        [track] = session.status().tracks
+    assert track.level.peak == pytest.approx(-20, abs=0.01)
+    assert track.level.rms == pytest.approx(-23.01, abs=0.02)
+    assert track.frames == 240_000
+
+
+def test_the_status_is_plain_json() -> None:
+    with Session(profile(a={"synthetic": {"kind": "silence"}}), offline=True) as session:
+        session.run_offline(1)
+        plain = json.loads(json.dumps(session.status().to_json()))
+    assert plain["sources"][0]["level"]["peak"] is None
+    assert plain["seconds"] == 1.0
