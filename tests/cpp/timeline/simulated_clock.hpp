@@ -40,8 +40,6 @@ class SimulatedClock {
   [[nodiscard]] double true_seconds() const { return seconds_; }
   [[nodiscard]] double frame_seconds() const { return 1 / (rate_ * (1 + skew_)); }
 
-  [[nodiscard]] double jitter_s() const { return jitter_; }
-
   static constexpr HostTime kStart{1'000'000'000'000};
 
  private:
