@@ -316,10 +316,10 @@ class Sandbox:
         """Start a real player that plays an audio file once, as the program of that name."""
         path = Path(audio_file)
         if api == "pulse":
-            args = ["pacat", "--playback", "--file-format=wav", "--latency-msec=50", str(path)]
+            args = ["pacat", "--playback", "--file-format=wav", "--latency-msec=100", str(path)]
             args += [f"--device={sink}"] if sink else []
         else:
-            args = ["pw-cat", "--playback", "--latency=50ms", str(path)]
+            args = ["pw-cat", "--playback", f"--latency={self.quantum}", str(path)]
             args += [f"--target={sink}"] if sink else []
         return self._spawn(args, program_name, path, None)
 

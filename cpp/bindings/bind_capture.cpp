@@ -59,7 +59,7 @@ Selector make_selector(const std::string& kind, std::vector<std::string> pattern
   return selector;
 }
 
-std::unique_ptr<PipewireCapture> make_capture(std::string remote, std::uint32_t timeline_rate,
+std::shared_ptr<PipewireCapture> make_capture(std::string remote, std::uint32_t timeline_rate,
                                               std::uint32_t capacity_frames, bool meter_streams) {
   PipewireOptions options;
   options.remote = std::move(remote);
@@ -68,7 +68,7 @@ std::unique_ptr<PipewireCapture> make_capture(std::string remote, std::uint32_t 
   options.meter_streams = meter_streams;
   // It waits for the daemon's answer.
   const nb::gil_scoped_release unlocked;
-  return std::make_unique<PipewireCapture>(std::move(options));
+  return std::make_shared<PipewireCapture>(std::move(options));
 }
 
 void bind_views(nb::module_& module) {
