@@ -162,9 +162,7 @@ def test_an_output_that_fails_stops_alone_with_an_incident_and_an_error() -> Non
         nonlocal frames
         frames += block.frames
 
-    with Session(
-        profile(a=NUMBERED), outputs=[failing], on_block=count, duration_s=1.0
-    ) as session:
+    with Session(profile(a=NUMBERED), outputs=[failing], on_block=count, duration_s=1.0) as session:
         session.wait(10)
     assert frames == 48_000
     assert failing.aborted
