@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""The command `pypac-obs`: one file per command, loaded only when it is called."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+import click
+
+from pypac_obs.errors import PypacError
+
+__all__ = ["DONE", "FAILED", "commands", "main"]
+
+DONE, FAILED, USAGE, NO_AUDIO_SYSTEM = 0, 1, 2, 3
+
+# Set it to see where an unexpected error comes from.
+TRACEBACK = "PYPAC_OBS_TRACEBACK"
+
+EPILOG = """\b
+Exit codes:
+  0  done
+  1  failed while running
+  2  wrong profile or usage
+  3  the audio system is missing or refused
+"""
+
+# What --help says of each command; the command itself is loaded when it is called.
+COMMANDS = {
+    "ps": "List the programs that can be captured now.",
+    "check": "Check a profile, and show what it would do now.",
+    "run": "Run a profile.",
+    "record": "Record programs without a profile, one track each.",
+    "schema": "Print the JSON Schema of a profile, for editors.",
+    "doctor": "Tell what of the system is present, and what to change.",
+    "demo": "Record two programs of its own, and measure how well.",
+}
+
+
+class ReaderGoneError(Exception):
+    """Standard output was closed by whoever read it, as by `head`."""
+
+
+class LazyCommands(click.Group):
+    """Loads a command's file when it is called, and turns every error into sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Gives the commands in the order of their use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Loads the command; None if there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"pypac_obs.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list for --help without loading anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command. A closed pipe is told apart before click takes it for a failure."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
+        return result
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Runs the command line and exits with one of the documented codes."""
+        sys.exit(self._exit_code(args, prog_name, complete_var, extra))
+
+    def _exit_code(
+        self,
+        args: Sequence[str] | None,
+        prog_name: str | None,
+        complete_var: str | None,
+        extra: dict[str, Any],
+    ) -> int:
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except PypacError as error:
+            return _say(error)
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted.", err=True)
+            return FAILED
+        except (ReaderGoneError, BrokenPipeError):
+            _silence_standard_output()
+            return DONE
+        except Exception as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            _say_bug(error)
+            return FAILED
+        return code if isinstance(code, int) else DONE
+
+
+def _say(error: PypacError) -> int:
+    """Writes the error and what to do about it, and gives its exit code."""
+    from pypac_obs.cli.console import say_error
+
+    if os.environ.get(TRACEBACK):
+        raise error
+    say_error(error)
+    return error.exit_code
+
+
+def _say_bug(error: BaseException) -> None:
+    text = " ".join(str(error).split()) or "no message"
+    click.echo(
+        f"Error: {type(error).__name__}: {text}. "
+        f"This is a bug; run with {TRACEBACK}=1 to see where, and report it.",
+        err=True,
+    )
+
+
+def _silence_standard_output() -> None:
+    """Lets the interpreter flush into nothing when it ends: there is nobody left to tell."""
+    with contextlib.suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
+@click.group(
+    cls=LazyCommands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(version("pypac-obs"), message="%(prog)s %(version)s")
+def commands() -> None:
+    """Capture each program's audio apart, on one clock, into split files.
+
+    `pypac-obs ps` shows what plays, `pypac-obs record NAME` records it, and `pypac-obs run PROFILE`
+    does what a profile says.
+    """
+
+
+def _say_bug_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
+        _say_bug(args.exc_value)
+
+
+def main() -> None:
+    """Is the program `pypac-obs`."""
+    if not os.environ.get(TRACEBACK):
+        threading.excepthook = _say_bug_in_thread
+    for stream in (sys.stdout, sys.stderr):
+        # Names of programs and files may hold what the terminal's encoding does not know.
+        if callable(reconfigure := getattr(stream, "reconfigure", None)):
+            reconfigure(errors="replace")
+    commands(prog_name="pypac-obs")

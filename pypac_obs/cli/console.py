@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""How the commands write: tables, levels, lengths, and errors with what to do about them."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pypac_obs.errors import ProfileError, PypacError
+from pypac_obs.status import Level
+
+__all__ = [
+    "column_table",
+    "counted",
+    "level_text",
+    "listed",
+    "make_console",
+    "meter",
+    "plain",
+    "print_json",
+    "printable",
+    "say",
+    "say_error",
+    "sentence",
+]
+
+# A pipe has no width: nothing is cut or wrapped there.
+_PIPE_COLUMNS = 400
+_METER_FLOOR_DB = -60.0
+_METER_COLUMNS = 30
+# Where a meter turns yellow, and red.
+_LOUD_DB, _TOO_LOUD_DB = -9.0, -1.0
+
+
+def make_console() -> Console:
+    """Makes the console of standard output, as wide as its terminal."""
+    width = None if sys.stdout.isatty() else _PIPE_COLUMNS
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def printable(text: str) -> str:
+    """Replaces what a terminal would obey instead of show: names come from other programs.
+
+    >>> printable("a\\x1b[31mb")
+    'a\ufffd[31mb'
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Makes a cell of a table from any text."""
+    return Text(printable(text), style=style)
+
+
+def column_table(headings: Sequence[str], right: Iterable[str] = ()) -> Table:
+    """Makes an empty table; the columns in ``right`` hold numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    numbers = set(right)
+    for heading in headings:
+        table.add_column(
+            heading, justify="right" if heading in numbers else "left", no_wrap=heading in numbers
+        )
+    return table
+
+
+def say(text: str) -> None:
+    """Writes a line to standard output at once."""
+    click.echo(printable(text))
+
+
+def print_json(value: object, *, indent: int | None = None) -> None:
+    """Writes one JSON value, on one line unless indented, at once."""
+    click.echo(json.dumps(value, indent=indent, allow_nan=False))
+
+
+def say_error(error: PypacError) -> None:
+    """Writes to standard error what went wrong, and what the user can do about it."""
+    # A profile's mistakes begin with file:line:column, which editors know how to follow.
+    prefix = "" if isinstance(error, ProfileError) else "Error: "
+    lines = [printable(line) for line in error.message.splitlines()]
+    click.echo(prefix + "\n".join(lines), err=True)
+    if error.remedy:
+        click.echo(printable(error.remedy), err=True)
+
+
+def sentence(text: str) -> str:
+    """Begins with a capital and ends with a full stop.
+
+    >>> sentence("the disk is full")
+    'The disk is full.'
+    """
+    text = text.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Joins words as one says them.
+
+    >>> listed(["game"]), listed(["game", "voice", "music"])
+    ('game', 'game, voice and music')
+    """
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """Counts things.
+
+    >>> counted(1, "frame"), counted(2, "frame")
+    ('1 frame', '2 frames')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def level_text(db: float) -> str:
+    """Writes a level in dBFS; nothing for one that was not measured.
+
+    >>> level_text(-12.345), level_text(-math.inf), level_text(math.nan)
+    ('-12.3 dB', 'silence', '')
+    """
+    if math.isnan(db):
+        return ""
+    return f"{db:.1f} dB" if db > -200 else "silence"
+
+
+def meter(level: Level, *, unicode: bool = True) -> Text:
+    """Draws a level from -60 to 0 dBFS: a bar for the RMS, a line for the peak."""
+    bar, tick, rest = ("█", "│", "·") if unicode else ("#", "|", ".")
+    filled, peak = _columns(level.rms), _columns(level.peak)
+    text = Text()
+    for column in range(_METER_COLUMNS):
+        db = _METER_FLOOR_DB * (1 - (column + 1) / _METER_COLUMNS)
+        style = "green" if db < _LOUD_DB else "yellow" if db < _TOO_LOUD_DB else "red"
+        if column == peak - 1 and peak > filled:
+            text.append(tick, style)
+        else:
+            text.append(bar if column < filled else rest, style if column < filled else "dim")
+    return text
+
+
+def _columns(db: float) -> int:
+    if not math.isfinite(db):
+        return 0
+    share = 1 - db / _METER_FLOOR_DB
+    return min(_METER_COLUMNS, max(0, round(share * _METER_COLUMNS)))

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: MIT
+"""`pypac-obs demo`: the main job on real programs, measured, with nothing to configure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from pypac_obs.cli import DONE, FAILED
+from pypac_obs.cli.console import counted, listed, say, sentence
+from pypac_obs.cli.demo_signals import (
+    SHORTEST_S,
+    Alignment,
+    Isolation,
+    clean_stretch,
+    make_signal,
+    measure_alignment,
+    measure_isolation,
+    residual_db,
+)
+from pypac_obs.cli.running import Summary, parse_duration, run_session
+from pypac_obs.errors import BackendUnavailable, NotRunning, PypacError
+from pypac_obs.processes import ProcessWatch
+from pypac_obs.profile import Profile, load_profile, parse_profile
+from pypac_obs.sandbox import Sandbox
+from pypac_obs.session import Session
+
+__all__ = ["PROFILE", "command"]
+
+# The same text as configs/demo.yaml, for where there is no checkout.
+PROFILE = """\
+# What `make demo` runs: two player programs, each into its own file, and all that plays into one.
+version: 1
+sources:
+  game: {process: ["pypac-demo-game"]}
+  voice: {process: ["pypac-demo-voice"]}
+  everything: {system: true}   # has both in it, so that their alignment can be measured against it
+tracks:
+  game: {from: game}
+  voice: {from: voice}
+  everything: {from: everything}
+outputs:
+  files: {folder: "./pypac-demo {date} {time}"}
+"""
+
+GAME, VOICE, EVERYTHING = "game", "voice", "everything"
+_PROGRAMS = {GAME: "pypac-demo-game", VOICE: "pypac-demo-voice"}
+_LEAST_ISOLATION_DB = 90.0
+# The players start first and end last: this much longer than the recording.
+_MARGIN_S = 20.0
+_PLAYS_WITHIN_S = 10.0
+_PICTURE = "demo.png"
+
+
+@click.command("demo")
+@click.option(
+    "--out",
+    "folder",
+    metavar="FOLDER",
+    help="Where the files and the picture go.  [default: pypac-demo DATE TIME, here]",
+)
+@click.option(
+    "--duration", metavar="TIME", default="10", show_default=True, help="How long to record."
+)
+@click.option(
+    "--real",
+    is_flag=True,
+    help="Play and record in your own audio session, instead of a private one.",
+)
+def command(folder: str | None, duration: str, real: bool) -> int:
+    """Record two programs of its own into split files, and measure how well.
+
+    A "game" plays through PipeWire and a "voice" through PulseAudio's interface, in a private audio
+    system that you do not hear. It reports each track's isolation from the other, their alignment,
+    every incident, and draws a picture. The exit code is 1 if the isolation is less than 90 dB, or
+    the alignment not 0 frames.
+    """
+    seconds = _seconds(duration)
+    profile = _profile(folder)
+    rate = profile.session.sample_rate
+    with contextlib.ExitStack() as stack:
+        signals = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypac-demo-")))
+        for name in _PROGRAMS:
+            samples = make_signal(name, seconds + _MARGIN_S, rate)
+            soundfile.write(signals / f"{name}.wav", samples, rate, subtype="FLOAT")
+        if real:
+            stack.enter_context(_players_here(signals))
+        else:
+            stack.enter_context(_players_apart(signals, rate))
+        _wait_until_both_play()
+        session = Session(profile, duration_s=seconds, name="demo")
+        summary = run_session(session)
+    if summary.frames < SHORTEST_S * rate:
+        say(f"Ended before {SHORTEST_S:g} s: too short to be measured.")
+        return FAILED
+    return _report(session, summary)
+
+
+def _seconds(duration: str) -> float:
+    try:
+        seconds = parse_duration(duration)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}, found {duration!r}", param_hint="--duration") from None
+    if not SHORTEST_S + 0.5 <= seconds <= 600:
+        raise click.BadParameter("expected between 2.5 s and 10 minutes", param_hint="--duration")
+    return seconds
+
+
+def _profile(folder: str | None) -> Profile:
+    checkout = Path(__file__).parents[2] / "configs" / "demo.yaml"
+    profile = load_profile(checkout) if checkout.is_file() else parse_profile(PROFILE, "demo.yaml")
+    if folder is None:
+        return profile
+    # What means something in a template, and nothing on a command line.
+    literal = os.path.abspath(folder)
+    for mark in "{}$":
+        literal = literal.replace(mark, 2 * mark)
+    changed = profile.model_dump()
+    changed["outputs"]["files"]["folder"] = literal
+    return Profile.from_dict(changed, name=profile.name)
+
+
+# The programs ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _players_apart(signals: Path, rate: int) -> Iterator[None]:
+    """Starts both players in a private audio system, and makes it the one that is captured."""
+    say("Starting a private audio system: PipeWire, WirePlumber, pipewire-pulse.")
+    with Sandbox(rate=rate) as sandbox:
+        sandbox.play_file(_PROGRAMS[GAME], signals / f"{GAME}.wav")
+        sandbox.play_file(_PROGRAMS[VOICE], signals / f"{VOICE}.wav", api="pulse")
+        before = {name: os.environ.get(name) for name in ("XDG_RUNTIME_DIR", "PIPEWIRE_REMOTE")}
+        os.environ["XDG_RUNTIME_DIR"] = sandbox.env["XDG_RUNTIME_DIR"]
+        os.environ["PIPEWIRE_REMOTE"] = sandbox.remote
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _players_here(signals: Path) -> Iterator[None]:
+    """Starts both players in the user's own audio session."""
+    commands = {
+        GAME: ["pw-cat", "--playback"],
+        VOICE: ["pacat", "--playback", "--file-format=wav"],
+    }
+    players: list[subprocess.Popen[bytes]] = []
+    try:
+        for name, (program, *arguments) in commands.items():
+            found = shutil.which(program)
+            if found is None:
+                package = "pipewire-bin" if program == "pw-cat" else "pulseaudio-utils"
+                raise BackendUnavailable(
+                    f"the program {program} is not installed", remedy=f"sudo apt install {package}"
+                )
+            # A copy, because programs are told apart by the name of their file.
+            copy = signals / _PROGRAMS[name]
+            shutil.copy2(found, copy)
+            players.append(
+                subprocess.Popen(
+                    [copy, *arguments, signals / f"{name}.wav"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    process_group=0,  # a Ctrl-C is for this program
+                )
+            )
+        yield
+    finally:
+        for player in players:
+            player.terminate()
+            player.wait()
+
+
+def _wait_until_both_play() -> None:
+    deadline = time.monotonic() + _PLAYS_WITHIN_S
+    with ProcessWatch() as watch:
+        while True:
+            found = {p.program: p for p in watch.processes() if p.playing}
+            missing = [name for name in _PROGRAMS.values() if name not in found]
+            if not missing:
+                break
+            if time.monotonic() > deadline:
+                raise NotRunning(
+                    f"{listed(missing)} did not begin to play in {_PLAYS_WITHIN_S:g} s",
+                    remedy="`pypac-obs doctor` tells what the audio system lacks.",
+                )
+            time.sleep(0.05)
+    for name in _PROGRAMS.values():
+        say(f"{name} plays (PID {found[name].pid}).")
+
+
+# The report --------------------------------------------------------------------------------------
+
+
+def _report(session: Session, summary: Summary) -> int:
+    rate = summary.sample_rate
+    paths = {file.track: file.path for file in summary.files}
+    tracks = {name: _left(paths[name]) for name in (GAME, VOICE, EVERYTHING)}
+    stretch = clean_stretch(session.incidents, summary.frames)
+    length_s = (stretch.end - stretch.begin) / rate
+    if length_s < SHORTEST_S:
+        say(f"Nothing is measured: only {length_s:.2f} s are free of incidents.")
+        return FAILED
+    clean = {name: mono[stretch.begin : stretch.end] for name, mono in tracks.items()}
+    say("")
+    say(f"Measured over {length_s:.3f} s from {stretch.begin / rate:.3f} s on:")
+    isolations = [measure_isolation(name, clean[name], rate) for name in (GAME, VOICE)]
+    for isolation in isolations:
+        say(f"  {_isolation_words(isolation)}")
+    alignments = [
+        measure_alignment(name, clean[name], clean[EVERYTHING], stretch.begin, rate)
+        for name in (GAME, VOICE)
+    ]
+    for alignment in alignments:
+        say(f"  {_alignment_words(alignment)}")
+    mutual = _mutual_words(*alignments)
+    say(f"  alignment of game and voice: {mutual}")
+    rest = residual_db(clean[EVERYTHING], [clean[GAME], clean[VOICE]])
+    left = f"{rest:.1f} dB" if np.isfinite(rest) else "nothing at all"
+    say(f"  everything minus game minus voice: {left}")
+    lengths = {file.frames for file in summary.files}
+    good = {
+        "isolation": all(one.db >= _LEAST_ISOLATION_DB for one in isolations),
+        "alignment": all(one.offsets and not any(one.offsets) for one in alignments),
+        "length": lengths == {summary.frames},
+        "outputs": not summary.failures,
+    }
+    headline = (
+        f"isolation: game {isolations[0].db:.0f} dB, voice {isolations[1].db:.0f} dB;  "
+        f"alignment of game and voice: {mutual};  "
+        f"incidents: {len(session.incidents)}"
+    )
+    _draw(paths[GAME].with_name(_PICTURE), tracks, rate, alignments, headline)
+    for name, fine in good.items():
+        if not fine:
+            say(sentence(f"failed: {name}"))
+    return DONE if all(good.values()) else FAILED
+
+
+def _left(path: Path) -> NDArray[np.float64]:
+    samples, _ = soundfile.read(str(path), dtype="float64", always_2d=True)
+    mono: NDArray[np.float64] = samples[:, 0]
+    return mono
+
+
+def _isolation_words(isolation: Isolation) -> str:
+    other = VOICE if isolation.track == GAME else GAME
+    words = f"isolation of {isolation.track} from {other}: {isolation.db:.1f} dB"
+    if isolation.at_the_floor:
+        return f"{words}, no more than where nobody plays ({isolation.floor_db:.1f} dB)"
+    return f"{words}; where nobody plays it would be {isolation.floor_db:.1f} dB"
+
+
+def _alignment_words(alignment: Alignment) -> str:
+    seconds = counted(len(alignment.offsets), "second")
+    found = sorted(set(alignment.offsets))
+    offsets = listed([counted(offset, "frame") for offset in found]) or "not found"
+    return f"{alignment.track} in everything, each of {seconds}: {offsets}"
+
+
+def _mutual_words(game: Alignment, voice: Alignment) -> str:
+    """Says the largest distance between the two tracks in any second."""
+    by_begin = dict(zip(voice.begins, voice.offsets, strict=True))
+    pairs = zip(game.begins, game.offsets, strict=True)
+    distances = [abs(offset - by_begin[begin]) for begin, offset in pairs if begin in by_begin]
+    return counted(max(distances), "frame") if distances else "not measured"
+
+
+def _draw(
+    path: Path,
+    tracks: dict[str, NDArray[np.float64]],
+    rate: int,
+    alignments: list[Alignment],
+    headline: str,
+) -> None:
+    try:
+        from pypac_obs.cli.demo_picture import draw
+
+        draw(path, tracks, rate, alignments, headline)
+    except ImportError:
+        say('There is no picture without matplotlib: pip install "pypac-obs[demo]"')
+    except (OSError, PypacError) as error:
+        say(sentence(f"the picture cannot be written: {error}"))
+    else:
+        say(f"Picture: {path}")

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: MIT
+"""`pypac-obs doctor`: what of the system is present, and what to install or change."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+import psutil
+import soundfile
+
+from pypac_obs import _core
+from pypac_obs.capabilities import capabilities, versions
+from pypac_obs.cli import DONE, NO_AUDIO_SYSTEM
+from pypac_obs.cli.console import column_table, make_console, plain, print_json, say, sentence
+from pypac_obs.errors import PypacError
+
+__all__ = ["Finding", "command", "examine"]
+
+State = Literal["good", "note", "bad"]
+_STYLES: dict[State, str] = {"good": "green", "note": "yellow", "bad": "red"}
+_WORDS: dict[State, str] = {"good": "good", "note": "look", "bad": "missing"}
+
+_RECORDINGS = "~/Recordings"
+# One stereo track in 32-bit float at 48 kHz.
+_TRACK_BYTES_PER_HOUR = 48_000 * 2 * 4 * 3600
+_LITTLE_SPACE = 5 * 10**9
+_GRAPH_PATIENCE_S = 2.0
+
+# The packages that bring each part, by the family of the distribution.
+_PACKAGES = {
+    "library": {
+        "debian": "libpipewire-0.3-0",
+        "fedora": "pipewire-libs",
+        "arch": "libpipewire",
+    },
+    "daemon": {"debian": "pipewire", "fedora": "pipewire", "arch": "pipewire"},
+    "session manager": {
+        "debian": "wireplumber",
+        "fedora": "wireplumber",
+        "arch": "wireplumber",
+    },
+    "pulse": {
+        "debian": "pipewire-pulse",
+        "fedora": "pipewire-pulseaudio",
+        "arch": "pipewire-pulse",
+    },
+    "rtkit": {"debian": "rtkit", "fedora": "rtkit", "arch": "realtime-privileges rtkit"},
+    "sndfile": {"debian": "libsndfile1", "fedora": "libsndfile", "arch": "libsndfile"},
+}
+_INSTALL = {
+    "debian": "sudo apt install",
+    "fedora": "sudo dnf install",
+    "arch": "sudo pacman -S",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of the system: is it there, which version, and what to do about it.
+
+    ``state`` is "good", "note" (works, and could be better) or "bad" (recording cannot work).
+    """
+
+    part: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="The findings as one JSON object.")
+def command(as_json: bool) -> int:
+    """Tell what of the system is present, its versions, and what to install or change.
+
+    The exit code is 0 when recording can work, and 3 when it cannot.
+    """
+    findings = list(examine())
+    works = all(finding.state != "bad" for finding in findings)
+    if as_json:
+        plain_findings = [asdict(finding) for finding in findings]
+        print_json({"works": works, "versions": versions(), "findings": plain_findings})
+    else:
+        _print(findings, works)
+    return DONE if works else NO_AUDIO_SYSTEM
+
+
+def _print(findings: list[Finding], works: bool) -> None:
+    table = column_table(("Part", "State", "Found"))
+    for finding in findings:
+        word = plain(_WORDS[finding.state], _STYLES[finding.state])
+        table.add_row(plain(finding.part), word, plain(finding.found))
+    make_console().print(table)
+    for finding in findings:
+        if finding.remedy:
+            say(f"{finding.part}: {finding.remedy}")
+    say("Recording can work." if works else "Recording cannot work yet.")
+
+
+def examine() -> Iterator[Finding]:
+    """Looks at everything, in the order in which one would repair it."""
+    yield _this_program()
+    if sys.platform.startswith("linux"):
+        yield from _pipewire()
+        yield _pulse()
+    else:
+        yield Finding(
+            "audio system",
+            "bad",
+            f"capture on {platform.system()} is not part of this version",
+            "Use Linux with PipeWire; profiles with synthetic sources run everywhere.",
+        )
+    yield from _formats()
+    yield _disk()
+
+
+def _this_program() -> Finding:
+    known = versions()
+    return Finding(
+        "pypac-obs",
+        "good",
+        f"{known['pypac-obs']} on Python {known['python']}, {known['system']}",
+    )
+
+
+# PipeWire ----------------------------------------------------------------------------------------
+
+
+def _pipewire() -> Iterator[Finding]:
+    library = capabilities()["pipewire"]
+    if not library.built_in:
+        yield Finding(
+            "PipeWire library",
+            "bad",
+            "this build of pypac-obs was made without PipeWire",
+            "Install a released wheel, or build where PipeWire's headers are "
+            "(Debian: libpipewire-0.3-dev).",
+        )
+        return
+    if not library.present:
+        yield Finding("PipeWire library", "bad", library.reason, _install("library"))
+        return
+    yield Finding("PipeWire library", "good", library.version)
+    try:
+        capture = _core.PipewireCapture(meter_streams=True)
+    except PypacError as error:
+        yield Finding("PipeWire daemon", "bad", error.message, error.remedy or _start_pipewire())
+        yield _session_manager("")
+        return
+    try:
+        # Without a program that plays no cycle may ever come: that is no trouble.
+        capture.wait_until_running(_GRAPH_PATIENCE_S)
+        yield from _graph(capture.server_info())
+    finally:
+        capture.stop()
+
+
+def _graph(server: _core.PipewireServer) -> Iterator[Finding]:
+    yield Finding("PipeWire daemon", "good", f"version {server.server_version}")
+    yield _session_manager(server.default_sink)
+    if server.cycles and server.rate:
+        cycle_ms = 1000 * server.quantum / server.rate
+        yield Finding(
+            "audio graph",
+            "good",
+            f"{server.quantum} frames a cycle at {server.rate} Hz ({cycle_ms:.1f} ms), "
+            f"driven by {server.driver or 'an unknown node'}",
+        )
+    else:
+        yield Finding("audio graph", "good", "idle: nothing plays, so no cycle has come")
+    if server.default_sink:
+        yield Finding("default output", "good", server.default_sink)
+    else:
+        yield Finding(
+            "default output",
+            "note",
+            "none: programs have nowhere to play, and so may have no audio stream",
+            "Connect a sound device, or choose one in the desktop's sound settings.",
+        )
+    yield Finding("default input", "good", server.default_source or "none: there is no microphone")
+    yield _real_time(server)
+    if server.frozen_programs:
+        names = ", ".join(server.frozen_programs)
+        yield Finding(
+            "frozen programs",
+            "note",
+            f"{names}: the audio system waits for it, and all of it stands still",
+            "Let it go on (fg, or kill -CONT PID), or end it.",
+        )
+
+
+def _real_time(server: _core.PipewireServer) -> Finding:
+    part = "real-time priority"
+    if server.realtime:
+        return Finding(part, "good", f"the capture thread runs at {server.realtime_priority}")
+    if not server.cycles:
+        return Finding(part, "good", "not known before something plays")
+    return Finding(
+        part,
+        "note",
+        f"refused: {server.realtime_refusal or 'the system gave no reason'}; on a busy machine "
+        "audio may be lost, which the ledger would say",
+        f"{_install('rtkit')} Then log in again.",
+    )
+
+
+def _session_manager(default_sink: str) -> Finding:
+    part = "session manager"
+    for name in ("wireplumber", "pipewire-media-session"):
+        if _runs(name):
+            return Finding(part, "good", " ".join(filter(None, (name, _version_of(name)))))
+    if default_sink:
+        return Finding(part, "good", "one that this program does not know by name")
+    if shutil.which("wireplumber"):
+        return Finding(
+            part,
+            "bad",
+            "WirePlumber is installed and does not run: programs get no audio streams",
+            "systemctl --user enable --now wireplumber",
+        )
+    return Finding(part, "bad", "none: programs get no audio streams", _install("session manager"))
+
+
+def _pulse() -> Finding:
+    part = "pipewire-pulse"
+    answers = _pulse_answers()
+    if answers and _runs("pulseaudio") and not _runs("pipewire-pulse"):
+        return Finding(
+            part,
+            "note",
+            "PulseAudio runs in its place: programs that use it cannot be captured",
+            f"{_install('pulse')} It takes the place of PulseAudio; then log in again.",
+        )
+    if answers:
+        return Finding(part, "good", "answers")
+    if shutil.which("pipewire-pulse"):
+        return Finding(
+            part,
+            "note",
+            "does not answer: most programs (browsers, Discord, games) cannot play",
+            "systemctl --user enable --now pipewire-pulse.socket",
+        )
+    return Finding(
+        part,
+        "note",
+        "not installed: most programs (browsers, Discord, games) cannot play",
+        _install("pulse"),
+    )
+
+
+def _pulse_answers() -> bool:
+    server = os.environ.get("PULSE_SERVER", "")
+    path = server.removeprefix("unix:")
+    if not server:
+        path = os.path.join(os.environ.get("XDG_RUNTIME_DIR", ""), "pulse", "native")
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(1.0)
+            client.connect(path)
+    except OSError:
+        return False
+    return True
+
+
+def _runs(program: str) -> bool:
+    own = os.getuid() if hasattr(os, "getuid") else None
+    for process in psutil.process_iter(["name", "uids"]):
+        name, uids = process.info["name"], process.info["uids"]
+        # The kernel cuts names after 15 bytes.
+        if name and name[:15] == program[:15] and (uids is None or uids.real == own):
+            return True
+    return False
+
+
+def _version_of(program: str) -> str:
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    words = done.stdout.split()
+    return words[-1] if words and words[-1][0].isdigit() else ""
+
+
+def _start_pipewire() -> str:
+    if shutil.which("pipewire"):
+        return "systemctl --user enable --now pipewire.socket pipewire.service"
+    return _install("daemon")
+
+
+# Files -------------------------------------------------------------------------------------------
+
+
+def _formats() -> Iterator[Finding]:
+    version = soundfile.__libsndfile_version__
+    lacking = [one for one in ("flac", "rf64") if not capabilities()[one].present]
+    if lacking:
+        yield Finding(
+            "libsndfile",
+            "note",
+            f"{version}, without {' and '.join(lacking).upper()}",
+            _install("sndfile"),
+        )
+    else:
+        yield Finding("libsndfile", "good", f"{version}: WAV, RF64, FLAC")
+
+
+def _disk() -> Finding:
+    part = "recordings folder"
+    wanted = Path(os.path.expanduser(_RECORDINGS))
+    there = next((f for f in (wanted, *wanted.parents) if f.exists()), Path("/"))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return Finding(
+            part,
+            "note",
+            f"{wanted}: {there} cannot be written to",
+            "Choose another folder in the profile (outputs.files.folder), or with --out.",
+        )
+    free = shutil.disk_usage(there).free
+    hours = free / _TRACK_BYTES_PER_HOUR
+    found = f"{wanted}: {free / 1e9:.1f} GB free, {hours:.0f} hours of one stereo track as WAV"
+    if free < _LITTLE_SPACE:
+        return Finding(part, "note", found, "Make room, or choose another folder.")
+    return Finding(part, "good", found)
+
+
+# Remedies ----------------------------------------------------------------------------------------
+
+
+def _install(what: str) -> str:
+    """Says how to install a part here: the exact command where the distribution is known."""
+    packages = _PACKAGES[what]
+    family = _family()
+    if family:
+        return f"{_INSTALL[family]} {packages[family]}"
+    return sentence(
+        f"Install {packages['debian']} (Debian, Ubuntu), {packages['fedora']} (Fedora) or "
+        f"{packages['arch']} (Arch), or what your distribution calls it"
+    )
+
+
+def _family() -> str:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return ""
+    names = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    if "ubuntu" in names or "debian" in names:
+        return "debian"
+    if "fedora" in names or "rhel" in names:
+        return "fedora"
+    return "arch" if "arch" in names else ""

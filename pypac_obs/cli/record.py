@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""`pypac-obs record`: records programs without a profile."""
+
+from __future__ import annotations
+
+import click
+
+from pypac_obs.cli import DONE, FAILED
+from pypac_obs.cli.running import duration_option, run_session
+from pypac_obs.errors import ProfileError
+from pypac_obs.profile import Profile
+from pypac_obs.recorder import profile_for_programs
+from pypac_obs.session import Session
+
+__all__ = ["command"]
+
+_DEFAULT_FOLDER = "~/Recordings/{date} {time}"
+
+
+@click.command("record")
+@click.argument("programs", nargs=-1, required=True, metavar="NAME-OR-PID...")
+@duration_option
+@click.option(
+    "--out",
+    "folder",
+    metavar="FOLDER",
+    default=_DEFAULT_FOLDER,
+    show_default=True,
+    help="Where the files go; {date} and {time} are filled in.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["wav", "flac"]),
+    default="wav",
+    show_default=True,
+    help="32-bit float WAV, or 24-bit FLAC.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One line of JSON a second, and the summary at the end."
+)
+def command(
+    programs: tuple[str, ...],
+    duration: float | None,
+    folder: str,
+    file_format: str,
+    as_json: bool,
+) -> int:
+    """Record programs into a file each, all on one timeline.
+
+    A program is a name (Discord), a pattern ("steam_app_*") or a PID; PID 0 is the whole system.
+    One that is not running is no error: its track is silence until it starts.
+    """
+    profile = _profile(programs, folder, file_format)
+    session = Session(profile, duration_s=duration, name="record")
+    summary = run_session(session, as_json=as_json)
+    return FAILED if summary.failures else DONE
+
+
+def _profile(programs: tuple[str, ...], folder: str, file_format: str) -> Profile:
+    wanted = [int(name) if name.isascii() and name.isdigit() else name for name in programs]
+    try:
+        return profile_for_programs(wanted, files={"folder": folder, "format": file_format})
+    except ProfileError as error:
+        # There is no profile to correct: what is wrong stands on the command line.
+        mistakes = [f"expected {m.expected}, found {m.found}" for m in error.mistakes]
+        raise click.UsageError("; ".join(mistakes)) from None

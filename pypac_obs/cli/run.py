@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""`pypac-obs run`: runs a profile."""
+
+from __future__ import annotations
+
+import click
+
+from pypac_obs.cli import DONE, FAILED
+from pypac_obs.cli.running import duration_option, run_session
+from pypac_obs.profile import Profile, load_profile
+from pypac_obs.session import Session
+
+__all__ = ["command", "warn", "warnings_of"]
+
+
+@click.command("run")
+@click.argument("profile")
+@duration_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="One line of JSON a second, and the summary at the end."
+)
+def command(profile: str, duration: float | None, as_json: bool) -> int:
+    """Run a profile: capture its sources, mix its tracks, feed its outputs.
+
+    Ctrl-C or SIGTERM ends it cleanly; a second one aborts it at once. On a terminal it shows a live
+    table, in a pipe a line for each change.
+    """
+    rules = load_profile(profile)
+    warn(rules)
+    summary = run_session(Session(rules, duration_s=duration), as_json=as_json)
+    return FAILED if summary.failures else DONE
+
+
+def warn(profile: Profile) -> None:
+    """Writes to standard error what is allowed but seldom meant."""
+    for warning in warnings_of(profile):
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def warnings_of(profile: Profile) -> list[str]:
+    """Gives what is allowed but seldom meant, one sentence each."""
+    warnings = list(profile.warnings)
+    if profile.outputs.files is None:
+        warnings.append("The profile has no output, so nothing is written.")
+    return warnings

@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: MIT
+"""Runs a session for a command: the live view, lines for a pipe, signals, and the summary."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import click
+import soundfile
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from pypac_obs.cli.console import (
+    column_table,
+    counted,
+    level_text,
+    listed,
+    make_console,
+    meter,
+    plain,
+    print_json,
+    say,
+    say_error,
+    sentence,
+)
+from pypac_obs.incidents import Incident, describe, timeline_text
+from pypac_obs.outputs.files import FilesOutput
+from pypac_obs.session import Session
+from pypac_obs.status import BoundProgram, SessionStatus, SourceStatus
+
+__all__ = [
+    "FileSummary",
+    "Summary",
+    "duration_option",
+    "grouped",
+    "parse_duration",
+    "program_name",
+    "run_session",
+]
+
+# The live view is drawn five times a second; a pipe gets lines, and JSON, once a second.
+_LIVE_S = 0.2
+_LINES_S = 0.25
+_JSON_S = 1.0
+_SHOWN_INCIDENTS = 5
+
+_STYLES = {
+    "playing": "green",
+    "silent": "yellow",
+    "paused": "yellow",
+    "muted": "yellow",
+    "starting": "cyan",
+    "not_running": "dim",
+    "no_stream": "dim",
+    "frozen": "red",
+    "stalled": "red",
+    "backend_lost": "red",
+}
+
+# Durations ---------------------------------------------------------------------------------------
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_DURATION = re.compile(
+    rf"(?:(?P<h>{_NUMBER})h)?(?:(?P<m>{_NUMBER})m)?(?:(?P<s>{_NUMBER})s?)?", re.ASCII
+)
+_LONGEST_S = 366 * 86_400.0
+
+
+def parse_duration(text: str) -> float:
+    """Reads a duration in seconds; raises ValueError.
+
+    >>> [parse_duration(text) for text in ("20", "1.5", "90s", "10m", "1h30m")]
+    [20.0, 1.5, 90.0, 600.0, 5400.0]
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
+        raise ValueError("expected a time such as 20, 1.5, 90s, 10m or 1h30m")
+    seconds = sum(float(value) * _UNITS[unit] for unit, value in match.groupdict("0").items())
+    if not 0 < seconds <= _LONGEST_S:
+        raise ValueError("expected more than no time, and a year at most")
+    return seconds
+
+
+def duration_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --duration to a command: seconds, or None where it is left out."""
+    return click.option(
+        "--duration",
+        metavar="TIME",
+        callback=_read_duration,
+        help="End after exactly this time: 20, 1.5, 90s, 10m, 1h30m. By default, until Ctrl-C.",
+    )(command)
+
+
+def _read_duration(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}, found {text!r}", ctx, param) from None
+
+
+# Signals -----------------------------------------------------------------------------------------
+
+
+class _StopRequest:
+    """Ctrl-C, SIGTERM or a closed terminal: the first asks for the end, the second forces it."""
+
+    _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.leave_terminal: Callable[[], None] = lambda: None
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        before = {}
+        if threading.current_thread() is threading.main_thread():
+            for name in self._SIGNALS:
+                number = getattr(signal, name, None)
+                # nohup and shells in the background have reasons to ignore one.
+                if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                    before[number] = signal.signal(number, self._receive)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            with contextlib.suppress(Exception):
+                self.leave_terminal()
+            with contextlib.suppress(OSError):
+                os.write(2, b"Aborted: the files hold what had been written by now.\n")
+            # Threads that hang are why one asks twice: nobody waits for them here.
+            os._exit(1)
+        self.asked = True
+
+
+# The summary -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FileSummary:
+    """A file that was written, and how long it is on the disk."""
+
+    track: str
+    path: Path
+    frames: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a session went. ``incidents`` are plain sentences, those alike in one."""
+
+    session: str
+    sample_rate: int
+    frames: int
+    peaks: dict[str, float]
+    files: tuple[FileSummary, ...]
+    incidents: tuple[str, ...]
+    failures: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values; a peak of minus infinity becomes None."""
+        return {
+            "session": self.session,
+            "sample_rate": self.sample_rate,
+            "frames": self.frames,
+            "seconds": round(self.frames / self.sample_rate, 3),
+            "tracks": {
+                name: {"max_peak": round(peak, 2) if math.isfinite(peak) else None}
+                for name, peak in self.peaks.items()
+            },
+            "files": [
+                {"track": file.track, "path": str(file.path), "frames": file.frames}
+                for file in self.files
+            ],
+            "incidents": list(self.incidents),
+            "failures": list(self.failures),
+        }
+
+
+def _summary(session: Session) -> Summary:
+    status = session.status()
+    return Summary(
+        session=session.name,
+        sample_rate=session.sample_rate,
+        frames=status.frames,
+        peaks={track.name: track.level.max_peak for track in status.tracks},
+        files=tuple(_files(session)),
+        incidents=tuple(grouped(session.incidents, session.sample_rate)),
+        failures=tuple(str(error) for error in session.errors),
+    )
+
+
+def _files(session: Session) -> Iterator[FileSummary]:
+    for output in session.outputs:
+        if isinstance(output, FilesOutput):
+            for track, path in output.paths.items():
+                frames = 0
+                with contextlib.suppress(OSError, soundfile.SoundFileError):
+                    # As any player would find it, not as we believe to have written it.
+                    frames = soundfile.info(str(path)).frames
+                yield FileSummary(track, path.resolve(), frames)
+
+
+def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
+    """Says incidents of one cause and one subject in one sentence, in the order of the first.
+
+    >>> gaps = [Incident("stalled", "game", None, ("game",), at, 480) for at in (0, 48000, 96000)]
+    >>> list(grouped(gaps, 48000))[0].split("; ")[1]
+    'so 2 more times until 0:02.010, 1440 frames in all'
+    """
+    groups: dict[tuple[str, str | None, str | None], list[Incident]] = {}
+    for incident in incidents:
+        key = (incident.cause, incident.source, incident.output)
+        groups.setdefault(key, []).append(incident)
+    for group in groups.values():
+        text = describe(group[0], sample_rate)
+        if more := len(group) - 1:
+            until = timeline_text(max(one.begin + one.frames for one in group), sample_rate)
+            times = "once more" if more == 1 else f"{more} more times"
+            text += f"; so {times} until {until}"
+            if frames := sum(one.frames for one in group):
+                text += f", {counted(frames, 'frame')} in all"
+        yield text
+
+
+def _print_summary(console: Console, session: Session, summary: Summary) -> None:
+    length = timeline_text(summary.frames, summary.sample_rate)
+    say(f"{summary.session}: {length}, {counted(summary.frames, 'frame')} a track")
+    files = {file.track: file for file in summary.files}
+    table = column_table(
+        ("Track", "Peak", "Length", "Frames", "File"), right=("Peak", "Length", "Frames")
+    )
+    for name, peak in summary.peaks.items():
+        file = files.get(name)
+        frames = file.frames if file else summary.frames
+        table.add_row(
+            plain(name),
+            plain(level_text(peak)),
+            plain(timeline_text(frames, summary.sample_rate)),
+            plain(str(frames)),
+            plain(file.path.name if file else "none", "" if file else "dim"),
+        )
+    console.print(table)
+    for folder in dict.fromkeys(file.path.parent for file in summary.files):
+        say(f"Files in {folder}")
+    if summary.incidents:
+        say("Incidents:")
+        for text in summary.incidents:
+            say(f"  {sentence(text)}")
+    else:
+        say("No incidents: nothing is missing.")
+    for error in session.errors:
+        say_error(error)
+
+
+# What is shown while it runs ---------------------------------------------------------------------
+
+
+class _View(Protocol):
+    """Shows a session while it runs."""
+
+    period_s: float
+
+    def show(self, session: Session, status: SessionStatus) -> None:
+        """Shows how it is now."""
+
+
+class _JsonLines:
+    """One line of JSON a second."""
+
+    period_s = _JSON_S
+
+    def show(self, session: Session, status: SessionStatus) -> None:
+        """Writes the status."""
+        print_json(status.to_json())
+
+
+class _EventLines:
+    """Lines for what changes: states of sources, incidents, warnings."""
+
+    period_s = _LINES_S
+
+    def __init__(self) -> None:
+        self._sources: dict[str, tuple[str, tuple[BoundProgram, ...]]] = {}
+        self._incidents = 0
+        self._warnings = 0
+
+    def show(self, session: Session, status: SessionStatus) -> None:
+        """Writes what is new since the last time."""
+        at = timeline_text(max(0, status.frames), status.sample_rate)
+        for source in status.sources:
+            known = (source.state, source.programs)
+            if self._sources.get(source.name) != known:
+                self._sources[source.name] = known
+                say(f"{at}  {source.name}: {_state_words(source)}")
+        for warning in status.warnings[self._warnings :]:
+            say(f"{at}  {sentence(warning)}")
+        self._warnings = len(status.warnings)
+        self.show_incidents(session)
+
+    def show_incidents(self, session: Session) -> None:
+        """Writes the incidents that are new since the last time."""
+        at = timeline_text(max(0, session.position), session.sample_rate)
+        incidents = session.incidents
+        for incident in incidents[self._incidents :]:
+            say(f"{at}  {sentence(describe(incident, session.sample_rate))}")
+        self._incidents = len(incidents)
+
+
+class _LiveTable:
+    """A table of sources and tracks, drawn again and again on a terminal."""
+
+    period_s = _LIVE_S
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._unicode = live.console.encoding.lower().startswith("utf")
+
+    def show(self, session: Session, status: SessionStatus) -> None:
+        """Draws it."""
+        self._live.update(self._render(session, status), refresh=True)
+
+    def _render(self, session: Session, status: SessionStatus) -> RenderableType:
+        headings = ("Source", "Bound to", "State", "Drift", "Samples")
+        sources = column_table(headings, right=("Drift",))
+        for source in status.sources:
+            sources.add_row(
+                plain(source.name),
+                plain(_bound_to(source)),
+                plain(_state_cell(source), _STYLES.get(source.state, "")),
+                plain(f"{source.drift_ppm:+.1f} ppm" if source.captured_frames else ""),
+                plain(_passing(source)),
+            )
+        tracks = column_table(
+            ("Track", "-60 to 0 dBFS", "Peak", "RMS", "Highest", "Frames"),
+            right=("Peak", "RMS", "Highest", "Frames"),
+        )
+        for track in status.tracks:
+            tracks.add_row(
+                plain(track.name),
+                meter(track.level, unicode=self._unicode),
+                plain(level_text(track.level.peak)),
+                plain(level_text(track.level.rms)),
+                plain(level_text(track.level.max_peak)),
+                plain(str(track.frames)),
+            )
+        length = timeline_text(max(0, status.frames), status.sample_rate)
+        lines: list[RenderableType] = [plain(f"{session.name}  {length}", "bold"), sources, tracks]
+        lines += [plain(sentence(text), "yellow") for text in status.warnings]
+        for output in status.outputs:
+            if output.error:
+                lines.append(plain(sentence(output.error), "red"))
+            if output.lost_frames:
+                lost = counted(output.lost_frames, "frame")
+                lines.append(plain(f"The output {output.name} has lost {lost}.", "red"))
+        lines += self._incident_lines(session)
+        lines.append(plain("Ctrl-C ends it.", "dim"))
+        return Group(*lines)
+
+    @staticmethod
+    def _incident_lines(session: Session) -> Iterator[Text]:
+        incidents = session.incidents
+        hidden = len(incidents) - _SHOWN_INCIDENTS
+        if hidden > 0:
+            yield plain(f"{counted(hidden, 'incident')} before these:", "dim")
+        for incident in incidents[-_SHOWN_INCIDENTS:]:
+            yield plain(sentence(describe(incident, session.sample_rate)))
+
+
+def program_name(program: BoundProgram) -> str:
+    """Names a program as users know it, with its PID."""
+    name = program.application_name or program.program or "an unknown program"
+    return f"{name} (PID {program.pid})" if program.pid else name
+
+
+def _bound_to(source: SourceStatus) -> str:
+    return ", ".join(dict.fromkeys(map(program_name, source.programs)))
+
+
+def _state_words(source: SourceStatus) -> str:
+    words = _state_cell(source)
+    bound = _bound_to(source)
+    return f"{words} Bound to {bound}." if bound else words
+
+
+def _state_cell(source: SourceStatus) -> str:
+    return "Playing." if source.state == "playing" else sentence(source.reason)
+
+
+def _passing(source: SourceStatus) -> str:
+    if not source.captured_frames:
+        return ""
+    return "bit-exact" if source.bit_exact else "resampled"
+
+
+# Running -----------------------------------------------------------------------------------------
+
+
+def run_session(session: Session, *, as_json: bool = False) -> Summary:
+    """Runs a session to its end, or until a signal asks for it, and prints the summary.
+
+    Returns the summary; its ``failures`` are what makes the exit code 1. Raises what
+    `Session.start` raises.
+    """
+    stop = _StopRequest()
+    console = make_console()
+    with stop.installed():
+        session.start()
+        try:
+            _watch(session, stop, console, as_json)
+        finally:
+            session.stop()
+        summary = _summary(session)
+        if as_json:
+            print_json({"summary": summary.to_json()})
+            for error in session.errors:
+                say_error(error)
+        else:
+            _print_summary(console, session, summary)
+    return summary
+
+
+def _watch(session: Session, stop: _StopRequest, console: Console, as_json: bool) -> None:
+    with contextlib.ExitStack() as stack:
+        view: _View
+        if as_json:
+            view = _JsonLines()
+        elif console.is_terminal:
+            _say_who_is_absent(session)
+            live = Live(console=console, auto_refresh=False, transient=True)
+            stop.leave_terminal = live.stop
+            view = _LiveTable(stack.enter_context(live))
+        else:
+            view = _EventLines()
+            say(_start_line(session))
+        due = time.monotonic()
+        while not stop.asked:
+            view.show(session, session.status())
+            due = max(due + view.period_s, time.monotonic())
+            if _ended(session, stop, due):
+                break
+        if isinstance(view, _EventLines):
+            session.stop()  # so that the last incidents are known
+            view.show_incidents(session)
+
+
+def _start_line(session: Session) -> str:
+    tracks = listed(list(session.profile.tracks))
+    folders = [str(o.folder) for o in session.outputs if isinstance(o, FilesOutput) and o.folder]
+    where = f" into {listed(folders)}" if folders else ""
+    return f"Started {session.name}: {tracks}{where}"
+
+
+def _ended(session: Session, stop: _StopRequest, until: float) -> bool:
+    """Waits until that time; True as soon as the session has ended or shall end."""
+    while not stop.asked:
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        # Short, because a signal does not end the wait.
+        if session.wait(min(left, _LIVE_S)):
+            return True
+    return True
+
+
+def _say_who_is_absent(session: Session) -> None:
+    for source in session.status().sources:
+        if source.state in ("not_running", "no_stream"):
+            say(f"{source.name}: {_state_words(source)} Its track is silence until it plays.")
