@@ -2,10 +2,9 @@
 """The calls into libsndfile that python-soundfile has no method for.
 
 python-soundfile keeps the library as ``soundfile._snd``, cffi's interface as ``soundfile._ffi`` and
-an open file as ``SoundFile._file``. They are private, but have been there under these names since
-its first release with cffi; only this module uses them, it says so plainly when they are gone, and
-each function has a test on real files. The numbers are those of ``sndfile.h``, where they are part
-of the ABI.
+an open file as ``SoundFile._file``: private, and under these names in 0.12.1, 0.13 and 0.14. Only
+this module uses them, it says so plainly when they are gone, and each function has a test on real
+files. The numbers are those of ``sndfile.h``, where they are part of the ABI.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def begin_as_riff(file: soundfile.SoundFile) -> None:
     if _command(file, _SFC_RF64_AUTO_DOWNGRADE, _SF_TRUE) != _SF_TRUE:
         raise Unsupported(
             f"libsndfile {soundfile.__libsndfile_version__} cannot begin an RF64 file as WAV",
-            remedy="Install libsndfile 1.0.26 or newer.",
+            remedy="Install a newer libsndfile.",
         )
 
 
