@@ -18,6 +18,19 @@ namespace pypac {
 /// offsets (`locked`: frames pass bit for bit); otherwise its slope follows the clock model, slewed
 /// so gently that no step is heard (`tracking`).
 ///
+/// Measured in the sound (10 ms packets, skews of 0, 20, 200, 500 ppm either way; jitter is the
+/// stamps' RMS): without jitter settled within a frame after 2 s, then exact to 0.01 frame; with
+/// 0.2 ms after 9 s, then 0.3 frame RMS; with 1 ms 0.6 frame RMS after 75 s (single seconds
+/// reach 1.3). A jump of 120 ppm is settled 3 s later without jitter, 17 s with 0.2 ms. A clock
+/// without skew is locked from its first frame where its stamps are clean; where they jitter it is
+/// brought to its place first (the first stamp is off by its own jitter), and locks 28 s (0.1 ms)
+/// to 97 s (0.3 ms) after its start and then for good. Above 0.5 ms it may stay tracked.
+///
+/// Implausible stamps are not followed: single ones that are off by any amount, readings declared
+/// wrong, host times seconds away from ClockReading::received. Host time that steps by more than 2
+/// ms and stays for 8 readings and 200 ms begins a new epoch (clock_stepped); a pause of more than
+/// 0.1 s is believed at the second reading, and the first one's packet is then claimed by it.
+///
 /// Example, 48 kHz clock, origin at host time 0: the reading {position 1000, host_time 1 s} gets
 /// timeline 48000, step 1; the next {position 2024} gets 49024, whatever the jitter of its
 /// host_time.

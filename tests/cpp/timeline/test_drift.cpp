@@ -23,6 +23,15 @@ constexpr std::uint32_t kLargestPacket = 2048;
 // of the timeline.
 constexpr double kTone = 48;
 
+// Without optimisation, and with sanitizers, a part is enough.
+#ifdef NDEBUG
+const std::vector<double> kSkews{0, 20, -20, 200, -200, 500, -500};
+constexpr double kHours = 24;
+#else
+const std::vector<double> kSkews{20, -500};
+constexpr double kHours = 4;
+#endif
+
 /// A source that captures the true time, its aligner, and how far what comes out is from it.
 struct Tap {
   Tap() : aligner(2, kBlock, kLargestPacket), packet(2 * kLargestPacket), block(2 * kBlock) {}
@@ -133,7 +142,7 @@ Measured measure(SimulatedClock clock, double seconds, double settled_by, EachCy
 TEST_CASE("a drifting source is held within a frame RMS of its true place, measured in the sound") {
   std::printf("jitter ms  skew ppm  settled s  then RMS frames  worst\n");
   for (const double jitter : {0.0, 0.2e-3, 1e-3}) {
-    for (const double skew : {0.0, 20.0, -20.0, 200.0, -200.0, 500.0, -500.0}) {
+    for (const double skew : kSkews) {
       const double seconds = jitter > 0.5e-3 ? 150 : 40;
       const double settled_by = jitter > 0.5e-3 ? 75 : 20;
       const Measured measured = measure(
@@ -218,7 +227,7 @@ TEST_CASE("a day goes by within a frame") {
     Stamp stamp;
     Stamp last;
     double worst_break = 0;
-    while (clock.true_seconds() < 24 * 3600) {
+    while (clock.true_seconds() < kHours * 3600) {
       REQUIRE(domain.stamp(clock.next(), stamp));
       const double error = stamp.timeline - clock.true_seconds() * 48000;
       if (clock.true_seconds() > 60) {
@@ -230,7 +239,7 @@ TEST_CASE("a day goes by within a frame") {
       }
       last = stamp;
     }
-    std::printf("24 h at %.1f ppm, 0.05 ms jitter: RMS %.3f frames, worst %.2f\n", skew,
+    std::printf("%.0f h at %.1f ppm, 0.05 ms jitter: RMS %.3f frames, worst %.2f\n", kHours, skew,
                 std::sqrt(sum / count), worst);
     CHECK(std::sqrt(sum / count) < 0.5);
     CHECK(worst < 1.5);
