@@ -17,6 +17,7 @@ guardian process waits for that.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -42,6 +43,7 @@ PACKAGES = {
     "pipewire": "pipewire",
     "pw-cat": "pipewire-bin",
     "pw-cli": "pipewire-bin",
+    "pw-link": "pipewire-bin",
     "pw-metadata": "pipewire-bin",
     "wireplumber": "wireplumber",
     "pipewire-pulse": "pipewire-pulse",
@@ -315,6 +317,8 @@ class Sandbox:
     ) -> Player:
         """Start a real player that plays an audio file once, as the program of that name."""
         path = Path(audio_file)
+        if sink is not None and "Audio/Source" in self._devices.get(sink, ""):
+            return self._play_into_source(program_name, path, sink)
         if api == "pulse":
             args = ["pacat", "--playback", "--file-format=wav", "--latency-msec=100", str(path)]
             args += [f"--device={sink}"] if sink else []
@@ -322,6 +326,22 @@ class Sandbox:
             args = ["pw-cat", "--playback", f"--latency={self.quantum}", str(path)]
             args += [f"--target={sink}"] if sink else []
         return self._spawn(args, program_name, path, None)
+
+    def _play_into_source(self, program_name: str, path: Path, source: str) -> Player:
+        # Session managers link no player to a source, so the sandbox does it.
+        args = ["pw-cat", "--playback", f"--latency={self.quantum}", "--target=0", str(path)]
+        player = self._spawn(args, program_name, path, None)
+        for side in ("FL", "FR"):
+            link = ("pw-link", f"{program_name}:output_{side}", f"{source}:input_{side}")
+            self._wait_for("wireplumber", functools.partial(self._succeeds, link))
+        return player
+
+    def _succeeds(self, command: Sequence[str]) -> bool:
+        try:
+            self.run(*command)
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def kill(self, player: Player) -> None:
         """End a player at once, as a crash does."""
@@ -394,10 +414,12 @@ class Sandbox:
     def move(self, player: Player, sink: str) -> None:
         """Move what a program plays to another sink, as a user does in a mixer."""
         streams = json.loads(self.run("pactl", "--format=json", "list", "sink-inputs"))
+        # A native stream shows no process here, only the name of its program.
         own = [
             stream["index"]
             for stream in streams
             if stream["properties"].get("application.process.id") == str(player.pid)
+            or stream["properties"].get("application.name") == player.name
         ]
         if not own:
             raise NotRunning(f"{player.name} plays nothing")
@@ -415,7 +437,10 @@ class Sandbox:
         self._start_audio()
 
     def restart_wireplumber(self) -> None:
-        """Kill WirePlumber and start it again."""
+        """Kill WirePlumber and start it again.
+
+        WirePlumber 0.4 does not link programs to sinks that were in use meanwhile.
+        """
         self._daemons["wireplumber"].kill()
         self._daemons.pop("wireplumber").wait()
         self._start_daemon("wireplumber")
@@ -431,8 +456,8 @@ class Sandbox:
         folder = self.folder
         for part in ("run", "home", "bin", "log", "config", "state", "cache", "data"):
             (folder / part).mkdir(mode=0o700)
-        foreign = ("PIPEWIRE_", "PULSE_", "DBUS_", "XDG_", "WIREPLUMBER_", "SPA_")
-        foreign += ("DISPLAY", "WAYLAND_DISPLAY", "NOTIFY_SOCKET")
+        sound = ("PIPEWIRE_", "PULSE_", "WIREPLUMBER_", "SPA_")
+        foreign = (*sound, "DBUS_", "XDG_", "DISPLAY", "WAYLAND_DISPLAY", "NOTIFY_SOCKET")
         env = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         env |= {
             MARK: str(folder),

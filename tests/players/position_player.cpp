@@ -134,7 +134,9 @@ void Player::add(std::uint32_t id, const std::string& type, const spa_dict& prop
     const char* const value = spa_dict_lookup(&properties, key);
     return std::string(value ? value : "");
   };
-  if (type == PW_TYPE_INTERFACE_Node && text(PW_KEY_MEDIA_CLASS) == "Audio/Sink") {
+  const std::string media_class = text(PW_KEY_MEDIA_CLASS);
+  if (type == PW_TYPE_INTERFACE_Node &&
+      (media_class == "Audio/Sink" || media_class == "Audio/Source/Virtual")) {
     sinks_[id] = text(PW_KEY_NODE_NAME);
   } else if (type == PW_TYPE_INTERFACE_Port) {
     const auto node = static_cast<std::uint32_t>(std::atoi(text(PW_KEY_NODE_ID).c_str()));

@@ -241,6 +241,10 @@ const NodeRecord* GraphView::node(std::uint32_t id) const {
   return at == nodes_.end() ? nullptr : at->second.get();
 }
 
+bool GraphView::is_tap(const NodeRecord& node, const PortRecord& port) {
+  return port.node_id == node.id && port.output && port.audio && (!port.monitor || node.is_input());
+}
+
 std::vector<std::uint32_t> GraphView::sinks_of(std::uint32_t node_id) const {
   std::vector<std::uint32_t> sinks;
   for (const auto& [id, link] : links_) {
@@ -292,8 +296,8 @@ void GraphView::add(std::uint32_t id, std::string_view type, std::uint32_t versi
     port.id = id;
     port.node_id = number<std::uint32_t>(lookup(properties, "node.id"));
     port.output = lookup(properties, "port.direction") == "out";
-    port.audio = lookup(properties, "format.dsp") == "32 bit float mono audio" &&
-                 lookup(properties, "port.monitor") != "true";
+    port.audio = lookup(properties, "format.dsp") == "32 bit float mono audio";
+    port.monitor = lookup(properties, "port.monitor") == "true";
     port.name = lookup(properties, "port.name");
     port.position = lookup(properties, "audio.channel");
     if (port.position.empty() || port.position == "UNK") {

@@ -57,7 +57,8 @@ struct PortRecord {
   std::uint32_t id = 0;
   std::uint32_t node_id = 0;
   bool output = false;
-  bool audio = false;    // 32-bit float samples, no monitor
+  bool audio = false;    // 32-bit float samples
+  bool monitor = false;  // of a sink; a virtual source marks its only outputs so
   std::string name;
   std::string position;  // "FL"; "AUX<n>" where the port does not say
 };
@@ -91,6 +92,8 @@ class GraphView {
 
   [[nodiscard]] NodeRecord* node_by_serial(std::uint64_t serial) const;
   [[nodiscard]] const NodeRecord* node(std::uint32_t id) const;
+  /// Frames can be captured from this port of the node.
+  [[nodiscard]] static bool is_tap(const NodeRecord& node, const PortRecord& port);
   /// The devices that a stream plays to, ascending.
   [[nodiscard]] std::vector<std::uint32_t> sinks_of(std::uint32_t node_id) const;
 

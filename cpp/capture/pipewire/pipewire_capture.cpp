@@ -29,8 +29,9 @@ constexpr HostTime kTick = 50ms;
 constexpr HostTime kProcessRefresh = 1s;
 // A killed program's process outlives its streams by some milliseconds.
 constexpr HostTime kRestlessAfterExit = 500ms;
-// The longest quantum at the lowest common rate (8192 at 44.1 kHz) takes 186 ms.
-constexpr HostTime kStalledAfter = 250ms;
+// Above the latest callbacks on a busy virtual machine (46 ms measured).
+constexpr HostTime kStalledAfter = 80ms;
+constexpr int kStalledCycles = 3;
 constexpr HostTime kDeliversWithin = 300ms;
 constexpr HostTime kStartsWithin = 1s;
 constexpr HostTime kReconnectFirst = 100ms;
@@ -588,7 +589,7 @@ void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<Lin
     const NodeRecord* const node = graph_.node_by_serial(serial);
     if (!node || set_aside_.contains(serial)) continue;
     for (const auto& [port_id, port] : graph_.ports()) {
-      if (port.node_id != node->id || !port.output || !port.audio) continue;
+      if (!GraphView::is_tap(*node, port)) continue;
       const ChannelWeights weights = channel_weights(port.position, source.slot->feed.channels());
       if (std::ranges::all_of(weights, [](float weight) { return weight == 0.0F; })) continue;
       const SourcePort* const input = port_for(*source.slot, index, weights, port.position);
@@ -613,9 +614,8 @@ void PipewireCapture::Session::want_meters(std::set<LinkKey>& wanted) {
   }
   for (const auto& [port_id, port] : graph_.ports()) {
     const NodeRecord* const node = graph_.node(port.node_id);
-    if (!port.output || !port.audio || !node || !node->identity || set_aside_.contains(node->serial)) {
-      continue;
-    }
+    if (!node || !node->identity || set_aside_.contains(node->serial)) continue;
+    if (!GraphView::is_tap(*node, port)) continue;
     // Not inputs: a link would switch the user's microphone on.
     if (node->identity->kind != StreamKind::playback &&
         node->identity->kind != StreamKind::re_emitter) {
@@ -746,7 +746,9 @@ void PipewireCapture::Session::tick() {
 
 bool PipewireCapture::Session::graph_stalled() const {
   const std::int64_t last = slots_.last_cycle_ns();
-  return synced_ && last != 0 && now() - HostTime(last) > kStalledAfter;
+  if (!synced_ || last == 0 || slots_.rate() == 0) return false;
+  const HostTime cycle = HostTime(1s) * slots_.quantum() / slots_.rate();
+  return now() - HostTime(last) > std::max(kStalledAfter, kStalledCycles * cycle);
 }
 
 void PipewireCapture::Session::look_for_frozen() {
@@ -950,8 +952,8 @@ std::vector<StreamView> PipewireCapture::Session::streams() {
     }
     if (view.channels == 0) {
       view.channels = static_cast<std::uint32_t>(
-          std::ranges::count_if(graph_.ports(), [&, node_id = id](const auto& port) {
-            return port.second.node_id == node_id && port.second.output && port.second.audio;
+          std::ranges::count_if(graph_.ports(), [&record = *node](const auto& port) {
+            return GraphView::is_tap(record, port.second);
           }));
     }
     view.peak_db = std::numeric_limits<double>::quiet_NaN();

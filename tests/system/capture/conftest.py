@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""Real programs in a private audio system, captured and put on the timeline by the real engine."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pypac_obs import _core
+from pypac_obs.sandbox import Player, Sandbox
+
+RATE = 48000
+POSITIONS = 1 << 24  # the position player counts modulo this
+PLAYERS = Path(__file__).resolve().parents[2] / "players"
+
+Audio = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Incident:
+    cause: str
+    source: str
+    begin: int
+    frames: int
+
+
+class Recording:
+    """Captures sources into tracks of the same names, from its making until stop()."""
+
+    def __init__(self, sandbox: Sandbox, selectors: Mapping[str, _core.Selector]) -> None:
+        self.names = tuple(selectors)
+        self.capture = _core.PipewireCapture(remote=sandbox.remote)
+        sources = [self.capture.add_source(name, selectors[name]) for name in self.names]
+        assert self.capture.wait_until_running(5.0)
+        self.engine = _core.Engine(sample_rate=RATE, block_frames=480, latency_frames=2400)
+        for index, (name, source) in enumerate(zip(self.names, sources, strict=True)):
+            self.engine.add_source(name, source)
+            self.engine.add_track(name, 2, [(index, 0.0)], [])
+        self.reader = _core.Reader(self.engine, list(range(len(self.names))), 30 * RATE)
+        self.engine.start(_core.host_now_ns() + 50_000_000)
+        self.incidents: list[Incident] = []
+        self.running = True
+
+    def state(self, name: str) -> str:
+        return self.capture.source_status(self.names.index(name)).state
+
+    def wait_for_state(self, name: str, *states: str, timeout_s: float = 3.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while self.state(name) not in states:
+            assert time.monotonic() < deadline, f"{name} is {self.state(name)}, not {states}"
+            time.sleep(0.005)
+
+    def stop(self) -> dict[str, Audio]:
+        self.engine.finish()
+        assert self.engine.wait_finished(5.0)
+        self.running = False
+        start, frames, views = self.reader.peek(30 * RATE)
+        assert start == 0
+        tracks = {name: view.copy() for name, view in zip(self.names, views, strict=True)}
+        assert {len(track) for track in tracks.values()} == {frames}
+        self.reader.release(frames)
+        self.capture.stop()
+        self.incidents = [
+            Incident(str(one.cause), self.names[one.subject], one.begin, one.frames)
+            for one in self.engine.pop_incidents()
+        ]
+        return tracks
+
+    def missing(self, name: str) -> int:
+        """How many frames of a source the ledger calls missing."""
+        return sum(
+            one.frames
+            for one in self.incidents
+            if one.source == name and one.cause not in ("overlap", "restamped")
+        )
+
+    def close(self) -> None:
+        if self.running:
+            self.engine.abort()
+            self.capture.stop()
+
+
+Record = Callable[..., Recording]
+
+
+@pytest.fixture(scope="session")
+def position_player(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that plays the graph's position, built."""
+    program = tmp_path_factory.mktemp("players") / "position_player"
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "libpipewire-0.3"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    source = str(PLAYERS / "position_player.cpp")
+    subprocess.run(
+        ["c++", "-std=c++20", "-O1", source, "-o", str(program), *shlex.split(flags)], check=True
+    )
+    return program
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(sinks=("speakers", "headphones")) as running:
+        yield running
+
+
+@pytest.fixture
+def play(sandbox: Sandbox, position_player: Path) -> Iterator[Callable[..., Player]]:
+    """Starts a position player under a program name; all are ended after the test."""
+    players: list[Player] = []
+
+    def start(name: str, *options: str) -> Player:
+        player = sandbox.spawn([position_player, "--name", name, *options], name=name)
+        players.append(player)
+        return player
+
+    yield start
+    for player in players:
+        player.kill()
+
+
+@pytest.fixture
+def tone(sandbox: Sandbox) -> Iterator[Callable[..., Player]]:
+    """Starts a player of a sine under a program name; all are ended after the test."""
+    players: list[Player] = []
+
+    def start(name: str, frequency: float, **options: object) -> Player:
+        player = sandbox.play_tone(name, frequency, **options)  # type: ignore[arg-type]
+        players.append(player)
+        return player
+
+    yield start
+    for player in players:
+        player.kill()
+
+
+@pytest.fixture
+def record(sandbox: Sandbox) -> Iterator[Record]:
+    recordings: list[Recording] = []
+
+    def start(**selectors: _core.Selector) -> Recording:
+        recordings.append(Recording(sandbox, selectors))
+        return recordings[-1]
+
+    yield start
+    for recording in recordings:
+        recording.close()
+
+
+def programs(*patterns: str, **options: object) -> _core.Selector:
+    """The selector of programs by name."""
+    return _core.Selector(patterns=list(patterns), **options)
+
+
+def shifts(track: Audio) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Decodes a position player: the frames that have sound, and by how much each is shifted."""
+    left = np.rint(track[:, 0].astype(np.float64) * POSITIONS).astype(np.int64)
+    right = np.rint(track[:, 1].astype(np.float64) * -POSITIONS).astype(np.int64)
+    assert np.array_equal(left, right), "left and right are not the same program's"
+    frames = np.flatnonzero(left)
+    return frames, (left[frames] - frames) % POSITIONS
+
+
+def longest_exact(track: Audio, sine: Audio) -> int:
+    """How many frames in a row are `sine` (one second of it, repeated), bit for bit, both sides."""
+    assert np.array_equal(track[:, 0], track[:, 1])
+    window = 4800
+    # Every window of the sine, to find where in it a window of the track may be.
+    windows = np.lib.stride_tricks.sliding_window_view(np.resize(sine, len(sine) + window), window)
+    longest = 0
+    at = 0
+    while at + window <= len(track):
+        phases = np.flatnonzero((windows[: len(sine), :2] == track[at : at + 2, 0]).all(axis=1))
+        phases = phases[(windows[phases] == track[at : at + window, 0]).all(axis=1)]
+        length = 0
+        for phase in phases:
+            expected = np.resize(np.roll(sine, -phase), len(track) - at)
+            wrong = np.flatnonzero(track[at:, 0] != expected)
+            length = max(length, int(wrong[0]) if len(wrong) else len(expected))
+        longest = max(longest, length)
+        at += max(length, window // 10)
+    return longest

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Each program in its own track, bit for bit, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pypac_obs import _core
+from pypac_obs.sandbox import Player, Sandbox
+
+from .conftest import RATE, Audio, Record, longest_exact, programs, shifts
+
+pytestmark = pytest.mark.pipewire
+
+Tone = Callable[..., Player]
+Play = Callable[..., Player]
+
+
+def sine(frequency: float, level_dbfs: float = -12.0) -> Audio:
+    second = np.sin(2 * np.pi * frequency * np.arange(RATE) / RATE)
+    return (second * 10 ** (level_dbfs / 20)).astype(np.float32)
+
+
+def test_a_native_and_a_pulse_program_are_captured_apart_bit_for_bit(
+    tone: Tone, record: Record
+) -> None:
+    tone("game", 440.0)
+    tone("voice", 1000.0, api="pulse")
+    time.sleep(0.3)
+    recording = record(game=programs("game"), voice=programs("voice"))
+    time.sleep(1.5)
+    tracks = recording.stop()
+    assert recording.incidents == []
+    assert longest_exact(tracks["game"], sine(440.0)) > RATE
+    assert longest_exact(tracks["voice"], sine(1000.0)) > RATE
+
+
+def test_two_programs_are_aligned_to_the_frame_from_the_first_on(
+    play: Play, record: Record
+) -> None:
+    play("one")
+    play("two", "--target", "headphones")
+    time.sleep(0.3)
+    recording = record(one=programs("one"), two=programs("two"))
+    time.sleep(2.0)
+    tracks = recording.stop()
+    frames_one, shift_one = shifts(tracks["one"])
+    frames_two, shift_two = shifts(tracks["two"])
+    assert len(frames_one) > RATE
+    assert np.unique(shift_one).size == 1
+    assert np.array_equal(np.unique(shift_one), np.unique(shift_two))
+    assert np.array_equal(frames_one, frames_two)
+
+
+def test_a_mono_program_is_heard_on_both_sides(play: Play, record: Record) -> None:
+    play("mono", "--channels", "1")
+    time.sleep(0.3)
+    recording = record(mono=programs("mono"))
+    time.sleep(0.5)
+    track = recording.stop()["mono"]
+    assert np.count_nonzero(track) > RATE // 4
+    assert np.array_equal(track[:, 0], track[:, 1])
+
+
+def test_the_rest_never_has_the_excluded_program_however_late_it_comes(
+    tone: Tone, record: Record
+) -> None:
+    tone("browser", 440.0)
+    time.sleep(0.3)
+    voice = programs("voice")
+    recording = record(
+        voice=voice, rest=_core.Selector(kind="everything_except", except_sources=[voice])
+    )
+    time.sleep(0.5)
+    assert recording.state("voice") == "not_running"
+    tone("voice", 1000.0, api="pulse")
+    recording.wait_for_state("voice", "capturing")
+    time.sleep(1.0)
+    tracks = recording.stop()
+    assert longest_exact(tracks["rest"], sine(440.0)) > RATE
+    assert longest_exact(tracks["voice"], sine(1000.0)) > RATE // 2
+
+
+def test_all_streams_of_a_tree_are_one_source_and_a_named_child_is_its_own(
+    tone: Tone, record: Record, sandbox: Sandbox, position_player: Path
+) -> None:
+    player = sandbox.spawn(["sh", "-c", f"{position_player} --name helper & wait"], name="launcher")
+    try:
+        time.sleep(0.5)
+        recording = record(tree=programs("launcher"))
+        assert [one.program for one in recording.capture.source_status(0).streams] == [
+            "position_player"
+        ]
+        recording.stop()
+        recording = record(tree=programs("launcher"), child=programs("position_player"))
+        time.sleep(0.3)
+        tracks = recording.stop()
+        assert not tracks["tree"].any()
+        assert tracks["child"].any()
+    finally:
+        player.kill()
+        sandbox.run(
+            "sh",
+            "-c",
+            "for p in /proc/[0-9]*; do "
+            f'[ "$(readlink $p/exe)" = {position_player} ] && kill ${{p#/proc/}}; done; true',
+        )
+
+
+def test_a_microphone_is_bound_when_it_comes(tone: Tone, record: Record, sandbox: Sandbox) -> None:
+    recording = record(mic=_core.Selector(kind="device", patterns=["default"]))
+    assert recording.state("mic") == "not_running"
+    sandbox.add_source("mic")
+    tone("speaker", 440.0, sink="mic")
+    recording.wait_for_state("mic", "capturing")
+    time.sleep(1.5)
+    tracks = recording.stop()
+    assert longest_exact(tracks["mic"], sine(440.0)) > RATE // 2
+
+
+def test_streams_tell_volume_mute_and_peak_of_each_program(tone: Tone, sandbox: Sandbox) -> None:
+    tone("loud", 1000.0, api="pulse", level_dbfs=-6.0)
+    capture = _core.PipewireCapture(remote=sandbox.remote, meter_streams=True)
+    try:
+        time.sleep(0.6)
+        index = sandbox.run("pactl", "list", "short", "sink-inputs").split()[0]
+
+        def look() -> _core.StreamView:
+            time.sleep(0.2)
+            capture.streams()
+            time.sleep(0.2)
+            return next(one for one in capture.streams() if one.program == "loud")
+
+        stream = look()
+        assert stream.playing
+        assert stream.sink == "speakers"
+        assert (stream.channels, stream.sample_rate) == (2, RATE)
+        assert stream.peak_db == pytest.approx(-6.0, abs=0.01)
+        sandbox.run("pactl", "set-sink-input-volume", index, "50%")
+        stream = look()
+        assert stream.volume == pytest.approx(0.5, abs=0.001)
+        assert stream.volume_db == pytest.approx(-18.06, abs=0.01)
+        assert stream.peak_db == pytest.approx(-24.06, abs=0.05)
+        sandbox.run("pactl", "set-sink-input-mute", index, "1")
+        stream = look()
+        assert stream.muted
+        assert stream.peak_db == -np.inf
+    finally:
+        capture.stop()
+
+
+def test_nothing_of_the_users_own_graph_is_changed(
+    tone: Tone, record: Record, sandbox: Sandbox
+) -> None:
+    tone("game", 440.0)
+    time.sleep(0.5)
+
+    def picture() -> tuple[str, ...]:
+        inputs = sandbox.run("pactl", "list", "short", "sink-inputs")
+        defaults = sandbox.run("pactl", "info").split("Default Sink:")[1].split("Cookie")[0]
+        links = sandbox.run("pw-link", "--links")
+        return inputs, defaults, links
+
+    before = picture()
+    recording = record(game=programs("game"))
+    time.sleep(0.3)
+    during = picture()
+    recording.stop()
+    time.sleep(0.2)
+    assert during[:2] == before[:2]
+    assert "pypac-obs" in during[2]
+    assert picture() == before
+
+
+def test_a_wrong_remote_is_one_sentence_with_a_remedy() -> None:
+    from pypac_obs.errors import BackendUnavailable
+
+    with pytest.raises(BackendUnavailable, match="not running") as caught:
+        _core.PipewireCapture(remote="/nowhere/pipewire-0")
+    assert "systemctl --user start" in caught.value.remedy
