@@ -40,6 +40,8 @@ _LEAD_S = 0.1
 _WATCH_S = 0.25
 # How long start() waits for the audio graph before it begins all the same.
 _GRAPH_PATIENCE_S = 3.0
+# What iterators and callbacks get at once.
+_STREAM_BLOCK_S = 0.02
 # A second of captured zeros is worth telling the user.
 _SILENT_S = 1.0
 
@@ -54,8 +56,8 @@ class Session:
             for block in session:
                 print(block.start, block.audio["discord"].shape)
 
-    ``outputs`` are added to those of the profile, ``on_block`` is called with each block of 10 ms
-    or more on a thread of its own (its arrays are valid until it returns), and ``duration_s`` ends
+    ``outputs`` are added to those of the profile, ``on_block`` is called with each block of 20 ms
+    on a thread of its own (its arrays are valid until it returns), and ``duration_s`` ends
     the session after exactly that time. ``offline`` runs synthetic sources as fast as the readers
     take them, on the calling thread, with `run_offline`.
 
@@ -148,8 +150,16 @@ class Session:
             start_host_ns=origin_ns,
             versions=versions(),
         )
+        ring_s = self.profile.session.rings.output_ms / 1000
         thread = OutputThread(
-            output, reader, info, on_incident=self._note, status=self._manifest_status
+            output,
+            reader,
+            info,
+            on_incident=self._note,
+            status=self._manifest_status,
+            block_s=_STREAM_BLOCK_S
+            if isinstance(output, CallbackOutput)
+            else min(0.25, ring_s / 4),
         )
         self._threads.append(thread)
         thread.start()
@@ -209,7 +219,11 @@ class Session:
         profile does not have, SessionClosed before start() and after the end.
         """
         self._require_running()
-        return BlockStream(self._reader(tracks), frames or self.sample_rate // 50, self.sample_rate)
+        return BlockStream(
+            self._reader(tracks),
+            frames or round(_STREAM_BLOCK_S * self.sample_rate),
+            self.sample_rate,
+        )
 
     def __iter__(self) -> Iterator[Block]:
         with self.blocks() as stream:

@@ -51,27 +51,24 @@ void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
     feed.pop();
   }
   const std::uint32_t captured =
-      aligner_.take(begin, frames, block_.channels(), cause_of_silence(), gaps);
+      aligner_.take(begin, frames, block_.channels(), cause_of_silence(frames), gaps);
   if (captured > 0) ledger.captured(SubjectKind::source, subject_, end);
   captured_frames_.store(captured_frames() + captured, std::memory_order_relaxed);
   meter_.process(block_.channels(), block_.channel_count(), frames);
-  if (silence_ != absence_) starting_frames_ += frames;
-  if (captured > 0 && absence_ == Cause::starting) silence_ = Cause::stalled;
 }
 
-Cause SourceNode::cause_of_silence() noexcept {
+Cause SourceNode::cause_of_silence(std::uint32_t frames) noexcept {
   const Cause absence = source_->feed().absence();
-  if (absence == absence_) {
-    // A program that has started and gives nothing for a quarter of a second is worth a line of its
-    // own; the usual 30 ms between its start and its first frame belong to its absence.
-    if (absence == Cause::starting && silence_ != Cause::stalled &&
-        starting_frames_ > sample_rate_ / 4)
-      silence_ = Cause::starting;
-    return silence_;
+  if (absence != absence_) {
+    absence_ = absence;
+    absence_frames_ = 0;
   }
-  absence_ = absence;
-  starting_frames_ = 0;
-  if (absence != Cause::starting || silence_ == Cause::stalled) silence_ = absence;
+  absence_frames_ += frames;
+  // Between a program's start and its first frame lie some 50 ms without a stream, then starting.
+  // They belong to its absence; only what lasts longer is worth a line of its own.
+  const bool on_the_way = absence == Cause::no_stream || absence == Cause::starting;
+  const bool was_absent = silence_ == Cause::not_running || silence_ == Cause::no_stream;
+  if (!on_the_way || !was_absent || absence_frames_ > sample_rate_ / 4) silence_ = absence;
   return silence_;
 }
 

@@ -40,7 +40,7 @@ class SourceNode {
   }
 
  private:
-  [[nodiscard]] Cause cause_of_silence() noexcept;
+  [[nodiscard]] Cause cause_of_silence(std::uint32_t frames) noexcept;
 
   std::string name_;
   std::uint32_t subject_;
@@ -51,7 +51,7 @@ class SourceNode {
   Meter meter_;
   Cause absence_ = Cause::not_running;  // pump only: the feed's, as seen last
   Cause silence_ = Cause::not_running;  // pump only: what the ledger is told
-  Frames starting_frames_ = 0;          // pump only
+  Frames absence_frames_ = 0;           // pump only: for how long it has been that
   std::atomic<Frames> captured_frames_{0};
 };
 

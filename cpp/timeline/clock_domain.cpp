@@ -26,6 +26,12 @@ constexpr std::uint32_t kMissingReadings = 3;
 constexpr double kSameJump = 5e-3;  // s
 constexpr double kSameShare = 0.1;  // a driver's first stamps after a long pause are rough
 
+// A slip shows in the reading with the new length or the next ones.
+constexpr std::uint32_t kSlipReadings = 3;
+constexpr double kSmallestSlip = 0.5e-3;   // s: less is followed like drift
+constexpr double kSlipTolerance = 0.25;    // of the slip
+constexpr double kLargestSlip = 45e-3;     // s: sound that leads by more is seen (ITU-R BT.1359)
+
 // Locked frames may be so far from where host time has them, plus what is only noise.
 constexpr double kLockedError = 0.75;      // frames
 constexpr double kNoiseErrors = 3.5;       // standard errors
@@ -64,7 +70,32 @@ double ClockDomain::curve_at(std::int64_t position) const noexcept {
   return curve_timeline_ + static_cast<double>(position - curve_position_) * curve_step_;
 }
 
+double ClockDomain::target_at(std::int64_t position, HostTime origin) const noexcept {
+  return (model_.seconds_at(position, origin) - slip_) * timeline_rate_;
+}
+
+void ClockDomain::follow_slip(const ClockReading& reading, std::int64_t position) noexcept {
+  if (reading.frames != last_frames_ && last_frames_ > 0) {
+    const double change = static_cast<double>(last_frames_) - reading.frames;
+    expected_slip_ = (expected_slip_readings_ > 0 ? expected_slip_ : 0) + change / rate_;
+    expected_slip_readings_ = kSlipReadings;
+  }
+  if (expected_slip_readings_ == 0) return;
+  --expected_slip_readings_;
+  const double deviation = model_.deviation(position, reading.host_time);
+  const bool slipped = std::abs(expected_slip_) > kSmallestSlip &&
+                       std::abs(deviation - expected_slip_) <
+                           kSlipTolerance * std::abs(expected_slip_);
+  const double sum = slip_ + expected_slip_;
+  if (!slipped || sum > longest_delay_ || std::abs(sum) > kLargestSlip) return;
+  model_.shift(expected_slip_);
+  slip_ = sum;
+  expected_slip_readings_ = 0;
+}
+
 void ClockDomain::begin_epoch(Cause cause) noexcept {
+  slip_ = 0;
+  expected_slip_readings_ = 0;
   ++epoch_;
   break_cause_ = cause;
   on_curve_ = false;
@@ -73,7 +104,7 @@ void ClockDomain::begin_epoch(Cause cause) noexcept {
 }
 
 void ClockDomain::begin_curve(std::int64_t position, HostTime origin) noexcept {
-  const double target = model_.seconds_at(position, origin) * timeline_rate_;
+  const double target = target_at(position, origin);
   curve_position_ = position;
   agreed_seconds_ = 0;
   locked_seconds_ = 0;
@@ -152,6 +183,7 @@ bool ClockDomain::stamp(const ClockReading& reading, Stamp& stamp) noexcept {
     }
   } else {
     const std::int64_t jumped = position - expected;
+    if (believed && jumped == 0) follow_slip(reading, position);
     const double deviation = believed ? model_.deviation(position, host_time) : 0;
     if (jumped > 0) {
       shift.suspect = jumped == reading.frames || jumped == last_frames_;
@@ -208,7 +240,7 @@ bool ClockDomain::stamp(const ClockReading& reading, Stamp& stamp) noexcept {
 }
 
 void ClockDomain::steer(const ClockReading& reading, HostTime origin) noexcept {
-  const double target = model_.seconds_at(curve_position_, origin) * timeline_rate_;
+  const double target = target_at(curve_position_, origin);
   const double error = target - curve_timeline_;
   const double elapsed = static_cast<double>(reading.frames) / rate_;
   const double noise = model_.position_error() * timeline_rate_;

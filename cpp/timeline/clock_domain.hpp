@@ -31,6 +31,12 @@ namespace pypac {
 /// ms and stays for 8 readings and 200 ms begins a new epoch (clock_stepped); a pause of more than
 /// 0.1 s is believed at the second reading, and the first one's packet is then claimed by it.
 ///
+/// A change of the packets' length (PipeWire's quantum) makes timer-driven clocks slip: the cycle
+/// with the new length still gets the old one's time, so host time is off by the difference from
+/// then on, though not a frame is missing. Such slips are taken up to 45 ms in sum, without a cut:
+/// the curve stays continuous and bit-exact, and the sound is off the host's time by so much. They
+/// go back when the length does. A slip that delays frames by more than allow_delay() is a step.
+///
 /// Example, 48 kHz clock, origin at host time 0: the reading {position 1000, host_time 1 s} gets
 /// timeline 48000, step 1; the next {position 2024} gets 49024, whatever the jitter of its
 /// host_time.
@@ -41,6 +47,12 @@ class ClockDomain {
 
   /// [control-thread] Fixes frame 0. Until then stamp() returns false: nothing is recorded yet.
   void set_origin(HostTime origin) noexcept;
+
+  /// [control-thread] Before the first stamp(): by how much a slip may delay frames, at most. What
+  /// the pump waits for late packets has to cover it.
+  void allow_delay(std::chrono::nanoseconds delay) noexcept {
+    longest_delay_ = std::chrono::duration<double>(delay).count();
+  }
 
   /// [capture-thread] One call for each graph cycle or packet of this clock, in order. Returns
   /// false where there is no timeline yet.
@@ -68,6 +80,8 @@ class ClockDomain {
   void advance_curve(std::int64_t position) noexcept;
   void steer(const ClockReading& reading, HostTime origin) noexcept;
   void publish() noexcept;
+  void follow_slip(const ClockReading& reading, std::int64_t position) noexcept;
+  [[nodiscard]] double target_at(std::int64_t position, HostTime origin) const noexcept;
   [[nodiscard]] bool confirm_jump(double deviation, std::uint32_t readings) noexcept;
   [[nodiscard]] double curve_at(std::int64_t position) const noexcept;
 
@@ -97,6 +111,11 @@ class ClockDomain {
   double agreed_seconds_ = 0;  // for how long the rates have agreed while tracking
   double locked_seconds_ = 0;
   double wanted_agreement_ = 0;
+
+  double longest_delay_ = 20e-3;  // s; control thread, before the first reading
+  double slip_ = 0;               // s by which host time has slipped in this epoch
+  double expected_slip_ = 0;      // s: the packets' length has changed just now
+  std::uint32_t expected_slip_readings_ = 0;
 
   // Readings that say that frames are missing before them, until they are believed.
   std::uint32_t jump_readings_ = 0;

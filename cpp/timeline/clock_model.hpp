@@ -36,6 +36,9 @@ class ClockModel {
   /// Device times must not decrease.
   Verdict add(std::int64_t device_time, HostTime host_time) noexcept;
 
+  /// Moves the line: host time has slipped by that many seconds against device time.
+  void shift(double seconds) noexcept { level_ += seconds; }
+
   [[nodiscard]] bool empty() const noexcept { return used_ == 0; }
 
   /// Host time at `device_time` by the line, in seconds after `since`.

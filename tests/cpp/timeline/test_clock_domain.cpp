@@ -312,6 +312,55 @@ TEST_CASE("the curve is continuous and steps stay within 1000 ppm of the clock's
   CHECK(last.epoch == 1);
 }
 
+namespace {
+
+/// A timer-driven clock as PipeWire's: the first cycle of another length still gets the old
+/// length's time. Returns the stamp of the last cycle.
+struct SlippingClock {
+  Stamp run(ClockDomain& domain, std::uint32_t quantum, double seconds) {
+    Stamp stamp;
+    for (double end = host_s + seconds; host_s < end;) {
+      reading.position += reading.frames;
+      reading.frames = quantum;
+      reading.host_time = HostTime(std::llround(host_s * 1e9));
+      REQUIRE(domain.stamp(reading, stamp));
+      host_s += (last_quantum ? last_quantum : quantum) / 48000.0;
+      last_quantum = quantum;
+    }
+    return stamp;
+  }
+  ClockReading reading{.clock_id = 1};
+  double host_s = 100;
+  std::uint32_t last_quantum = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a change of the packets' length slips host time and cuts nothing, both ways") {
+  ClockDomain domain(48000);
+  domain.set_origin(HostTime(0));
+  SlippingClock clock;
+  const Stamp before = clock.run(domain, 1024, 5);
+  const Frames offset = static_cast<Frames>(before.timeline) - before.device_time;
+  for (const std::uint32_t quantum : {256U, 1024U, 2048U, 512U, 1024U}) {
+    const Stamp after = clock.run(domain, quantum, 2);
+    CHECK(after.epoch == before.epoch);
+    CHECK(static_cast<Frames>(after.timeline) - after.device_time == offset);
+    CHECK(after.step == 1);
+  }
+}
+
+TEST_CASE("a slip that would delay frames by more than is allowed is a step") {
+  ClockDomain domain(48000);
+  domain.allow_delay(std::chrono::milliseconds(10));
+  domain.set_origin(HostTime(0));
+  SlippingClock clock;
+  const Stamp before = clock.run(domain, 1024, 5);
+  const Stamp after = clock.run(domain, 256, 2);
+  CHECK(after.epoch != before.epoch);
+  CHECK(after.break_cause == Cause::clock_stepped);
+}
+
 TEST_CASE("drift is read beside the stamps, and the origin may be set beside them") {
   ClockDomain domain(48000);
   SimulatedClock clock(48000, 1024, -200, 0.1e-3);
