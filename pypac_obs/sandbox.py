@@ -380,8 +380,9 @@ class Sandbox:
 
     def _named_copy(self, program: str, name: str) -> str:
         # A copy, not a link: /proc/PID/exe tells the file, and that is what captures go by.
-        copy = self.folder / "bin" / name
+        copy = self.folder / "bin" / Path(program).name / name
         if not copy.exists():
+            copy.parent.mkdir(exist_ok=True)
             shutil.copy2(program, copy)
         return str(copy)
 
@@ -428,7 +429,9 @@ class Sandbox:
 
     def restart_pipewire(self) -> None:
         """Kill PipeWire and start it again, with all that lives on it."""
-        self._daemons.pop("pipewire").kill()
+        pipewire = self._daemons.pop("pipewire")
+        pipewire.kill()
+        pipewire.wait()
         for name in ("pipewire-pulse", "wireplumber"):
             # Both end by themselves when PipeWire goes; systemd would start them again.
             _end(self._daemons.pop(name))

@@ -45,7 +45,8 @@ class Recording:
             self.engine.add_source(name, source)
             self.engine.add_track(name, 2, [(index, 0.0)], [])
         self.reader = _core.Reader(self.engine, list(range(len(self.names))), 30 * RATE)
-        self.engine.start(_core.host_now_ns() + 50_000_000)
+        self.origin_ns = _core.host_now_ns() + 50_000_000
+        self.engine.start(self.origin_ns)
         self.incidents: list[Incident] = []
         self.running = True
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -103,13 +105,8 @@ def test_all_streams_of_a_tree_are_one_source_and_a_named_child_is_its_own(
         assert not tracks["tree"].any()
         assert tracks["child"].any()
     finally:
-        player.kill()
-        sandbox.run(
-            "sh",
-            "-c",
-            "for p in /proc/[0-9]*; do "
-            f'[ "$(readlink $p/exe)" = {position_player} ] && kill ${{p#/proc/}}; done; true',
-        )
+        os.killpg(player.pid, signal.SIGKILL)  # the helper too
+        player.wait()
 
 
 def test_a_microphone_is_bound_when_it_comes(tone: Tone, record: Record, sandbox: Sandbox) -> None:

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: MIT
+"""Programs and audio systems that come, go, move and hang: the recording goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from pypac_obs import _core
+from pypac_obs.sandbox import Player, Sandbox
+
+from .conftest import RATE, Audio, Record, programs, shifts
+
+pytestmark = pytest.mark.pipewire
+
+Play = Callable[..., Player]
+Tone = Callable[..., Player]
+
+
+@pytest.fixture
+def own_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+def together(one: Audio, two: Audio) -> None:
+    """Asserts that where both have sound, they are aligned to the frame."""
+    frames_one, shift_one = shifts(one)
+    frames_two, shift_two = shifts(two)
+    both, at_one, at_two = np.intersect1d(
+        frames_one, frames_two, assume_unique=True, return_indices=True
+    )
+    assert len(both) > RATE // 2
+    assert np.array_equal(shift_one[at_one], shift_two[at_two])
+
+
+def gap(track: Audio) -> tuple[int, int]:
+    """The longest silence between two sounds: where it begins, and its length."""
+    heard = np.flatnonzero(track[:, 0])
+    steps = np.diff(heard)
+    longest = int(np.argmax(steps))
+    return int(heard[longest]) + 1, int(steps[longest]) - 1
+
+
+def test_a_killed_program_is_not_running_at_once_and_bound_again_when_it_returns(
+    play: Play, record: Record
+) -> None:
+    play("steady")
+    first = play("game")
+    time.sleep(0.3)
+    recording = record(steady=programs("steady"), game=programs("game"))
+    time.sleep(0.7)
+    first.kill()
+    recording.wait_for_state("game", "not_running", timeout_s=0.2)
+    time.sleep(0.5)
+    play("game")
+    recording.wait_for_state("game", "capturing", timeout_s=1.0)
+    time.sleep(0.7)
+    tracks = recording.stop()
+    together(tracks["steady"], tracks["game"])
+    assert recording.missing("steady") == 0
+    assert np.unique(shifts(tracks["steady"])[1]).size == 1
+    assert {one.cause for one in recording.incidents} <= {"not_running", "starting", "stalled"}
+    longest = max(recording.incidents, key=lambda one: one.frames)
+    assert longest.cause == "not_running"
+    assert recording.missing("game") == gap(tracks["game"])[1]
+
+
+def test_a_returning_program_is_captured_within_100_ms_of_its_first_frame(
+    play: Play, record: Record
+) -> None:
+    play("steady")
+    time.sleep(0.3)
+    recording = record(steady=programs("steady"), game=programs("game"))
+    starts_ns = []
+    for _ in range(12):
+        time.sleep(0.25)
+        player = play("game")
+        recording.wait_for_state("game", "capturing")
+        time.sleep(0.1)
+        starts_ns.append(int(player.output().split()[1]))
+        player.kill()
+    tracks = recording.stop()
+    heard = np.flatnonzero(tracks["game"][:, 0])
+    begins = heard[np.flatnonzero(np.diff(heard, prepend=-RATE) > RATE // 10)]
+    assert len(begins) == len(starts_ns)
+    heard_ns = recording.origin_ns + begins * (1_000_000_000 / RATE)
+    late_ms = np.sort((heard_ns - np.array(starts_ns)) / 1e6)
+    print(f"re-binding: p50 {late_ms[len(late_ms) // 2]:.1f} ms, worst {late_ms[-1]:.1f} ms")
+    assert late_ms[0] > -30  # not before it began, but for the clock's jitter
+    assert late_ms[-1] < 100
+
+
+def test_a_program_that_moves_to_another_sink_goes_on(
+    play: Play, tone: Tone, record: Record, sandbox: Sandbox
+) -> None:
+    play("steady")
+    moving = tone("moving", 440.0, api="pulse")
+    time.sleep(0.4)
+    recording = record(steady=programs("steady"), moving=programs("moving"))
+    time.sleep(0.7)
+    sandbox.move(moving, "headphones")
+    time.sleep(0.7)
+    sandbox.move(moving, "speakers")
+    time.sleep(0.7)
+    assert recording.state("moving") == "capturing"
+    tracks = recording.stop()
+    assert gap(tracks["steady"])[1] < RATE // 10
+    assert recording.missing("moving") < RATE // 5
+    assert np.count_nonzero(tracks["moving"][-RATE // 4 :]) > RATE // 4
+
+
+def test_a_change_of_the_quantum_keeps_the_tracks_together(
+    play: Play, record: Record, sandbox: Sandbox
+) -> None:
+    play("one")
+    play("two")
+    time.sleep(0.3)
+    recording = record(one=programs("one"), two=programs("two"))
+    try:
+        for quantum in (256, 2048, 64):
+            time.sleep(0.4)
+            sandbox.set_quantum(quantum)
+        time.sleep(0.5)
+        assert recording.capture.server_info().quantum == 64
+    finally:
+        sandbox.set_quantum(0)
+    tracks = recording.stop()
+    together(tracks["one"], tracks["two"])
+    assert gap(tracks["one"])[1] < RATE // 10
+
+
+def test_a_frozen_program_is_named_and_set_aside_until_it_is_thawed(
+    play: Play, record: Record
+) -> None:
+    play("steady")
+    hung = play("hung")
+    time.sleep(0.3)
+    recording = record(steady=programs("steady"), hung=programs("hung"))
+    time.sleep(0.7)
+    hung.freeze()
+    recording.wait_for_state("hung", "frozen", timeout_s=1.0)
+    assert recording.capture.server_info().frozen_programs == ["hung"]
+    recording.wait_for_state("steady", "capturing", timeout_s=1.0)
+    time.sleep(0.7)
+    hung.thaw()
+    recording.wait_for_state("hung", "capturing", timeout_s=1.0)
+    time.sleep(0.5)
+    tracks = recording.stop()
+    together(tracks["steady"], tracks["hung"])
+    # The graph stands still until the frozen program is unlinked, for the user's ears too.
+    assert gap(tracks["steady"])[1] < RATE // 2
+    assert gap(tracks["hung"])[1] > RATE // 2
+
+
+def test_a_paused_program_is_told_from_one_that_is_gone(play: Play, record: Record) -> None:
+    player = play("game")
+    time.sleep(0.3)
+    recording = record(game=programs("game"))
+    player._process.send_signal(signal.SIGUSR1)
+    recording.wait_for_state("game", "paused")
+    assert "paused" in recording.capture.source_status(0).reason
+    player._process.send_signal(signal.SIGUSR1)
+    recording.wait_for_state("game", "capturing")
+
+
+def test_a_muted_program_says_so(tone: Tone, record: Record, sandbox: Sandbox) -> None:
+    tone("game", 440.0, api="pulse")
+    time.sleep(0.4)
+    recording = record(game=programs("game"))
+    index = sandbox.run("pactl", "list", "short", "sink-inputs").split()[0]
+    sandbox.run("pactl", "set-sink-input-mute", index, "1")
+    recording.wait_for_state("game", "muted")
+    time.sleep(0.5)
+    track = recording.stop()["game"]
+    assert not track[-RATE // 10 :].any()
+    assert recording.missing("game") == 0  # captured silence is no missing frame
+
+
+def test_pipewire_restarts_and_the_recording_goes_on(
+    own_sandbox: Sandbox, position_player: object
+) -> None:
+    from .conftest import Recording
+
+    def start(name: str) -> Player:
+        return own_sandbox.spawn([str(position_player), "--name", name], name=name)
+
+    start("one")
+    start("two")
+    time.sleep(0.3)
+    recording = Recording(own_sandbox, {"one": programs("one"), "two": programs("two")})
+    try:
+        time.sleep(0.7)
+        own_sandbox.restart_pipewire()
+        start("one")
+        start("two")
+        recording.wait_for_state("one", "capturing")
+        recording.wait_for_state("two", "capturing")
+        assert recording.capture.server_info().reconnects == 1
+        time.sleep(0.7)
+        tracks = recording.stop()
+    finally:
+        recording.close()
+    together(tracks["one"], tracks["two"])
+    assert "backend_lost" in {one.cause for one in recording.incidents}
+    assert gap(tracks["one"])[1] < 2 * RATE
+
+
+def test_pipewire_stays_away_for_a_while(own_sandbox: Sandbox, position_player: object) -> None:
+    from .conftest import Recording
+
+    recording = Recording(own_sandbox, {"one": programs("one")})
+    try:
+        own_sandbox._daemons["pipewire"].kill()
+        recording.wait_for_state("one", "backend_lost")
+        assert not recording.capture.server_info().connected
+        time.sleep(1.5)
+        own_sandbox.restart_pipewire()
+        own_sandbox.spawn([str(position_player), "--name", "one"], name="one")
+        recording.wait_for_state("one", "capturing", timeout_s=3.0)
+        recording.stop()
+    finally:
+        recording.close()
+
+
+def test_wireplumber_restarts_without_a_lost_frame_of_ours_being_unaccounted(
+    own_sandbox: Sandbox, position_player: object
+) -> None:
+    from .conftest import Recording
+
+    for name in ("one", "two"):
+        own_sandbox.spawn([str(position_player), "--name", name], name=name)
+    time.sleep(0.3)
+    recording = Recording(own_sandbox, {"one": programs("one"), "two": programs("two")})
+    try:
+        time.sleep(0.7)
+        own_sandbox.restart_wireplumber()
+        time.sleep(0.7)
+        assert recording.state("one") == "capturing"
+        tracks = recording.stop()
+    finally:
+        recording.close()
+    together(tracks["one"], tracks["two"])
+
+
+def test_sources_can_be_added_and_stopped_while_programs_come_and_go(
+    sandbox: Sandbox, play: Play
+) -> None:
+    capture = _core.PipewireCapture(remote=sandbox.remote, meter_streams=True)
+    try:
+        for round_ in range(6):
+            player = play(f"game{round_}")
+            capture.add_source(f"game{round_}", programs(f"game{round_}"))
+            assert capture.wait_until_running(3.0)
+            capture.streams()
+            player.kill()
+        assert capture.source_count == 6
+    finally:
+        capture.stop()
