@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
@@ -47,6 +47,14 @@ class ReaderGoneError(Exception):
     """Standard output was closed by whoever read it, as by `head`."""
 
 
+@contextlib.contextmanager
+def _telling_a_closed_pipe() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+
+
 class LazyCommands(click.Group):
     """Loads a command's file when it is called, and turns every error into sentences."""
 
@@ -67,14 +75,23 @@ class LazyCommands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    # A closed pipe is told apart before click takes it for a failure.
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Reads the arguments, which is when --help and --version answer."""
+        with _telling_a_closed_pipe():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command. A closed pipe is told apart before click takes it for a failure."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError as error:
-            raise ReaderGoneError from error
-        return result
+        """Runs the command."""
+        with _telling_a_closed_pipe():
+            return super().invoke(ctx)
 
     def main(
         self,
@@ -96,6 +113,7 @@ class LazyCommands(click.Group):
     ) -> int:
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
         except PypacError as error:
             return _say(error)
         except click.ClickException as error:
@@ -107,6 +125,12 @@ class LazyCommands(click.Group):
         except (ReaderGoneError, BrokenPipeError):
             _silence_standard_output()
             return DONE
+        except OSError as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            click.echo(f"Error: {error}.", err=True)
+            _silence_standard_output()
+            return FAILED
         except Exception as error:
             if os.environ.get(TRACEBACK):
                 raise
@@ -165,6 +189,9 @@ def main() -> None:
     """Is the program `pypac-obs`."""
     if not os.environ.get(TRACEBACK):
         threading.excepthook = _say_bug_in_thread
+    # Both are None where they were closed before the start, as by `>&-`.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # Names of programs and files may hold what the terminal's encoding does not know.
         if callable(reconfigure := getattr(stream, "reconfigure", None)):

@@ -20,6 +20,7 @@ from pypac_obs.status import Level
 __all__ = [
     "column_table",
     "counted",
+    "ended",
     "level_text",
     "listed",
     "make_console",
@@ -83,12 +84,22 @@ def print_json(value: object, *, indent: int | None = None) -> None:
 
 def say_error(error: PypacError) -> None:
     """Writes to standard error what went wrong, and what the user can do about it."""
-    # A profile's mistakes begin with file:line:column, which editors know how to follow.
-    prefix = "" if isinstance(error, ProfileError) else "Error: "
     lines = [printable(line) for line in error.message.splitlines()]
-    click.echo(prefix + "\n".join(lines), err=True)
+    # A profile's mistakes begin with file:line:column, which editors know how to follow.
+    if not isinstance(error, ProfileError):
+        lines = [ended("Error: " + lines[0]) if lines else "Error.", *lines[1:]]
+    click.echo("\n".join(lines), err=True)
     if error.remedy:
         click.echo(printable(error.remedy), err=True)
+
+
+def ended(text: str) -> str:
+    """Ends with a full stop, unless it has an end already.
+
+    >>> ended("discord was not running"), ended("Really?")
+    ('discord was not running.', 'Really?')
+    """
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
 def sentence(text: str) -> str:
@@ -98,9 +109,7 @@ def sentence(text: str) -> str:
     'The disk is full.'
     """
     text = text.strip()
-    if not text:
-        return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    return ended(text[0].upper() + text[1:]) if text else ""
 
 
 def listed(words: Sequence[str]) -> str:
@@ -136,14 +145,14 @@ def meter(level: Level, *, unicode: bool = True) -> Text:
     """Draws a level from -60 to 0 dBFS: a bar for the RMS, a line for the peak."""
     bar, tick, rest = ("█", "│", "·") if unicode else ("#", "|", ".")
     filled, peak = _columns(level.rms), _columns(level.peak)
-    text = Text()
-    for column in range(_METER_COLUMNS):
-        db = _METER_FLOOR_DB * (1 - (column + 1) / _METER_COLUMNS)
-        style = "green" if db < _LOUD_DB else "yellow" if db < _TOO_LOUD_DB else "red"
-        if column == peak - 1 and peak > filled:
-            text.append(tick, style)
-        else:
-            text.append(bar if column < filled else rest, style if column < filled else "dim")
+    loud, too_loud = _columns(_LOUD_DB), _columns(_TOO_LOUD_DB)
+    text = Text(bar * min(filled, loud), "green")
+    text.append(bar * (min(filled, too_loud) - loud), "yellow")
+    text.append(bar * (filled - too_loud), "red")
+    if peak > filled:
+        text.append(rest * (peak - filled - 1), "dim")
+        text.append(tick, "green" if peak <= loud else "yellow" if peak <= too_loud else "red")
+    text.append(rest * (_METER_COLUMNS - max(filled, peak)), "dim")
     return text
 
 

@@ -111,4 +111,4 @@ def _close_up(axes: Any, tracks: Mapping[str, Mono], rate: int, begin: int) -> N
     axes.set_xlabel(f"close up: milliseconds since {begin / rate:.3f} s (the black line above)")
     axes.set_xlim(milliseconds[0], milliseconds[-1])
     axes.grid(alpha=0.25)
-    axes.legend(loc="upper right", fontsize=9, ncols=2)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=9, ncols=4, frameon=False)

@@ -29,13 +29,22 @@ __all__ = [
 
 Mono = NDArray[np.float64]
 
-# Slots of 20 Hz from 200 Hz to 7 kHz, dealt out to the two programs and to nobody (the controls).
-_SLOT_HZ = 20.0
-_SLOTS = 340
-_LOWEST_HZ = 200.0
+# Lines between 200 Hz and 7 kHz, at least 18 Hz apart and at random, because a lattice of them
+# would repeat; dealt out to the two programs and to nobody (the controls).
 _LINES = 60
-_DEALT = np.random.default_rng(20).permutation(_SLOTS)[: 3 * _LINES].reshape(3, _LINES)
-_LINES_HZ = _LOWEST_HZ + _SLOT_HZ * np.sort(_DEALT, axis=1).astype(float)
+_LOWEST_HZ, _HIGHEST_HZ, _LEAST_APART_HZ = 200.0, 7000.0, 18.0
+
+
+def _deal(random: np.random.Generator) -> Mono:
+    """Gives the frequencies of game, voice and nobody, shape (3, lines)."""
+    count = 3 * _LINES
+    gaps = random.exponential(size=count)
+    spare_hz = _HIGHEST_HZ - _LOWEST_HZ - count * _LEAST_APART_HZ
+    lines_hz = _LOWEST_HZ + np.cumsum(_LEAST_APART_HZ + gaps * spare_hz / gaps.sum())
+    return np.sort(random.permutation(lines_hz).reshape(3, _LINES), axis=1)
+
+
+_LINES_HZ = _deal(np.random.default_rng(20))
 _GAME, _VOICE, _NOBODY = range(3)
 _OWNERS = {"game": _GAME, "voice": _VOICE}
 # The envelopes widen a line by 2.1 Hz to each side, the window by 8 bins: 4 Hz in 2 s.
@@ -157,24 +166,49 @@ def measure_alignment(track: str, mono: Mono, reference: Mono, begin: int, rate:
     Both arrays begin at the timeline frame ``begin``. A second in which the track is silent is
     left out.
     """
-    piece = round(_PIECE_S * rate)
-    window = np.hanning(piece)
+    piece, reach = round(_PIECE_S * rate), round(_REACH_S * rate)
+    own = _without_the_other(track, mono, rate)
+    padded = np.pad(_without_the_other(track, reference, rate), reach)
     begins, offsets = [], []
     for at in range(0, len(mono) - piece + 1, piece):
-        own = mono[at : at + piece] * window
-        if not np.any(own):
+        if not np.any(mono[at : at + piece]):
             continue
         begins.append(begin + at)
-        offsets.append(_offset(own, reference[at : at + piece] * window, round(_REACH_S * rate)))
+        place = _best_place(own[at : at + piece], padded[at : at + piece + 2 * reach])
+        offsets.append(reach - place)
     return Alignment(track, tuple(begins), tuple(offsets))
 
 
-def _offset(signal: Mono, reference: Mono, reach: int) -> int:
-    size = 2 * len(signal)  # without wrapping round
-    spectrum = np.fft.rfft(signal, size) * np.conj(np.fft.rfft(reference, size))
-    correlation = np.fft.irfft(spectrum, size)
-    lags = np.concatenate([np.arange(reach + 1), np.arange(-reach, 0)])
-    return int(lags[np.argmax(correlation[lags])])
+def _without_the_other(track: str, mono: Mono, rate: int) -> Mono:
+    """Keeps the frequencies of the track's own program, where they are in time."""
+    spectrum = np.fft.rfft(mono)
+    frequencies = np.fft.rfftfreq(len(mono), 1 / rate)
+    lines = _LINES_HZ[_OWNERS[track]]
+    above = np.searchsorted(lines, frequencies).clip(1, _LINES - 1)
+    distance = np.minimum(
+        np.abs(frequencies - lines[above - 1]), np.abs(frequencies - lines[above])
+    )
+    spectrum[distance > _HALF_BAND_HZ] = 0
+    return np.fft.irfft(spectrum, len(mono))
+
+
+def _best_place(signal: Mono, reference: Mono) -> int:
+    """Gives how far into ``reference`` the shorter ``signal`` fits best, in frames.
+
+    The correlation is divided by the reference's level at each place (Cauchy and Schwarz: it is
+    1 where both are alike, and less everywhere else), so that a louder place is not a better one.
+    """
+    window = np.hanning(len(signal))
+    places = len(reference) - len(signal) + 1
+    # Circular over the length of the reference, which wraps round only behind the last place.
+    correlation = _correlate(reference, signal * window)[:places]
+    energy = _correlate(reference**2, window)[:places]
+    return int(np.argmax(correlation / np.sqrt(np.maximum(energy, 1e-12 * energy.max()))))
+
+
+def _correlate(reference: Mono, signal: Mono) -> Mono:
+    size = len(reference)
+    return np.fft.irfft(np.fft.rfft(reference) * np.conj(np.fft.rfft(signal, size)), size)
 
 
 def residual_db(mix: Mono, parts: Sequence[Mono]) -> float:

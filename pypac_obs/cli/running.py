@@ -25,6 +25,7 @@ from rich.text import Text
 from pypac_obs.cli.console import (
     column_table,
     counted,
+    ended,
     level_text,
     listed,
     make_console,
@@ -55,6 +56,9 @@ _LIVE_S = 0.2
 _LINES_S = 0.25
 _JSON_S = 1.0
 _SHOWN_INCIDENTS = 5
+_BRIEF_S = 1.0
+# `timeout` sends its signal twice, at once: to the program and to its group.
+_SAME_REQUEST_S = 0.3
 
 _STYLES = {
     "playing": "green",
@@ -123,6 +127,7 @@ class _StopRequest:
 
     def __init__(self) -> None:
         self.asked = False
+        self._asked_at = 0.0
         self.leave_terminal: Callable[[], None] = lambda: None
 
     @contextlib.contextmanager
@@ -141,14 +146,17 @@ class _StopRequest:
                 signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
         if self.asked:
+            if now < self._asked_at + _SAME_REQUEST_S:
+                return
             with contextlib.suppress(Exception):
                 self.leave_terminal()
             with contextlib.suppress(OSError):
                 os.write(2, b"Aborted: the files hold what had been written by now.\n")
             # Threads that hang are why one asks twice: nobody waits for them here.
             os._exit(1)
-        self.asked = True
+        self.asked, self._asked_at = True, now
 
 
 # The summary -------------------------------------------------------------------------------------
@@ -264,7 +272,7 @@ def _print_summary(console: Console, session: Session, summary: Summary) -> None
     if summary.incidents:
         say("Incidents:")
         for text in summary.incidents:
-            say(f"  {sentence(text)}")
+            say(f"  {ended(text)}")
     else:
         say("No incidents: nothing is missing.")
     for error in session.errors:
@@ -307,6 +315,8 @@ class _EventLines:
         """Writes what is new since the last time."""
         at = timeline_text(max(0, status.frames), status.sample_rate)
         for source in status.sources:
+            if source.state == "starting" and status.seconds < _BRIEF_S:
+                continue  # as everything does at the start
             known = (source.state, source.programs)
             if self._sources.get(source.name) != known:
                 self._sources[source.name] = known
@@ -321,7 +331,7 @@ class _EventLines:
         at = timeline_text(max(0, session.position), session.sample_rate)
         incidents = session.incidents
         for incident in incidents[self._incidents :]:
-            say(f"{at}  {sentence(describe(incident, session.sample_rate))}")
+            say(f"{at}  {ended(describe(incident, session.sample_rate))}")
         self._incidents = len(incidents)
 
 
@@ -382,7 +392,7 @@ class _LiveTable:
         if hidden > 0:
             yield plain(f"{counted(hidden, 'incident')} before these:", "dim")
         for incident in incidents[-_SHOWN_INCIDENTS:]:
-            yield plain(sentence(describe(incident, session.sample_rate)))
+            yield plain(ended(describe(incident, session.sample_rate)))
 
 
 def program_name(program: BoundProgram) -> str:
@@ -397,6 +407,8 @@ def _bound_to(source: SourceStatus) -> str:
 
 def _state_words(source: SourceStatus) -> str:
     words = _state_cell(source)
+    if source.state in ("not_running", "no_stream"):
+        words += " Its track is silence until it plays."
     bound = _bound_to(source)
     return f"{words} Bound to {bound}." if bound else words
 
@@ -484,4 +496,4 @@ def _ended(session: Session, stop: _StopRequest, until: float) -> bool:
 def _say_who_is_absent(session: Session) -> None:
     for source in session.status().sources:
         if source.state in ("not_running", "no_stream"):
-            say(f"{source.name}: {_state_words(source)} Its track is silence until it plays.")
+            say(f"{source.name}: {_state_words(source)}")

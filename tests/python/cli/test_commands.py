@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+"""The commands where no audio system is needed: plans, runs of computed sources, wrong usage."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
+
+from pypac_obs import __version__
+from pypac_obs.cli import COMMANDS, commands
+from pypac_obs.cli.demo import PROFILE
+from pypac_obs.profile import load_profile
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+GOOD = sorted(CONFIGS.glob("*.yaml"))
+BROKEN = sorted((CONFIGS / "broken").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def _no_audio_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PIPEWIRE_REMOTE", str(tmp_path / "no-such-socket"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/no-such-socket")
+    monkeypatch.delenv("PYPAC_OBS_TRACEBACK", raising=False)
+    monkeypatch.delenv("PYPAC_NO_SUCH_VARIABLE", raising=False)
+
+
+def call(*args: object) -> Result:
+    return CliRunner().invoke(commands, [str(arg) for arg in args], prog_name="pypac-obs")
+
+
+def synthetic(folder: Path, text: str = "") -> Path:
+    profile = folder / "computed.yaml"
+    profile.write_text(
+        "version: 1\n"
+        "sources:\n"
+        "  tone: {synthetic: {kind: tone, frequency_hz: 1000, level_dbfs: -20}}\n"
+        "  noise: {synthetic: {kind: noise, level_dbfs: -30}}\n"
+        "tracks:\n"
+        "  tone: {from: tone}\n"
+        "  mix: {from: [{source: tone, gain_db: -3}, noise], channels: 1, filters: "
+        "[gain: {gain_db: -2}]}\n"
+        f"outputs:\n  files: {{folder: '{folder}/out'}}\n{text}",
+        encoding="utf-8",
+    )
+    return profile
+
+
+def test_the_version_is_the_packages():
+    result = call("--version")
+    assert (result.exit_code, result.stdout) == (0, f"pypac-obs {__version__}\n")
+
+
+def test_help_lists_every_command_and_the_exit_codes():
+    result = call("--help")
+    assert result.exit_code == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", result.stdout, re.MULTILINE)
+    for line in (
+        "0  done",
+        "1  failed while running",
+        "2  wrong profile or usage",
+        "3  the audio system is missing or refused",
+    ):
+        assert line in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_a_help_of_its_own(name: str):
+    result = call(name, "--help")
+    assert result.exit_code == 0
+    assert f"Usage: pypac-obs {name}" in result.stdout
+
+
+def test_schema_prints_a_json_schema():
+    result = call("schema")
+    assert result.exit_code == 0
+    Draft202012Validator.check_schema(json.loads(result.stdout))
+
+
+# Wrong usage and wrong profiles ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("nonsense",),
+        ("run",),
+        ("run", "--nonsense"),
+        ("record",),
+        ("record", "game", "--format", "mp3"),
+        ("record", "game", "--out", "{rec}"),
+        ("record", "a\nb"),
+        ("demo", "--duration", "1"),
+        *(
+            ("record", "game", "--duration", text)
+            for text in ("0", "-1", "", "1x", "nan", "1m1h", "9999h")
+        ),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2_and_a_sentence(args: tuple[str, ...]):
+    result = call(*args)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Error: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_a_broken_profile_ends_with_2_and_the_place_of_the_mistake(command: str, path: Path):
+    result = call(command, path)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert re.match(re.escape(str(path)) + r":\d+:\d+: ", result.stderr)
+    assert "expected" in result.stderr
+
+
+def test_a_missing_profile_ends_with_2(tmp_path: Path):
+    result = call("run", tmp_path / "none.yaml")
+    assert result.exit_code == 2
+    assert "found no file of this name" in result.stderr
+
+
+def test_an_unexpected_error_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pypac_obs.cli.schema.print_json", lambda *_, **__: {}["no\nkey"])
+    result = call("schema")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "This is a bug; run with PYPAC_OBS_TRACEBACK=1" in result.stderr
+
+
+def test_an_unexpected_error_shows_its_place_when_asked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYPAC_OBS_TRACEBACK", "1")
+    monkeypatch.setattr("pypac_obs.cli.schema.print_json", lambda *_, **__: {}["key"])
+    assert isinstance(call("schema").exception, KeyError)
+
+
+# Without an audio system -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("args", [("ps",), ("ps", "--watch"), ("record", "game")], ids=" ".join)
+def test_a_missing_audio_system_ends_with_3_and_the_remedy(
+    args: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = call(*args)
+    assert result.exit_code == 3
+    assert re.fullmatch(r"Error: PipeWire is not running .*\.\n.*systemctl.*\n", result.stderr)
+    assert not (tmp_path / "Recordings").exists()
+
+
+def test_doctor_ends_with_3_and_says_what_to_start():
+    result = call("doctor")
+    assert result.exit_code == 3
+    assert "Recording cannot work yet." in result.stdout
+    assert re.search(r"^PipeWire daemon: \S", result.stdout, re.MULTILINE)
+
+
+def test_doctor_tells_each_part_in_json():
+    result = call("doctor", "--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 3
+    assert report["works"] is False
+    states = {finding["part"]: finding["state"] for finding in report["findings"]}
+    assert states["PipeWire daemon"] == "bad"
+    assert states["libsndfile"] == "good"
+    assert all(finding["remedy"] for finding in report["findings"] if finding["state"] == "bad")
+    assert report["versions"]["pypac-obs"] == __version__
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_check_plans_every_profile_in_configs(path: Path):
+    result = call("check", path, "--json")
+    profile, plan = load_profile(path), json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert [source["name"] for source in plan["sources"]] == list(profile.sources)
+    assert [track["name"] for track in plan["tracks"]] == list(profile.tracks)
+    assert list(plan["outputs"]["files"]["paths"]) == list(profile.tracks)
+    assert plan["audio_system"]["present"] is (path.stem == "synthetic")
+    if path.stem != "synthetic":
+        assert "PipeWire is not running" in plan["audio_system"]["reason"]
+
+
+def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
+    profile = synthetic(tmp_path)
+    text = profile.read_text(encoding="utf-8")
+    profile.write_text(text.replace("  noise:", "  spare: {synthetic: {kind: tone}}\n  noise:"))
+    result = call("check", profile)
+    assert result.exit_code == 0
+    assert "tone -3 dB, noise" in result.stdout
+    assert "gain (gain_db -2.0)" in result.stdout
+    assert f"Files (wav, float32) in {tmp_path}/out" in result.stdout
+    assert 'Warning: The source "spare" goes into no track' in result.stdout
+
+
+def test_check_warns_of_a_profile_without_outputs(tmp_path: Path):
+    profile = tmp_path / "nowhere.yaml"
+    profile.write_text(
+        "version: 1\nsources:\n  a: {synthetic: {kind: tone}}\ntracks:\n  a: {from: a}\n"
+    )
+    result = call("check", profile)
+    assert result.exit_code == 0
+    assert "Warning: The profile has no output, so nothing is written." in result.stdout
+
+
+# Runs --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "frames"), [("1", 48_000), ("0.75s", 36_000)])
+def test_a_run_is_exactly_as_long_as_told(tmp_path: Path, text: str, frames: int):
+    result = call("run", synthetic(tmp_path), "--duration", text)
+    assert result.exit_code == 0, result.stderr
+    for track, channels in (("tone", 2), ("mix", 1)):
+        info = soundfile.info(tmp_path / "out" / f"{track}.wav")
+        assert (info.frames, info.channels) == (frames, channels)
+    assert f"{frames} frames a track" in result.stdout
+    assert re.search(rf"^ tone +-20\.0 dB +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE)
+    assert f"Files in {tmp_path}/out" in result.stdout
+    assert "No incidents: nothing is missing." in result.stdout
+
+
+def test_a_run_in_a_pipe_writes_lines_and_no_control_characters(tmp_path: Path):
+    result = call("run", synthetic(tmp_path), "--duration", "0.6")
+    assert "\x1b" not in result.stdout
+    assert result.stdout.startswith("Started computed: tone and mix into")
+    assert "0:00.000  tone: Playing.\n" in result.stdout
+
+
+def test_a_run_in_json_writes_a_status_a_second_and_a_summary(tmp_path: Path):
+    result = call("run", synthetic(tmp_path), "--duration", "1.5", "--json")
+    assert result.exit_code == 0
+    *lines, last = map(json.loads, result.stdout.splitlines())
+    assert len(lines) == 2
+    assert [source["name"] for source in lines[1]["sources"]] == ["tone", "noise"]
+    assert 0.5 < lines[1]["seconds"] <= 1.5
+    summary = last["summary"]
+    assert summary["frames"] == 72_000
+    assert summary["tracks"]["tone"] == {"max_peak": -20.0}
+    assert [(Path(file["path"]).name, file["frames"]) for file in summary["files"]] == [
+        ("tone.wav", 72_000),
+        ("mix.wav", 72_000),
+    ]
+    assert (summary["incidents"], summary["failures"]) == ([], [])
+
+
+def test_drop_outs_are_told_in_sentences(tmp_path: Path):
+    profile = synthetic(tmp_path)
+    dropouts = "dropouts: [{at_s: 0.2, length_ms: 100}, {at_s: 0.5, length_ms: 100}]"
+    text = profile.read_text(encoding="utf-8").replace("kind: noise", f"kind: noise, {dropouts}")
+    profile.write_text(text, encoding="utf-8")
+    result = call("run", profile, "--duration", "1")
+    assert result.exit_code == 0
+    [line] = re.findall(r"Incidents:\n  (.*)\n", result.stdout)
+    assert re.match(r"noise gave nothing from 0:00\.2\d\d to 0:00\.3\d\d: .*; ", line)
+    assert re.search(r"; so once more until 0:00\.6\d\d, \d+ frames in all\.$", line)
+
+
+def test_a_profile_without_outputs_runs_with_a_warning(tmp_path: Path):
+    profile = tmp_path / "nowhere.yaml"
+    profile.write_text(
+        "version: 1\nsources:\n  a: {synthetic: {kind: tone}}\ntracks:\n  a: {from: a}\n"
+    )
+    result = call("run", profile, "--duration", "0.5")
+    assert result.exit_code == 0
+    assert result.stderr == "Warning: The profile has no output, so nothing is written.\n"
+
+
+def test_an_output_that_cannot_be_opened_ends_with_1(tmp_path: Path):
+    profile = synthetic(tmp_path)
+    (tmp_path / "out").write_text("a file where the folder should be")
+    result = call("run", profile, "--duration", "0.5")
+    assert result.exit_code == 1
+    assert re.match(r"Error: files: .* is no folder\.\n", result.stderr)
+
+
+# The demo's own profile --------------------------------------------------------------------------
+
+
+def test_the_packaged_demo_is_the_one_in_configs():
+    assert (CONFIGS / "demo.yaml").read_text(encoding="utf-8") == PROFILE

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""The program as a process: signals, closed pipes, terminals."""
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+
+PROGRAM = [sys.executable, "-Im", "pypac_obs.cli"]
+
+
+def profile(folder: Path) -> Path:
+    path = folder / "computed.yaml"
+    path.write_text(
+        "version: 1\nsources:\n  tone: {synthetic: {kind: tone}}\ntracks:\n  tone: {from: tone}\n"
+        f"outputs:\n  files: {{folder: '{folder}/out'}}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def start(*args: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*PROGRAM, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def fill(pipe: int) -> None:
+    """Writes until the pipe takes no more."""
+    os.set_blocking(pipe, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, bytes(4096))
+    os.set_blocking(pipe, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_a_run_cleanly_with_the_summary(tmp_path: Path, number: signal.Signals):
+    process = start("run", profile(tmp_path), "--json")
+    wait_for_line(process)
+    time.sleep(0.6)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+    summary = json.loads(out.splitlines()[-1])["summary"]
+    assert summary["frames"] > 20_000
+    assert soundfile.info(tmp_path / "out" / "tone.wav").frames == summary["frames"]
+    assert json.loads((tmp_path / "out" / "session.json").read_text())["state"] == "complete"
+
+
+def test_a_signal_that_comes_twice_at_once_counts_as_one(tmp_path: Path):
+    process = start("run", profile(tmp_path), "--json")
+    wait_for_line(process)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "summary" in out
+
+
+def test_a_second_signal_aborts_at_once_and_leaves_readable_files(tmp_path: Path):
+    # A reader that takes nothing blocks the program in its last words.
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [*PROGRAM, "run", str(profile(tmp_path))], stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        os.read(read, 1)
+        time.sleep(0.8)
+        fill(write)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=5)
+    finally:
+        process.kill()
+        os.close(read)
+        os.close(write)
+    assert process.returncode == 1
+    assert err == "Aborted: the files hold what had been written by now.\n"
+    assert soundfile.info(tmp_path / "out" / "tone.wav").frames > 20_000
+
+
+@pytest.mark.parametrize("args", [["schema"], ["--help"], ["run", "PROFILE", "--json"]])
+def test_a_closed_pipe_ends_it_without_a_word(tmp_path: Path, args: list[str]):
+    args = [str(profile(tmp_path)) if arg == "PROFILE" else arg for arg in args]
+    with start(*args) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_ctrl_c_before_the_start_is_no_traceback():
+    process = start("ps", "--watch")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=10)
+    assert "Traceback" not in err
+
+
+def test_a_terminal_gets_a_live_table_and_then_the_summary(tmp_path: Path):
+    main, terminal = pty.openpty()
+    env = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    command = [*PROGRAM, "run", str(profile(tmp_path)), "--duration", "1.2"]
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=env) as process:
+        os.close(terminal)
+        output = b""
+        try:
+            while data := os.read(main, 65536):
+                output += data
+        except OSError:  # Linux's way to say that the terminal was closed
+            pass
+    os.close(main)
+    text = output.decode()
+    assert process.returncode == 0
+    assert "\x1b[" in text
+    assert 3 <= text.count("Ctrl-C ends it.") <= 9
+    assert "█" in text
+    assert "bit-exact" in text
+    assert text.index("57600 frames a track") > text.rindex("Ctrl-C ends it.")
