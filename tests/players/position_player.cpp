@@ -6,7 +6,7 @@
 //
 // Sample = (position mod 2^24) / 2^24, exact in 32-bit float; odd channels carry it negated. Writes
 // "first HOST_TIME_NS" (CLOCK_MONOTONIC, the start of its first cycle) to standard output when it begins.
-// SIGUSR1 pauses and resumes it, SIGINT and SIGTERM end it.
+// SIGINT and SIGTERM end it.
 #include <pipewire/filter.h>
 #include <pipewire/pipewire.h>
 
@@ -28,7 +28,7 @@ constexpr double kPositions = 16777216;  // 2^24: what a float counts without a 
 
 struct Options {
   std::string name = "position-player";
-  std::string target;  // empty: every sink's first; "none": no link
+  std::string target;  // empty: any sink; "none": no link
   std::uint32_t channels = 2;
   double delay_s = 0;
 };
@@ -58,11 +58,6 @@ class Player {
     if (properties) self(data).add(id, type, *properties);
   }
   static void on_end(void* data, int) { pw_main_loop_quit(self(data).loop_); }
-  static void on_pause(void* data, int) {
-    Player& player = self(data);
-    player.active_ = !player.active_;
-    pw_filter_set_active(player.filter_, player.active_);
-  }
   static void on_timer(void* data, std::uint64_t) { self(data).begin(); }
   static void on_poll(void* data, std::uint64_t) { self(data).report(); }
 
@@ -79,7 +74,6 @@ class Player {
   spa_hook filter_listener_{};
   spa_hook registry_listener_{};
   std::vector<void*> ports_;
-  bool active_ = true;
   bool reported_ = false;
   std::atomic<std::int64_t> first_ns_{0};
 
@@ -184,7 +178,6 @@ int Player::run() {
   pw_loop* const loop = pw_main_loop_get_loop(loop_);
   pw_loop_add_signal(loop, SIGINT, on_end, this);
   pw_loop_add_signal(loop, SIGTERM, on_end, this);
-  pw_loop_add_signal(loop, SIGUSR1, on_pause, this);
   // client-rt.conf: below PipeWire 1.4 only that one gives the data thread real-time priority.
   pw_context* const context =
       pw_context_new(loop, pw_properties_new(PW_KEY_CONFIG_NAME, "client-rt.conf", nullptr), 0);

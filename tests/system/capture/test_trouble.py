@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,7 +14,7 @@ import pytest
 from pypac_obs import _core
 from pypac_obs.sandbox import Player, Sandbox
 
-from .conftest import RATE, Audio, Record, programs, shifts
+from .conftest import PLAYERS, RATE, Audio, Record, programs, shifts
 
 pytestmark = pytest.mark.pipewire
 
@@ -157,15 +158,19 @@ def test_a_frozen_program_is_named_and_set_aside_until_it_is_thawed(
     assert gap(tracks["hung"])[1] > RATE // 2
 
 
-def test_a_paused_program_is_told_from_one_that_is_gone(play: Play, record: Record) -> None:
-    player = play("game")
-    time.sleep(0.3)
-    recording = record(game=programs("game"))
-    player._process.send_signal(signal.SIGUSR1)
-    recording.wait_for_state("game", "paused")
-    assert "paused" in recording.capture.source_status(0).reason
-    player._process.send_signal(signal.SIGUSR1)
-    recording.wait_for_state("game", "capturing")
+def test_a_paused_program_is_told_from_one_that_is_gone(sandbox: Sandbox, record: Record) -> None:
+    player = sandbox.spawn([sys.executable, PLAYERS / "pulse_tone.py"])
+    try:
+        time.sleep(0.6)
+        recording = record(game=programs("pauser"))
+        recording.wait_for_state("game", "capturing")
+        player._process.send_signal(signal.SIGUSR1)
+        recording.wait_for_state("game", "paused")
+        assert "paused" in recording.capture.source_status(0).reason
+        player._process.send_signal(signal.SIGUSR1)
+        recording.wait_for_state("game", "capturing")
+    finally:
+        player.kill()
 
 
 def test_a_muted_program_says_so(tone: Tone, record: Record, sandbox: Sandbox) -> None:
