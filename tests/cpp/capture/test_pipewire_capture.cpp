@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+// Against a bare PipeWire of the test's own: no session manager, no D-Bus, no sound card.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "capture/pipewire/pipewire_capture.hpp"
+#include "core/host_clock.hpp"
+#include "core/status.hpp"
+#include "plugin/source_feed.hpp"
+
+using namespace std::chrono_literals;
+using pypac::PipewireCapture;
+using pypac::PipewireOptions;
+using pypac::Selector;
+using pypac::SelectorKind;
+using pypac::SourceState;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfiguration = R"(
+context.properties = {
+  core.daemon = true
+  core.name = pipewire-0
+  default.clock.min-quantum = 64
+  default.clock.quantum = 256
+  vm.overrides = { default.clock.min-quantum = 64 }
+}
+context.spa-libs = {
+  audio.convert.* = audioconvert/libspa-audioconvert
+  support.* = support/libspa-support
+}
+context.modules = [
+  { name = libpipewire-module-rt flags = [ ifexists nofail ] }
+  { name = libpipewire-module-protocol-native }
+  { name = libpipewire-module-metadata }
+  { name = libpipewire-module-spa-node-factory }
+  { name = libpipewire-module-client-node }
+  { name = libpipewire-module-access }
+  { name = libpipewire-module-adapter }
+  { name = libpipewire-module-link-factory }
+]
+context.objects = [
+  { factory = metadata args = { metadata.name = default } }
+  { factory = spa-node-factory
+    args = { factory.name = support.node.driver node.name = Dummy-Driver priority.driver = 20000 } }
+]
+)";
+
+pid_t start(const std::vector<std::string>& command) {
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  std::vector<char*> arguments;
+  for (const std::string& one : command) arguments.push_back(const_cast<char*>(one.c_str()));
+  arguments.push_back(nullptr);
+  const int nowhere = open("/dev/null", O_RDWR);
+  dup2(nowhere, STDOUT_FILENO);
+  dup2(nowhere, STDERR_FILENO);
+  execvp(arguments[0], arguments.data());
+  _exit(127);
+}
+
+void end(pid_t pid) {
+  if (pid <= 0) return;
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+}
+
+template <typename Condition>
+bool comes_true(Condition condition, std::chrono::milliseconds timeout = 5s) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(2ms);
+  }
+  return true;
+}
+
+/// A daemon and its programs, in a temporary folder.
+class BareAudio {
+ public:
+  BareAudio() {
+    std::string folder = "/tmp/pypac-test-XXXXXX";
+    REQUIRE(mkdtemp(folder.data()));
+    folder_ = folder;
+    std::ofstream(folder_ / "bare.conf") << kConfiguration;
+    setenv("XDG_RUNTIME_DIR", folder_.c_str(), 1);
+    setenv("XDG_CONFIG_HOME", folder_.c_str(), 1);
+    unsetenv("PIPEWIRE_REMOTE");
+    unsetenv("PIPEWIRE_RUNTIME_DIR");
+    start_daemon();
+  }
+  ~BareAudio() {
+    for (const pid_t player : players_) end(player);
+    end(daemon_);
+    fs::remove_all(folder_);
+  }
+  BareAudio(const BareAudio&) = delete;
+  BareAudio& operator=(const BareAudio&) = delete;
+
+  void start_daemon() {
+    daemon_ = start({"pipewire", "-c", (folder_ / "bare.conf").string()});
+    REQUIRE(comes_true([&] { return fs::exists(remote()); }));
+  }
+
+  void kill_daemon() {
+    end(std::exchange(daemon_, 0));
+    fs::remove(remote());
+    fs::remove(remote() + ".lock");
+  }
+
+  /// A program of that name that plays the graph's position.
+  pid_t play(const std::string& name, const std::string& channels = "2") {
+    const fs::path program = folder_ / name;
+    if (!fs::exists(program)) fs::copy_file(POSITION_PLAYER, program);
+    players_.push_back(
+        start({program.string(), "--name", name, "--target", "none", "--channels", channels}));
+    return players_.back();
+  }
+
+  [[nodiscard]] std::string remote() const { return (folder_ / "pipewire-0").string(); }
+  [[nodiscard]] PipewireOptions options() const {
+    PipewireOptions options;
+    options.remote = remote();
+    options.meter_streams = true;
+    return options;
+  }
+
+ private:
+  fs::path folder_;
+  pid_t daemon_ = 0;
+  std::vector<pid_t> players_;
+};
+
+Selector program(const char* name) {
+  Selector selector;
+  selector.patterns = {name};
+  return selector;
+}
+
+/// Takes what has come; returns the graph position that each frame of channel 0 carries, less its own
+/// device time: 0 throughout if every frame is where it belongs.
+std::vector<std::int64_t> shifts(pypac::SourceFeed& feed) {
+  std::vector<std::int64_t> all;
+  pypac::PacketView packet;
+  while (feed.peek(0, packet)) {
+    for (std::uint32_t i = 0; i < packet.frames; ++i) {
+      const auto position = static_cast<std::int64_t>(std::lround(packet.samples[i] * 16777216.0));
+      CHECK(packet.samples[packet.frames + i] == -packet.samples[i]);
+      if (position != 0) all.push_back(position - ((packet.stamp.device_time + i) & 0xffffff));
+    }
+    feed.pop();
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("without a daemon there is one sentence and a remedy") {
+  PipewireOptions options;
+  options.remote = "/nowhere/pipewire-0";
+  try {
+    const PipewireCapture capture(options);
+    FAIL("it connected");
+  } catch (const pypac::Failure& failure) {
+    CHECK(failure.kind() == pypac::ErrorKind::backend_unavailable);
+    CHECK_FALSE(failure.remedy().empty());
+  }
+}
+
+TEST_CASE("every captured frame is where the graph put it, through exits and a restart of PipeWire") {
+  BareAudio audio;
+  const pid_t game = audio.play("game");
+  audio.play("voice");
+  PipewireCapture capture(audio.options());
+  const auto game_source = capture.add_source("game", program("game"));
+  const auto voice_source = capture.add_source("voice", program("voice"));
+  Selector rest;
+  rest.kind = SelectorKind::everything_except;
+  rest.except_sources = {program("voice")};
+  const auto rest_source = capture.add_source("rest", rest);
+  const auto state = [&](std::size_t index) { return capture.source_status(index).state; };
+
+  REQUIRE(comes_true([&] { return state(0) == SourceState::capturing; }));
+  REQUIRE(comes_true([&] { return state(1) == SourceState::capturing; }));
+  REQUIRE(capture.wait_until_running(5s));
+  const pypac::HostTime origin = pypac::SystemClock().now();
+  for (const auto& source : {game_source, voice_source, rest_source}) source->start(origin);
+  std::this_thread::sleep_for(300ms);
+  for (const auto& source : {game_source, voice_source, rest_source}) {
+    const std::vector<std::int64_t> all = shifts(source->feed());
+    CHECK(all.size() > 4800);
+    CHECK(std::ranges::all_of(all, [](std::int64_t shift) { return shift == 0; }));
+  }
+  CHECK(capture.streams().size() == 2);
+
+  end(game);
+  CHECK(comes_true([&] { return state(0) == SourceState::not_running; }, 500ms));
+  CHECK(game_source->feed().absence() == pypac::Cause::not_running);
+  shifts(rest_source->feed());
+  std::this_thread::sleep_for(50ms);
+  CHECK(shifts(rest_source->feed()).empty());
+
+  audio.kill_daemon();
+  CHECK(comes_true([&] { return state(1) == SourceState::backend_lost; }));
+  CHECK(voice_source->feed().absence() == pypac::Cause::backend_lost);
+  audio.start_daemon();
+  audio.play("voice");
+  REQUIRE(comes_true([&] { return state(1) == SourceState::capturing; }));
+  shifts(voice_source->feed());
+  std::this_thread::sleep_for(100ms);
+  const std::vector<std::int64_t> all = shifts(voice_source->feed());
+  CHECK(all.size() > 1000);
+  CHECK(std::ranges::all_of(all, [](std::int64_t shift) { return shift == 0; }));
+  CHECK(capture.server_info().reconnects >= 1);
+
+  voice_source->stop();
+  shifts(voice_source->feed());
+  std::this_thread::sleep_for(50ms);
+  CHECK(shifts(voice_source->feed()).empty());
+  capture.stop();
+  CHECK_THROWS_AS(capture.streams(), pypac::Failure);
+}
+
+TEST_CASE("programs come and go while sources are added and streams are metered") {
+  BareAudio audio;
+  PipewireCapture capture(audio.options());
+  std::vector<std::shared_ptr<pypac::Source>> sources;
+  for (int round = 0; round < 8; ++round) {
+    const std::string name = "program" + std::to_string(round);
+    const pid_t player = audio.play(name, round % 2 == 0 ? "2" : "6");
+    sources.push_back(capture.add_source(name, program(name.c_str())));
+    sources.back()->start(pypac::SystemClock().now());
+    const std::size_t index = sources.size() - 1;
+    CHECK(comes_true([&] { return capture.source_status(index).state == SourceState::capturing; }));
+    CHECK(comes_true([&] {
+      const auto streams = capture.streams();
+      return !streams.empty() && !std::isnan(streams.back().peak_db);
+    }));
+    end(player);
+  }
+  CHECK_THROWS_AS(static_cast<void>(capture.add_source("none", Selector{})), pypac::Failure);
+  CHECK_THROWS_AS(static_cast<void>(capture.add_source("wide", program("x"), 9)), pypac::Failure);
+}
