@@ -21,6 +21,7 @@ std::unique_ptr<Filter> FilterRegistry::create(const std::string& kind) const {
 
 std::vector<std::string> FilterRegistry::kinds() const {
   std::vector<std::string> kinds;
+  kinds.reserve(factories_.size());
   for (const auto& [kind, factory] : factories_) kinds.push_back(kind);
   return kinds;
 }

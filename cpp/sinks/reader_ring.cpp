@@ -6,7 +6,7 @@
 
 namespace pypac {
 
-ReaderRing::ReaderRing(std::vector<std::uint32_t> track_channels, std::uint32_t block_frames,
+ReaderRing::ReaderRing(const std::vector<std::uint32_t>& track_channels, std::uint32_t block_frames,
                        std::uint32_t capacity_frames)
     : block_frames_(block_frames),
       slots_(std::max<std::size_t>(2, (capacity_frames + block_frames - 1) / block_frames)) {
@@ -31,19 +31,19 @@ void ReaderRing::write_track(std::size_t track, const float* const* channels) no
   const std::uint64_t slot = written_slots_.load(std::memory_order_relaxed) % slots_.size();
   const std::uint32_t frames = slots_[slot].frames;
   const std::uint32_t count = tracks_[track].channels;
-  float* const out = tracks_[track].samples.data() + slot * block_frames_ * count;
+  float* const out = tracks_[track].samples.data() + slot * block_frames_ * std::size_t{count};
   if (count == 1) {
     std::memcpy(out, channels[0], frames * sizeof(float));
   } else if (count == 2) {
     const float* const left = channels[0];
     const float* const right = channels[1];
     for (std::uint32_t i = 0; i < frames; ++i) {
-      out[2 * i] = left[i];
-      out[2 * i + 1] = right[i];
+      out[std::size_t{2} * i] = left[i];
+      out[std::size_t{2} * i + 1] = right[i];
     }
   } else {
     for (std::uint32_t c = 0; c < count; ++c)
-      for (std::uint32_t i = 0; i < frames; ++i) out[i * count + c] = channels[c][i];
+      for (std::uint32_t i = 0; i < frames; ++i) out[std::size_t{i} * count + c] = channels[c][i];
   }
 }
 
@@ -96,7 +96,7 @@ ReaderRing::Run ReaderRing::peek(std::uint32_t max_frames) const noexcept {
   run.first_frame = first * block_frames_ + read_offset_;
   run.frames = slots_[first].frames - read_offset_;
   // A run ends where the ring wraps, where a block was dropped, and behind a short (last) block.
-  while (run.frames < max_frames && ++slot < written && slot % slots_.size() != 0) {
+  for (++slot; run.frames < max_frames && slot < written && slot % slots_.size() != 0; ++slot) {
     const Slot& previous = slots_[(slot - 1) % slots_.size()];
     const Slot& next = slots_[slot % slots_.size()];
     if (previous.frames != block_frames_ || next.start != previous.start + previous.frames) break;

@@ -29,7 +29,7 @@ class ReaderRing {
   };
 
   /// [control-thread] Allocates and touches all of its memory.
-  ReaderRing(std::vector<std::uint32_t> track_channels, std::uint32_t block_frames,
+  ReaderRing(const std::vector<std::uint32_t>& track_channels, std::uint32_t block_frames,
              std::uint32_t capacity_frames);
 
   [[nodiscard]] std::size_t track_count() const noexcept { return tracks_.size(); }

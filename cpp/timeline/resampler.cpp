@@ -5,6 +5,7 @@
 #include <array>
 #include <cassert>
 #include <cmath>
+#include <iterator>
 #include <cstddef>
 #include <numbers>
 
@@ -91,6 +92,7 @@ const Resampler& Resampler::for_step(double step) noexcept {
   static const Resampler full(1);
   static const std::vector<Resampler> reduced = [] {
     std::vector<Resampler> built;
+    built.reserve(std::size(steps));
     for (const double each : steps) built.emplace_back(each * kDownMargin);
     return built;
   }();

@@ -53,7 +53,7 @@ std::string command_of(const std::string& folder) {
   const std::string line = read_start(folder + "/cmdline");
   // Wine puts the Windows path here: Z:\games\cs2.exe. A program that writes its own title (Chromium)
   // joins its arguments with spaces; such a word is no path then, and matches nothing.
-  return std::string(after_last(std::string_view(line.c_str()), "/\\"));
+  return std::string(after_last(std::string_view(line).substr(0, line.find('\0')), "/\\"));
 }
 
 std::int64_t namespace_pid_of(const std::string& folder, std::int64_t pid) {
