@@ -56,6 +56,7 @@ _LIVE_S = 0.2
 _LINES_S = 0.25
 _JSON_S = 1.0
 _SHOWN_INCIDENTS = 5
+_SAID_APART = 3
 _BRIEF_S = 1.0
 # `timeout` sends its signal twice, at once: to the program and to its group.
 _SAME_REQUEST_S = 0.3
@@ -228,25 +229,24 @@ def _files(session: Session) -> Iterator[FileSummary]:
 
 
 def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
-    """Says incidents of one cause and one subject in one sentence, in the order of the first.
+    """Says what happened in plain sentences; many alike of one subject become one sentence.
 
-    >>> gaps = [Incident("stalled", "game", None, ("game",), at, 480) for at in (0, 48000, 96000)]
+    >>> gaps = [Incident("stalled", "game", None, ("game",), at * 48000, 480) for at in range(9)]
     >>> list(grouped(gaps, 48000))[0].split("; ")[1]
-    'so 2 more times until 0:02.010, 1440 frames in all'
+    'so 8 more times until 0:08.010, 4320 frames in all'
     """
     groups: dict[tuple[str, str | None, str | None], list[Incident]] = {}
     for incident in incidents:
         key = (incident.cause, incident.source, incident.output)
         groups.setdefault(key, []).append(incident)
     for group in groups.values():
-        text = describe(group[0], sample_rate)
-        if more := len(group) - 1:
-            until = timeline_text(max(one.begin + one.frames for one in group), sample_rate)
-            times = "once more" if more == 1 else f"{more} more times"
-            text += f"; so {times} until {until}"
-            if frames := sum(one.frames for one in group):
-                text += f", {counted(frames, 'frame')} in all"
-        yield text
+        if len(group) <= _SAID_APART:
+            yield from (describe(incident, sample_rate) for incident in group)
+            continue
+        until = timeline_text(max(one.begin + one.frames for one in group), sample_rate)
+        text = f"{describe(group[0], sample_rate)}; so {len(group) - 1} more times until {until}"
+        frames = sum(one.frames for one in group)
+        yield f"{text}, {counted(frames, 'frame')} in all" if frames else text
 
 
 def _print_summary(console: Console, session: Session, summary: Summary) -> None:
@@ -429,8 +429,8 @@ def _passing(source: SourceStatus) -> str:
 def run_session(session: Session, *, as_json: bool = False) -> Summary:
     """Runs a session to its end, or until a signal asks for it, and prints the summary.
 
-    Returns the summary; its ``failures`` are what makes the exit code 1. Raises what
-    `Session.start` raises.
+    A session whose outputs have all failed is ended, too. Returns the summary; its ``failures`` are
+    what makes the exit code 1. Raises what `Session.start` raises.
     """
     stop = _StopRequest()
     console = make_console()
@@ -465,7 +465,10 @@ def _watch(session: Session, stop: _StopRequest, console: Console, as_json: bool
             say(_start_line(session))
         due = time.monotonic()
         while not stop.asked:
-            view.show(session, session.status())
+            status = session.status()
+            view.show(session, status)
+            if status.outputs and all(output.error for output in status.outputs):
+                break  # nobody would notice for hours that nothing is written any more
             due = max(due + view.period_s, time.monotonic())
             if _ended(session, stop, due):
                 break

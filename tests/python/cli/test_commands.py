@@ -250,15 +250,28 @@ def test_a_run_in_json_writes_a_status_a_second_and_a_summary(tmp_path: Path):
 
 
 def test_drop_outs_are_told_in_sentences(tmp_path: Path):
-    profile = synthetic(tmp_path)
-    dropouts = "dropouts: [{at_s: 0.2, length_ms: 100}, {at_s: 0.5, length_ms: 100}]"
-    text = profile.read_text(encoding="utf-8").replace("kind: noise", f"kind: noise, {dropouts}")
+    [first, second] = incident_lines(tmp_path, count=2)
+    assert re.search(r"noise from 0:00\.1\d\d to 0:00\.1\d\d\.$", first)
+    assert re.search(r"noise from 0:00\.2\d\d to 0:00\.2\d\d\.$", second)
+
+
+def test_many_drop_outs_are_told_in_one_sentence(tmp_path: Path):
+    [line] = incident_lines(tmp_path, count=6)
+    assert re.search(r"noise from 0:00\.1\d\d to 0:00\.1\d\d; ", line)
+    assert re.search(r"; so 5 more times until 0:00\.6\d\d, \d+ frames in all\.$", line)
+
+
+def incident_lines(folder: Path, count: int) -> list[str]:
+    """Runs a source with holes of 20 ms every 100 ms; gives what the summary says of them."""
+    profile = synthetic(folder)
+    holes = ", ".join(f"{{at_s: 0.{1 + hole}, length_ms: 20}}" for hole in range(count))
+    text = profile.read_text(encoding="utf-8")
+    text = text.replace("kind: noise", f"kind: noise, dropouts: [{holes}]")
     profile.write_text(text, encoding="utf-8")
     result = call("run", profile, "--duration", "1")
     assert result.exit_code == 0
-    [line] = re.findall(r"Incidents:\n  (.*)\n", result.stdout)
-    assert re.match(r"noise gave nothing from 0:00\.2\d\d to 0:00\.3\d\d: .*; ", line)
-    assert re.search(r"; so once more until 0:00\.6\d\d, \d+ frames in all\.$", line)
+    _, incidents = result.stdout.split("Incidents:\n")
+    return [line.strip() for line in incidents.splitlines()]
 
 
 def test_a_profile_without_outputs_runs_with_a_warning(tmp_path: Path):

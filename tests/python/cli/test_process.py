@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import pty
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -106,11 +108,16 @@ def test_a_closed_pipe_ends_it_without_a_word(tmp_path: Path, args: list[str]):
     assert process.returncode == 0
 
 
-def test_ctrl_c_before_the_start_is_no_traceback():
-    process = start("ps", "--watch")
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=10)
-    assert "Traceback" not in err
+def test_a_run_whose_only_output_fails_ends_with_1_and_says_why(tmp_path: Path):
+    command = f"ulimit -f 200; exec {shlex.join(PROGRAM)} run {shlex.quote(str(profile(tmp_path)))}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == 1
+    assert "files: a file in" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert re.search(r"^  the output files stopped at 0:00\.\d+", done.stdout, re.MULTILINE)
+    assert soundfile.info(tmp_path / "out" / "tone.wav").frames > 10_000
 
 
 def test_a_terminal_gets_a_live_table_and_then_the_summary(tmp_path: Path):
