@@ -49,10 +49,12 @@ void ReaderRing::write_track(std::size_t track, const float* const* channels) no
 
 void ReaderRing::commit_block() noexcept {
   const std::uint64_t written = written_slots_.load(std::memory_order_relaxed);
-  written_frames_.store(written_frames_.load(std::memory_order_relaxed) +
-                            slots_[written % slots_.size()].frames,
-                        std::memory_order_relaxed);
-  written_slots_.store(written + 1, std::memory_order_seq_cst);
+  // Slots before frames, here and in release(): what available() counts is there to be read, and
+  // what it no longer counts is free to be written.
+  const std::uint32_t frames = slots_[written % slots_.size()].frames;
+  written_slots_.store(written + 1, std::memory_order_release);
+  written_frames_.store(written_frames_.load(std::memory_order_relaxed) + frames,
+                        std::memory_order_seq_cst);
   wake_if_satisfied();
 }
 
@@ -108,8 +110,6 @@ ReaderRing::Run ReaderRing::peek(std::uint32_t max_frames) const noexcept {
 
 void ReaderRing::release(std::uint32_t frames) noexcept {
   std::uint64_t slot = released_slots_.load(std::memory_order_relaxed);
-  released_frames_.store(released_frames_.load(std::memory_order_relaxed) + frames,
-                         std::memory_order_relaxed);
   std::uint32_t rest = read_offset_ + frames;
   while (rest > 0 && rest >= slots_[slot % slots_.size()].frames) {
     rest -= slots_[slot % slots_.size()].frames;
@@ -117,6 +117,8 @@ void ReaderRing::release(std::uint32_t frames) noexcept {
   }
   read_offset_ = rest;
   released_slots_.store(slot, std::memory_order_release);
+  released_frames_.store(released_frames_.load(std::memory_order_relaxed) + frames,
+                         std::memory_order_release);
 }
 
 void ReaderRing::close() noexcept {
@@ -130,7 +132,7 @@ bool ReaderRing::finished() const noexcept {
 
 std::uint64_t ReaderRing::available() const noexcept {
   const std::uint64_t released = released_frames_.load(std::memory_order_acquire);
-  return written_frames_.load(std::memory_order_acquire) - released;
+  return written_frames_.load(std::memory_order_seq_cst) - released;
 }
 
 }  // namespace pypac

@@ -141,8 +141,11 @@ TEST_CASE("frames read plus frames lost are all frames, between two threads") {
   while (!ring.finished()) {
     if (!ring.wait(1 + random() % 100, 1s)) continue;
     const ReaderRing::Run run = ring.peek(static_cast<std::uint32_t>(1 + random() % 200));
+    if (run.frames == 0) {  // only at the very end
+      wrong += !ring.finished();
+      continue;
+    }
     wrong += !holds(ring, run) || run.start < last_end;
-    if (run.frames == 0) continue;
     const auto taken = static_cast<std::uint32_t>(1 + random() % run.frames);
     ring.release(taken);
     last_end = run.start + taken;
