@@ -57,7 +57,8 @@ bool names_pid_only(const Selector& selector) {
 
 /// Where an exclusion goes by PID, a stream without one may be just what is to be left out.
 bool excluded_by(const Selector& excluded, const StreamIdentity& stream) {
-  if (excluded.kind == SelectorKind::process && stream.lineage.empty() && names_pid_only(excluded)) {
+  if (excluded.kind == SelectorKind::process && stream.lineage.empty() &&
+      names_pid_only(excluded)) {
     return true;
   }
   Selector rule = excluded;
@@ -133,8 +134,7 @@ bool selects(const Selector& selector, const StreamIdentity& stream) {
   if (stream.kind == StreamKind::own) return false;
   switch (selector.kind) {
     case SelectorKind::process:
-      return stream.kind != StreamKind::input &&
-             process_distance(selector, stream) != kNoMatch;
+      return stream.kind != StreamKind::input && process_distance(selector, stream) != kNoMatch;
     case SelectorKind::everything_except:
       // A re-emitter would bring the excluded program back in by another door.
       return stream.kind == StreamKind::playback && stream.known() &&
@@ -192,12 +192,12 @@ std::vector<Binding> bind_sources(std::span<const Selector> selectors,
     std::ranges::sort(binding.serials);
     if (selectors[i].kind == SelectorKind::process) {
       for (const ProcessEntry& process : processes.processes()) {
-        const bool named = std::ranges::any_of(
-            effective[i].patterns,
-            [&](const std::string& one) { return process_matches(one, process); });
-        const bool excepted = std::ranges::any_of(
-            effective[i].except,
-            [&](const std::string& one) { return process_matches(one, process); });
+        const bool named = std::ranges::any_of(effective[i].patterns, [&](const std::string& one) {
+          return process_matches(one, process);
+        });
+        const bool excepted = std::ranges::any_of(effective[i].except, [&](const std::string& one) {
+          return process_matches(one, process);
+        });
         if (named && !excepted) binding.pids.push_back(process.pid);
       }
       std::ranges::sort(binding.pids);

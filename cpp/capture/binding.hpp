@@ -23,14 +23,14 @@ enum class StreamKind : std::uint8_t {
 struct StreamIdentity {
   std::uint64_t serial = 0;  // unique in the audio system's life
   StreamKind kind = StreamKind::playback;
-  std::int64_t pid = 0;              // 0: unknown
-  std::string binary;                // what the stream says its program file is
-  std::string application_name;      // "Discord"
-  std::string node_name;             // of the stream; of the device for an input
-  std::string description;           // of the device for an input
-  std::string portal_app_id;         // Flatpak: "com.discordapp.Discord"
-  bool is_default = false;           // the system's default input
-  std::vector<ProcessEntry> lineage; // the process and its ancestors, nearest first
+  std::int64_t pid = 0;               // 0: unknown
+  std::string binary;                 // what the stream says its program file is
+  std::string application_name;       // "Discord"
+  std::string node_name;              // of the stream; of the device for an input
+  std::string description;            // of the device for an input
+  std::string portal_app_id;          // Flatpak: "com.discordapp.Discord"
+  bool is_default = false;            // the system's default input
+  std::vector<ProcessEntry> lineage;  // the process and its ancestors, nearest first
 
   /// Enough is known to tell that it is not some other program.
   [[nodiscard]] bool known() const noexcept;
@@ -56,14 +56,15 @@ inline constexpr int kNoMatch = -1;
 [[nodiscard]] int match_distance(std::span<const std::string> patterns,
                                  const StreamIdentity& stream);
 
-/// [any-thread] True if the selector alone, without a look at others or at `pick`, takes the stream.
+/// [any-thread] True if the selector alone, without a look at others or at `pick`, takes the
+/// stream.
 [[nodiscard]] bool selects(const Selector& selector, const StreamIdentity& stream);
 
 /// [any-thread] Applies all selectors to all streams: one binding for each selector.
 ///
 /// Each stands for itself but for one rule: where `process` selectors match a stream through its
-/// ancestors, those that match nearer take it from the others. Example: `music: Spotify` was started
-/// from `voice: Discord`; it goes to music only.
+/// ancestors, those that match nearer take it from the others. Example: `music: Spotify` was
+/// started from `voice: Discord`; it goes to music only.
 [[nodiscard]] std::vector<Binding> bind_sources(std::span<const Selector> selectors,
                                                 std::span<const StreamIdentity> streams,
                                                 const ProcessTable& processes);

@@ -35,7 +35,8 @@ bool class_holds(std::string_view members, char letter) noexcept {
   return found != inverted;
 }
 
-/// Linear in the name but for the last `*`, to which it goes back: no pattern takes exponential time.
+/// Linear in the name but for the last `*`, to which it goes back: no pattern takes exponential
+/// time.
 bool glob_matches(std::string_view glob, std::string_view name) noexcept {
   std::size_t g = 0;
   std::size_t n = 0;

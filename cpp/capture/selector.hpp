@@ -21,11 +21,11 @@ enum class Pick : std::uint8_t {
   newest,  // of the matching program with audio that was started last
 };
 
-/// What a source captures, as the profile says it. A rule, never an id: it is applied again at every
-/// event.
+/// What a source captures, as the profile says it. A rule, never an id: it is applied again at
+/// every event.
 ///
-/// A pattern is a name (`Discord`), a glob (`steam_app_*`) or a PID (`1234`), case-insensitive, with
-/// or without `.exe`. It stands for a program and for what that program started.
+/// A pattern is a name (`Discord`), a glob (`steam_app_*`) or a PID (`1234`), case-insensitive,
+/// with or without `.exe`. It stands for a program and for what that program started.
 struct Selector {
   SelectorKind kind = SelectorKind::process;
   /// process: who. device: names or globs of inputs, `default` for the system's.
@@ -33,8 +33,8 @@ struct Selector {
   /// Taken out again. Where a program matches both, the nearer in the process tree decides; at the
   /// same distance it stays out.
   std::vector<std::string> except{};
-  /// everything_except: the sources that are left out, by their rules. `pick` is ignored there: what
-  /// one of them could take stays out.
+  /// everything_except: the sources that are left out, by their rules. `pick` is ignored there:
+  /// what one of them could take stays out.
   std::vector<Selector> except_sources{};
   Pick pick = Pick::all;
 };

@@ -13,8 +13,8 @@ struct ThreadPriority {
   std::string refusal;  // why it is not realtime, in words; empty: it is
 };
 
-/// [any-thread] Asks for real-time scheduling of the calling thread at `priority` (1..99). A refusal is
-/// no error: it is returned, to be shown.
+/// [any-thread] Asks for real-time scheduling of the calling thread at `priority` (1..99). A
+/// refusal is no error: it is returned, to be shown.
 [[nodiscard]] ThreadPriority raise_thread_priority(int priority);
 
 /// [any-thread, realtime-safe] The system's number for the calling thread.

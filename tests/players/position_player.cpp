@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Plays the position of the audio graph: each sample is the number of its own frame. Whoever captures it
-// can read from any sample where it belongs, so that alignment is decoded and not estimated.
+// Plays the position of the audio graph: each sample is the number of its own frame. Whoever
+// captures it can read from any sample where it belongs, so that alignment is decoded and not
+// estimated.
 //
 //   position_player [--name NAME] [--target SINK | --target none] [--channels N] [--delay SECONDS]
 //
 // Sample = (position mod 2^24) / 2^24, exact in 32-bit float; odd channels carry it negated. Writes
-// "first HOST_TIME_NS" (CLOCK_MONOTONIC, the start of its first cycle) to standard output when it begins.
-// SIGINT and SIGTERM end it.
+// "first HOST_TIME_NS" (CLOCK_MONOTONIC, the start of its first cycle) to standard output when it
+// begins. SIGINT and SIGTERM end it.
 #include <pipewire/filter.h>
 #include <pipewire/pipewire.h>
 
@@ -219,10 +220,14 @@ int main(int argc, char** argv) {
   Options options;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string option = argv[i];
-    if (option == "--name") options.name = argv[i + 1];
-    else if (option == "--target") options.target = argv[i + 1];
-    else if (option == "--channels") options.channels = static_cast<std::uint32_t>(std::atoi(argv[i + 1]));
-    else if (option == "--delay") options.delay_s = std::atof(argv[i + 1]);
+    if (option == "--name")
+      options.name = argv[i + 1];
+    else if (option == "--target")
+      options.target = argv[i + 1];
+    else if (option == "--channels")
+      options.channels = static_cast<std::uint32_t>(std::atoi(argv[i + 1]));
+    else if (option == "--delay")
+      options.delay_s = std::atof(argv[i + 1]);
     else {
       std::fprintf(stderr, "position_player: no such option: %s\n", option.c_str());
       return 2;

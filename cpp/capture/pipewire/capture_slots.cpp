@@ -14,7 +14,8 @@ namespace pypac {
 namespace {
 
 /// Adds `in * weight` to `out`, or puts it there if `first`. A weight of 1 passes bit for bit.
-void add_weighted(float* out, const float* in, float weight, std::uint32_t frames, bool first) noexcept {
+void add_weighted(float* out, const float* in, float weight, std::uint32_t frames,
+                  bool first) noexcept {
   if (first && weight == 1.0F) {
     std::memcpy(out, in, frames * sizeof(float));
   } else if (first) {
@@ -56,7 +57,8 @@ const float* CaptureSlots::take_frames(void* handle, std::uint32_t frames) noexc
   if (!buffer) return nullptr;
   const spa_data& data = buffer->buffer->datas[0];
   const bool whole = data.data != nullptr && data.maxsize >= frames * sizeof(float);
-  // Given back at once, as pw_filter_get_dsp_buffer() does: nobody writes there before the next cycle.
+  // Given back at once, as pw_filter_get_dsp_buffer() does: nobody writes there before the next
+  // cycle.
   api_.filter_queue_buffer(handle, buffer);
   return whole ? static_cast<const float*>(data.data) : nullptr;
 }
@@ -129,9 +131,11 @@ void CaptureSlots::process(const spa_io_position& position) noexcept {
 
   const std::int64_t now_ns = SystemClock().now().count();
   if (cycles_.load(std::memory_order_relaxed) == 0) thread_id_.store(current_thread_id());
-  if (clock_id_.load(std::memory_order_relaxed) == clock.id && clock.position > expected_position_ &&
+  if (clock_id_.load(std::memory_order_relaxed) == clock.id &&
+      clock.position > expected_position_ &&
       clock.position - expected_position_ < 10 * std::uint64_t{clock.rate.denom}) {
-    lost_cycles_.fetch_add((clock.position - expected_position_) / frames, std::memory_order_relaxed);
+    lost_cycles_.fetch_add((clock.position - expected_position_) / frames,
+                           std::memory_order_relaxed);
   }
   expected_position_ = clock.position + frames;
   clock_id_.store(clock.id, std::memory_order_relaxed);

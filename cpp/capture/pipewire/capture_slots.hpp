@@ -18,8 +18,8 @@ inline constexpr std::size_t kMaxSources = 256;
 inline constexpr std::size_t kMaxPortsOfSource = 32;
 inline constexpr std::size_t kMaxMeterPorts = 256;
 
-/// One mono input port of our node that feeds a source. Several programs may be linked to it; the audio
-/// system adds them up.
+/// One mono input port of our node that feeds a source. Several programs may be linked to it; the
+/// audio system adds them up.
 struct SourcePort {
   std::atomic<void*> handle{nullptr};  // the control thread sets it; nullptr: not there
   ChannelWeights weights{};            // fixed before the port is counted
@@ -35,11 +35,12 @@ struct SourceSlot {
   const std::string name;
   SourceFeed feed;
   std::array<SourcePort, kMaxPortsOfSource> ports;
-  std::atomic<std::uint32_t> port_count{0};        // control thread
-  std::atomic<bool> pushing{false};                // control thread: between start() and stop()
-  std::atomic<bool> busy{false};                   // capture thread: a packet is being written
-  std::atomic<std::uint64_t> packets{0};           // capture thread
-  std::atomic<std::int64_t> last_delivery_ns{0};   // capture thread: host time of the last frames, pushed or not
+  std::atomic<std::uint32_t> port_count{0};  // control thread
+  std::atomic<bool> pushing{false};          // control thread: between start() and stop()
+  std::atomic<bool> busy{false};             // capture thread: a packet is being written
+  std::atomic<std::uint64_t> packets{0};     // capture thread
+  std::atomic<std::int64_t> last_delivery_ns{
+      0};  // capture thread: host time of the last frames, pushed or not
 
   /// [control-thread] No packet is pushed once this has returned.
   void stop_pushing() noexcept;
@@ -52,19 +53,23 @@ struct MeterPort {
   std::atomic<bool> heard{false};      // capture thread: frames came since it was taken
 };
 
-/// The capture thread's half of PipewireCapture: stamps each graph cycle once, and copies what the ports
-/// bring into the feeds.
+/// The capture thread's half of PipewireCapture: stamps each graph cycle once, and copies what the
+/// ports bring into the feeds.
 class CaptureSlots {
  public:
   CaptureSlots(const PipewireApi& api, std::shared_ptr<ClockDomain> domain);
 
   /// [control-thread] The new slot's index.
   std::size_t add(std::shared_ptr<SourceSlot> slot);
-  [[nodiscard]] std::size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t count() const noexcept {
+    return count_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] SourceSlot& slot(std::size_t index) const noexcept { return *slots_[index]; }
 
   /// [control-thread] The next `meter_ports` of meters() are measured.
-  void set_meter_count(std::size_t meter_ports) noexcept { meter_count_.store(meter_ports, std::memory_order_release); }
+  void set_meter_count(std::size_t meter_ports) noexcept {
+    meter_count_.store(meter_ports, std::memory_order_release);
+  }
   [[nodiscard]] MeterPort& meter(std::size_t index) noexcept { return meters_[index]; }
 
   /// [control-thread & our node is gone] Forgets all ports' handles; they are made again.
@@ -77,18 +82,33 @@ class CaptureSlots {
   void process(const spa_io_position& position) noexcept;
 
   // All below: capture thread writes, any thread reads.
-  [[nodiscard]] std::int64_t last_cycle_ns() const noexcept { return last_cycle_ns_.load(std::memory_order_acquire); }
-  [[nodiscard]] std::uint64_t cycles() const noexcept { return cycles_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t lost_cycles() const noexcept { return lost_cycles_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint32_t quantum() const noexcept { return quantum_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint32_t rate() const noexcept { return rate_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint32_t clock_id() const noexcept { return clock_id_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::int64_t thread_id() const noexcept { return thread_id_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::int64_t last_cycle_ns() const noexcept {
+    return last_cycle_ns_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] std::uint64_t cycles() const noexcept {
+    return cycles_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t lost_cycles() const noexcept {
+    return lost_cycles_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint32_t quantum() const noexcept {
+    return quantum_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint32_t rate() const noexcept {
+    return rate_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint32_t clock_id() const noexcept {
+    return clock_id_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::int64_t thread_id() const noexcept {
+    return thread_id_.load(std::memory_order_relaxed);
+  }
 
  private:
   /// A port's frames of this cycle; nullptr: nothing is linked, or it gave nothing.
   [[nodiscard]] const float* take_frames(void* handle, std::uint32_t frames) noexcept;
-  void push(SourceSlot& slot, const Stamp* stamp, std::uint32_t frames, std::int64_t now_ns) noexcept;
+  void push(SourceSlot& slot, const Stamp* stamp, std::uint32_t frames,
+            std::int64_t now_ns) noexcept;
   void measure(std::uint32_t frames) noexcept;
 
   const PipewireApi& api_;

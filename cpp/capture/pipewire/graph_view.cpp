@@ -47,7 +47,8 @@ std::string name_in_json(std::string_view json) {
   const std::size_t begin = json.find('"', key + kKey.size());
   if (begin == std::string_view::npos) return {};
   const std::size_t end = json.find('"', begin + 1);
-  return end == std::string_view::npos ? std::string{} : std::string(json.substr(begin + 1, end - begin - 1));
+  return end == std::string_view::npos ? std::string{}
+                                       : std::string(json.substr(begin + 1, end - begin - 1));
 }
 
 /// The process and its ancestors, read now: a new program is in no table yet.
@@ -72,7 +73,9 @@ struct GraphCallbacks {
     static_cast<GraphView*>(data)->add(id, type, version, properties);
   }
 
-  static void global_remove(void* data, std::uint32_t id) { static_cast<GraphView*>(data)->remove(id); }
+  static void global_remove(void* data, std::uint32_t id) {
+    static_cast<GraphView*>(data)->remove(id);
+  }
 
   static void client_info(void* data, const pw_client_info* info) {
     auto& client = *static_cast<ClientRecord*>(data);
@@ -181,7 +184,9 @@ const pw_node_events kNodeEvents = GraphCallbacks::node_events();
 const pw_metadata_events kMetadataEvents = GraphCallbacks::metadata_events();
 }  // namespace
 
-std::string_view NodeRecord::property(std::string_view key) const { return lookup(properties, key); }
+std::string_view NodeRecord::property(std::string_view key) const {
+  return lookup(properties, key);
+}
 
 bool NodeRecord::playing() const {
   return state == PW_NODE_STATE_RUNNING && property("pulse.corked") != "true";
@@ -191,7 +196,9 @@ GraphView::GraphView(const PipewireApi& api, std::function<void()> changed,
                      std::function<void(const NodeRecord&)> node_gone)
     : api_(api), changed_(std::move(changed)), node_gone_(std::move(node_gone)) {}
 
-GraphView::~GraphView() { disconnect(); }
+GraphView::~GraphView() {
+  disconnect();
+}
 
 void GraphView::connect(pw_core* core) {
   registry_ = pw_core_get_registry(core, PW_VERSION_REGISTRY, 0);
@@ -267,7 +274,8 @@ void GraphView::add(std::uint32_t id, std::string_view type, std::uint32_t versi
     client->id = id;
     merge(client->properties, properties);
     client->proxy = static_cast<pw_proxy*>(
-        pw_registry_bind(registry_, id, PW_TYPE_INTERFACE_Client, std::min<std::uint32_t>(version, PW_VERSION_CLIENT), 0));
+        pw_registry_bind(registry_, id, PW_TYPE_INTERFACE_Client,
+                         std::min<std::uint32_t>(version, PW_VERSION_CLIENT), 0));
     if (client->proxy) {
       pw_client_add_listener(reinterpret_cast<pw_client*>(client->proxy), &client->listener,
                              &kClientEvents, client.get());
@@ -282,7 +290,8 @@ void GraphView::add(std::uint32_t id, std::string_view type, std::uint32_t versi
     node->serial = number<std::uint64_t>(node->property("object.serial"), id);
     if (node->is_stream() || node->is_input()) {
       node->proxy = static_cast<pw_proxy*>(
-          pw_registry_bind(registry_, id, PW_TYPE_INTERFACE_Node, std::min<std::uint32_t>(version, PW_VERSION_NODE), 0));
+          pw_registry_bind(registry_, id, PW_TYPE_INTERFACE_Node,
+                           std::min<std::uint32_t>(version, PW_VERSION_NODE), 0));
     }
     if (node->proxy) {
       auto* const proxy = reinterpret_cast<pw_node*>(node->proxy);
@@ -378,14 +387,15 @@ std::int64_t GraphView::pid_of(const NodeRecord& node, const ProcessTable& proce
   if (lookup(client->properties, "client.api") != "pipewire-pulse") {
     return number<std::int64_t>(lookup(client->properties, "pipewire.sec.pid"));
   }
-  // The socket's other end is pipewire-pulse here, for every program. What remains is what the program
-  // says of itself, and that is the number inside its own container.
+  // The socket's other end is pipewire-pulse here, for every program. What remains is what the
+  // program says of itself, and that is the number inside its own container.
   const auto claimed = number<std::int64_t>(property_of(node, "application.process.id"));
   const std::string_view binary = property_of(node, "application.process.binary");
   const auto process = read_process(claimed);
   const bool contained = !lookup(client->properties, "pipewire.access.portal.app_id").empty();
-  const bool same = process && process->namespace_pid == process->pid &&
-                    (binary.empty() || process->executable.empty() || process->executable == binary);
+  const bool same =
+      process && process->namespace_pid == process->pid &&
+      (binary.empty() || process->executable.empty() || process->executable == binary);
   if (same && !contained) return claimed;
   return processes.find_in_namespace(claimed, binary);
 }
@@ -395,8 +405,8 @@ void GraphView::identify(const ProcessTable& processes) {
     if (node->identity || !node->complete) continue;
     if (!node->is_stream() && !node->is_input()) continue;
     const ClientRecord* const client = client_of(*node);
-    // A node without a client is the daemon's own; one whose client has not come yet must wait: it could
-    // be just the program that is to be left out.
+    // A node without a client is the daemon's own; one whose client has not come yet must wait: it
+    // could be just the program that is to be left out.
     if (client ? !client->complete : !node->property("client.id").empty()) continue;
     StreamIdentity identity;
     identity.serial = node->serial;

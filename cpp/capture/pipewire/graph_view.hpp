@@ -48,7 +48,9 @@ struct NodeRecord {
 
   [[nodiscard]] std::string_view property(std::string_view key) const;
   [[nodiscard]] bool is_stream() const { return property("media.class") == "Stream/Output/Audio"; }
-  [[nodiscard]] bool is_input() const { return property("media.class").starts_with("Audio/Source"); }
+  [[nodiscard]] bool is_input() const {
+    return property("media.class").starts_with("Audio/Source");
+  }
   /// Frames come from it: it runs and its program has not paused it.
   [[nodiscard]] bool playing() const;
 };
@@ -85,7 +87,9 @@ class GraphView {
   void connect(pw_core* core);
   void disconnect();
 
-  [[nodiscard]] const std::map<std::uint32_t, std::unique_ptr<NodeRecord>>& nodes() const { return nodes_; }
+  [[nodiscard]] const std::map<std::uint32_t, std::unique_ptr<NodeRecord>>& nodes() const {
+    return nodes_;
+  }
   [[nodiscard]] const std::map<std::uint32_t, PortRecord>& ports() const { return ports_; }
   [[nodiscard]] const std::string& default_sink() const { return default_sink_; }
   [[nodiscard]] const std::string& default_source() const { return default_source_; }
@@ -99,7 +103,8 @@ class GraphView {
 
   /// Finds out who the streams belong to, as far as that is not known yet.
   void identify(const ProcessTable& processes);
-  /// Reads the processes behind the streams again: they may have changed their names, or their parents.
+  /// Reads the processes behind the streams again: they may have changed their names, or their
+  /// parents.
   void refresh_lineages(const ProcessTable& processes);
 
   /// Nodes that come from this process and other sessions of ours carry this property.
@@ -108,7 +113,8 @@ class GraphView {
  private:
   friend struct GraphCallbacks;
 
-  void add(std::uint32_t id, std::string_view type, std::uint32_t version, const spa_dict* properties);
+  void add(std::uint32_t id, std::string_view type, std::uint32_t version,
+           const spa_dict* properties);
   void remove(std::uint32_t id);
   void forget_identities_of(std::uint32_t client_id);
   void release(ClientRecord& client);

@@ -8,8 +8,8 @@
 
 namespace pypac {
 
-/// What is called of libpipewire-0.3.so.0. It is loaded at run time, so that the package imports where
-/// there is none; everything else that the sources call is inline in the headers.
+/// What is called of libpipewire-0.3.so.0. It is loaded at run time, so that the package imports
+/// where there is none; everything else that the sources call is inline in the headers.
 struct PipewireApi {
   decltype(&::pw_init) init = nullptr;
   decltype(&::pw_get_library_version) get_library_version = nullptr;

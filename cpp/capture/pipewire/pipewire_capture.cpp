@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
@@ -40,7 +41,9 @@ constexpr HostTime kRetryLinkAfter = 250ms;
 constexpr HostTime kAnswersWithin = 3s;
 constexpr int kVersionWithRealtimeClients = 1'004'000;
 
-HostTime now() { return SystemClock().now(); }
+HostTime now() {
+  return SystemClock().now();
+}
 
 const char* name_of(pw_node_state state) {
   switch (state) {
@@ -94,7 +97,8 @@ Failure connection_failure(int error, const std::string& remote) {
   }
   return Failure(ErrorKind::backend_unavailable,
                  "PipeWire" + where + " is not running (" + std::strerror(error) + ")",
-                 "Start it with: systemctl --user start pipewire wireplumber pipewire-pulse", error);
+                 "Start it with: systemctl --user start pipewire wireplumber pipewire-pulse",
+                 error);
 }
 
 /// Holds the loop's lock.
@@ -133,8 +137,8 @@ class PipewireSource final : public Source {
 
 }  // namespace
 
-/// The control half: connection, registry, bindings, links. Everything on the loop's thread or under its
-/// lock.
+/// The control half: connection, registry, bindings, links. Everything on the loop's thread or
+/// under its lock.
 class PipewireCapture::Session {
  public:
   explicit Session(PipewireOptions options);
@@ -181,10 +185,27 @@ class PipewireCapture::Session {
 
   struct Callbacks;
 
+  /// Holds the loop's lock, and keeps stop() out. Throws where it has been.
+  class Access {
+   public:
+    explicit Access(Session& session)
+        : alive_(session.lifetime_), lock_(session.api_, session.checked_loop()) {}
+
+   private:
+    std::lock_guard<std::mutex> alive_;
+    LoopLock lock_;
+  };
+
+  [[nodiscard]] pw_thread_loop* checked_loop() const {
+    if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
+    return loop_;
+  }
+
   // Connection.
   void open();
   void close_connection();
   void lose_connection();
+  void lose_node(const std::string& error);
   void try_again();
   void make_node();
 
@@ -211,8 +232,10 @@ class PipewireCapture::Session {
   [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
   void look_for_frozen();
   [[nodiscard]] bool graph_stalled() const;
+  [[nodiscard]] bool is_frozen(const NodeRecord& node) const;
   [[nodiscard]] bool settled() const;
 
+  std::mutex lifetime_;  // the control threads'; never taken on the loop's thread
   PipewireOptions options_;
   const PipewireApi& api_;
   CaptureSlots slots_;
@@ -228,18 +251,18 @@ class PipewireCapture::Session {
   spa_source* tick_timer_ = nullptr;
   spa_source* reconnect_timer_ = nullptr;
 
-  bool connected_ = false;      // the core has answered
-  bool synced_ = false;         // the registry's first globals and their properties have come
+  bool connected_ = false;  // the core has answered
+  bool synced_ = false;     // the registry's first globals and their properties have come
   int sync_round_ = 0;
   int sync_sequence_ = 0;
-  bool changed_ = false;        // evaluate() is to come
+  bool changed_ = false;  // evaluate() is to come
   bool stopped_ = false;
   bool ports_pending_ = false;  // ports of ours are not in the registry yet
   int connect_error_ = 0;
   std::uint64_t reconnects_ = 0;
   HostTime reconnect_delay_ = kReconnectFirst;
   std::string server_version_;
-  std::string filter_error_;
+  std::string node_error_;  // why our node was refused the last time
 
   GraphView graph_;
   ProcessSnapshot snapshot_;
@@ -249,7 +272,7 @@ class PipewireCapture::Session {
   std::vector<SourceControl> sources_;
   std::map<LinkKey, std::unique_ptr<OwnLink>> links_;
   std::vector<MeterUse> meters_;
-  std::set<std::uint64_t> set_aside_;         // streams not linked while they hold the graph up
+  std::set<std::uint64_t> set_aside_;  // streams not linked while they hold the graph up
   std::vector<std::string> frozen_programs_;
 };
 
@@ -271,6 +294,7 @@ struct PipewireCapture::Session::Callbacks {
       session.sync_sequence_ = pw_core_sync(session.core_, PW_ID_CORE, 0);
     } else {
       session.synced_ = true;
+      session.node_error_.clear();
       session.mark_changed();
     }
   }
@@ -285,8 +309,9 @@ struct PipewireCapture::Session::Callbacks {
   }
 
   static void filter_state(void* data, pw_filter_state, pw_filter_state state, const char* error) {
-    if (state == PW_FILTER_STATE_ERROR) self(data).filter_error_ = error ? error : "unknown";
-    self(data).mark_changed();
+    Session& session = self(data);
+    if (state == PW_FILTER_STATE_ERROR) session.lose_node(error ? error : "");
+    session.mark_changed();
   }
 
   static void filter_process(void* data, spa_io_position* position) {
@@ -352,12 +377,13 @@ PipewireCapture::Session::Session(PipewireOptions options)
       }()),
       api_(PipewireApi::load()),
       slots_(api_, options_.domain),
-      graph_(api_, [this] { mark_changed(); },
-             [this](const NodeRecord& node) {
-               set_aside_.erase(node.serial);
-               restless_until_ = now() + kRestlessAfterExit;
-               if (node.id == slots_.clock_id()) slots_.renew_clock_ids();
-             }) {
+      graph_(
+          api_, [this] { mark_changed(); },
+          [this](const NodeRecord& node) {
+            set_aside_.erase(node.serial);
+            restless_until_ = now() + kRestlessAfterExit;
+            if (node.id == slots_.clock_id()) slots_.renew_clock_ids();
+          }) {
   loop_ = api_.thread_loop_new("pypac-pipewire", nullptr);
   if (!loop_) {
     throw Failure(ErrorKind::backend_unavailable, "PipeWire's loop cannot be made", "", errno);
@@ -372,7 +398,8 @@ PipewireCapture::Session::Session(PipewireOptions options)
     context_ = api_.context_new(loop, properties, 0);
     if (!context_) {
       throw Failure(ErrorKind::backend_unavailable,
-                    "PipeWire's client configuration cannot be read", "sudo apt install pipewire", errno);
+                    "PipeWire's client configuration cannot be read", "sudo apt install pipewire",
+                    errno);
     }
     changed_event_ = pw_loop_add_event(loop, Callbacks::on_changed, this);
     lost_event_ = pw_loop_add_event(loop, Callbacks::on_lost, this);
@@ -382,7 +409,8 @@ PipewireCapture::Session::Session(PipewireOptions options)
     open();
     if (!core_) throw connection_failure(connect_error_, options_.remote);
     if (const int error = api_.thread_loop_start(loop_); error < 0) {
-      throw Failure(ErrorKind::backend_unavailable, "PipeWire's thread cannot be started", "", -error);
+      throw Failure(ErrorKind::backend_unavailable, "PipeWire's thread cannot be started", "",
+                    -error);
     }
     const HostTime deadline = now() + kAnswersWithin;
     for (;;) {
@@ -426,22 +454,24 @@ void PipewireCapture::Session::open() {
 }
 
 void PipewireCapture::Session::make_node() {
-  filter_error_.clear();
-  // No media.class: session managers leave the node alone, so it gets no volume, no resampler and no
-  // link that we have not made.
+  // No media.class: session managers leave the node alone, so it gets no volume, no resampler and
+  // no link that we have not made.
   pw_properties* const properties = api_.properties_new(
-      PW_KEY_NODE_NAME, "pypac-obs", PW_KEY_NODE_DESCRIPTION, "PyPAC-OBS capture",
-      PW_KEY_APP_NAME, "PyPAC-OBS", PW_KEY_MEDIA_TYPE, "Audio", PW_KEY_MEDIA_CATEGORY, "Capture",
+      PW_KEY_NODE_NAME, "pypac-obs", PW_KEY_NODE_DESCRIPTION, "PyPAC-OBS capture", PW_KEY_APP_NAME,
+      "PyPAC-OBS", PW_KEY_MEDIA_TYPE, "Audio", PW_KEY_MEDIA_CATEGORY, "Capture",
       PW_KEY_NODE_AUTOCONNECT, "false", PW_KEY_NODE_ALWAYS_PROCESS, "true", GraphView::kOwnMark,
       "capture", nullptr);
   filter_ = api_.filter_new(core_, "PyPAC-OBS", properties);
-  if (!filter_) return;
+  if (!filter_) {
+    lose_node(std::strerror(errno));
+    return;
+  }
   static const pw_filter_events state_events = Callbacks::filter_events();
   static const pw_filter_events process_events = Callbacks::process_events();
   api_.filter_add_listener(filter_, &filter_listener_, &state_events, this);
   api_.filter_add_listener(filter_, &process_listener_, &process_events, &slots_);
   if (api_.filter_connect(filter_, PW_FILTER_FLAG_RT_PROCESS, nullptr, 0) < 0) {
-    filter_error_ = "PipeWire takes no node of ours";
+    lose_node("PipeWire takes no node of ours");
   }
 }
 
@@ -483,6 +513,13 @@ void PipewireCapture::Session::lose_connection() {
   pw_loop_update_timer(api_.thread_loop_get_loop(loop_), reconnect_timer_, &delay, &never, false);
 }
 
+void PipewireCapture::Session::lose_node(const std::string& error) {
+  if (!connected_) return;  // the connection's own end says more
+  node_error_ = error;
+  reconnect_delay_ = kReconnectLongest;
+  pw_loop_signal_event(api_.thread_loop_get_loop(loop_), lost_event_);
+}
+
 void PipewireCapture::Session::try_again() {
   if (stopped_ || core_) return;
   open();
@@ -497,6 +534,7 @@ void PipewireCapture::Session::try_again() {
 }
 
 void PipewireCapture::Session::stop() noexcept {
+  const std::lock_guard<std::mutex> alive(lifetime_);
   if (stopped_ || !loop_) return;
   api_.thread_loop_lock(loop_);
   stopped_ = true;
@@ -517,15 +555,15 @@ std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, S
   if (channels < 1 || channels > kMaxSourceChannels) {
     throw Failure(ErrorKind::invalid_argument, "a source has 1 to 8 channels");
   }
-  const bool named = selector.kind == SelectorKind::process || selector.kind == SelectorKind::device;
+  const bool named =
+      selector.kind == SelectorKind::process || selector.kind == SelectorKind::device;
   if (named && selector.patterns.empty()) {
     throw Failure(ErrorKind::invalid_argument, "the source " + name + " names nothing to capture");
   }
-  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
   auto slot = std::make_shared<SourceSlot>(std::move(name), channels, options_.capacity_frames,
                                            options_.domain);
   auto source = std::make_shared<PipewireSource>(slot, options_.domain);
-  const LoopLock lock(api_, loop_);
+  const Access access(*this);
   if (slots_.count() == kMaxSources) {
     throw Failure(ErrorKind::invalid_argument, "a session has at most 256 sources");
   }
@@ -535,7 +573,8 @@ std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, S
   return source;
 }
 
-// -- bindings ------------------------------------------------------------------------------------------
+// -- bindings
+// ------------------------------------------------------------------------------------------
 
 void PipewireCapture::Session::mark_changed() {
   if (changed_ || stopped_) return;
@@ -664,9 +703,9 @@ SourcePort* PipewireCapture::Session::port_for(SourceSlot& slot, std::size_t ind
 
 void* PipewireCapture::Session::make_port(const std::string& name, std::string_view position) {
   if (!filter_) return nullptr;
-  pw_properties* const properties =
-      api_.properties_new(PW_KEY_FORMAT_DSP, "32 bit float mono audio", PW_KEY_PORT_NAME,
-                          name.c_str(), PW_KEY_AUDIO_CHANNEL, std::string(position).c_str(), nullptr);
+  pw_properties* const properties = api_.properties_new(
+      PW_KEY_FORMAT_DSP, "32 bit float mono audio", PW_KEY_PORT_NAME, name.c_str(),
+      PW_KEY_AUDIO_CHANNEL, std::string(position).c_str(), nullptr);
   return api_.filter_add_port(filter_, PW_DIRECTION_INPUT, PW_FILTER_PORT_FLAG_MAP_BUFFERS,
                               sizeof(std::uint64_t), properties, nullptr, 0);
 }
@@ -732,23 +771,35 @@ void PipewireCapture::Session::drop_link(OwnLink& link) {
 void PipewireCapture::Session::tick() {
   if (stopped_) return;
   const HostTime time = now();
+  // A program that is thawed should be seen to be so without delay.
+  const bool any_frozen = std::ranges::any_of(
+      sources_, [](const SourceControl& source) { return source.state == SourceState::frozen; });
+  if (any_frozen) restless_until_ = std::max(restless_until_, time + kTick);
   if (time - refreshed_at_ >= kProcessRefresh || time < restless_until_) {
     refresh_processes();
     graph_.refresh_lineages(processes_);
     mark_changed();
   }
   look_for_frozen();
-  if (std::ranges::any_of(links_, [](const auto& link) { return link.second->gone; })) mark_changed();
+  if (std::ranges::any_of(links_, [](const auto& link) { return link.second->gone; }))
+    mark_changed();
   update_states();
 }
 
-// -- states --------------------------------------------------------------------------------------------
+// -- states
+// --------------------------------------------------------------------------------------------
 
 bool PipewireCapture::Session::graph_stalled() const {
   const std::int64_t last = slots_.last_cycle_ns();
   if (!synced_ || last == 0 || slots_.rate() == 0) return false;
   const HostTime cycle = HostTime(1s) * slots_.quantum() / slots_.rate();
   return now() - HostTime(last) > std::max(kStalledAfter, kStalledCycles * cycle);
+}
+
+bool PipewireCapture::Session::is_frozen(const NodeRecord& node) const {
+  // A frozen Pulse program does not hold the graph up: its server plays silence in its place.
+  return set_aside_.contains(node.serial) || (node.identity && !node.identity->lineage.empty() &&
+                                              node.identity->lineage.front().stopped);
 }
 
 void PipewireCapture::Session::look_for_frozen() {
@@ -781,13 +832,16 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
   if (source.binding.presence == Presence::no_stream) return SourceState::no_stream;
   bool playing = false;
   bool audible = false;
+  bool all_frozen = true;
   for (const std::uint64_t serial : source.binding.serials) {
-    if (set_aside_.contains(serial)) return SourceState::frozen;
     const NodeRecord* const node = graph_.node_by_serial(serial);
     if (!node) continue;
+    if (is_frozen(*node)) continue;
+    all_frozen = false;
     playing = playing || node->playing();
     audible = audible || (node->playing() && !node->muted && node->amplitude > 0);
   }
+  if (all_frozen) return SourceState::frozen;
   const HostTime time = now();
   const HostTime delivered(source.slot->last_delivery_ns.load(std::memory_order_relaxed));
   if (delivered >= source.bound_since && time - delivered < kDeliversWithin) {
@@ -849,7 +903,8 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
       return "The audio system waits for the frozen program " + frozen_programs_.front() + ".";
     }
     case SourceState::backend_lost:
-      return "PipeWire went away; waiting for it to come back.";
+      return node_error_.empty() ? "PipeWire went away; waiting for it to come back."
+                                 : "PipeWire refuses the capture (" + node_error_ + ").";
   }
   return {};
 }
@@ -866,20 +921,18 @@ SourceStatus PipewireCapture::Session::status_of(const SourceControl& source) co
     stream.serial = serial;
     stream.node_id = node->id;
     stream.pid = node->identity->pid;
-    stream.program =
-        node->is_input() ? node->identity->description : program_of(*node->identity);
+    stream.program = node->is_input() ? node->identity->description : program_of(*node->identity);
     stream.application_name = node->identity->application_name;
     stream.state = name_of(node->state);
     stream.muted = node->muted;
-    stream.frozen = set_aside_.contains(serial);
+    stream.frozen = is_frozen(*node);
     status.streams.push_back(std::move(stream));
   }
   return status;
 }
 
 SourceStatus PipewireCapture::Session::source_status(std::size_t index) {
-  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
-  const LoopLock lock(api_, loop_);
+  const Access access(*this);
   if (index >= sources_.size()) {
     throw Failure(ErrorKind::invalid_argument, "there is no source " + std::to_string(index));
   }
@@ -891,8 +944,7 @@ SourceStatus PipewireCapture::Session::source_status(std::size_t index) {
 }
 
 SourceStatus PipewireCapture::Session::preview(const Selector& selector) {
-  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
-  const LoopLock lock(api_, loop_);
+  const Access access(*this);
   refresh_processes();
   graph_.identify(processes_);
   SourceControl source;
@@ -922,8 +974,7 @@ SourceStatus PipewireCapture::Session::preview(const Selector& selector) {
 }
 
 std::vector<StreamView> PipewireCapture::Session::streams() {
-  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
-  const LoopLock lock(api_, loop_);
+  const Access access(*this);
   std::vector<StreamView> views;
   for (const auto& [id, node] : graph_.nodes()) {
     if (!node->identity) continue;
@@ -951,10 +1002,9 @@ std::vector<StreamView> PipewireCapture::Session::streams() {
       view.sink += graph_.node(sink)->property("node.name");
     }
     if (view.channels == 0) {
-      view.channels = static_cast<std::uint32_t>(
-          std::ranges::count_if(graph_.ports(), [&record = *node](const auto& port) {
-            return GraphView::is_tap(record, port.second);
-          }));
+      view.channels = static_cast<std::uint32_t>(std::ranges::count_if(
+          graph_.ports(),
+          [&record = *node](const auto& port) { return GraphView::is_tap(record, port.second); }));
     }
     view.peak_db = std::numeric_limits<double>::quiet_NaN();
     for (std::size_t m = 0; m < meters_.size(); ++m) {
@@ -971,15 +1021,15 @@ std::vector<StreamView> PipewireCapture::Session::streams() {
 }
 
 PipewireServer PipewireCapture::Session::server_info() {
-  if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
-  const LoopLock lock(api_, loop_);
+  const Access access(*this);
   PipewireServer info;
   info.connected = connected_;
   info.library_version = api_.get_library_version();
   info.server_version = server_version_;
   info.default_sink = graph_.default_sink();
   info.default_source = graph_.default_source();
-  if (const NodeRecord* const driver = graph_.node(slots_.clock_id()); driver && slots_.cycles() != 0) {
+  if (const NodeRecord* const driver = graph_.node(slots_.clock_id());
+      driver && slots_.cycles() != 0) {
     info.driver = driver->property("node.name");
   }
   info.quantum = slots_.quantum();
@@ -1021,9 +1071,8 @@ bool PipewireCapture::Session::settled() const {
 bool PipewireCapture::Session::wait_until_running(std::chrono::milliseconds timeout) {
   const HostTime deadline = now() + timeout;
   for (;;) {
-    if (stopped_) return false;
     {
-      const LoopLock lock(api_, loop_);
+      const Access access(*this);
       if (settled()) return true;
     }
     if (now() >= deadline) return false;
@@ -1031,7 +1080,8 @@ bool PipewireCapture::Session::wait_until_running(std::chrono::milliseconds time
   }
 }
 
-// -- the public face -----------------------------------------------------------------------------------
+// -- the public face
+// -----------------------------------------------------------------------------------
 
 PipewireAvailability PipewireCapture::probe() {
   try {
@@ -1049,19 +1099,29 @@ std::shared_ptr<Source> PipewireCapture::add_source(std::string name, Selector s
                                                     std::uint32_t channels) {
   return session_->add_source(std::move(name), std::move(selector), channels);
 }
-std::shared_ptr<ClockDomain> PipewireCapture::domain() const noexcept { return session_->domain(); }
+std::shared_ptr<ClockDomain> PipewireCapture::domain() const noexcept {
+  return session_->domain();
+}
 bool PipewireCapture::wait_until_running(std::chrono::milliseconds timeout) {
   return session_->wait_until_running(timeout);
 }
-std::vector<StreamView> PipewireCapture::streams() { return session_->streams(); }
-std::size_t PipewireCapture::source_count() const { return session_->source_count(); }
+std::vector<StreamView> PipewireCapture::streams() {
+  return session_->streams();
+}
+std::size_t PipewireCapture::source_count() const {
+  return session_->source_count();
+}
 SourceStatus PipewireCapture::source_status(std::size_t index) {
   return session_->source_status(index);
 }
-PipewireServer PipewireCapture::server_info() { return session_->server_info(); }
+PipewireServer PipewireCapture::server_info() {
+  return session_->server_info();
+}
 SourceStatus PipewireCapture::preview(const Selector& selector) {
   return session_->preview(selector);
 }
-void PipewireCapture::stop() noexcept { session_->stop(); }
+void PipewireCapture::stop() noexcept {
+  session_->stop();
+}
 
 }  // namespace pypac

@@ -15,11 +15,11 @@
 namespace pypac {
 
 struct PipewireOptions {
-  std::string remote;                      // name or path of the daemon's socket; empty: as PipeWire does
-  std::uint32_t timeline_rate = 48000;     // of the session
-  std::uint32_t capacity_frames = 48000;   // of each source's ring
-  bool meter_streams = false;              // measure the peak of every stream, for streams()
-  std::shared_ptr<ClockDomain> domain;     // empty: a new one
+  std::string remote;  // name or path of the daemon's socket; empty: as PipeWire does
+  std::uint32_t timeline_rate = 48000;    // of the session
+  std::uint32_t capacity_frames = 48000;  // of each source's ring
+  bool meter_streams = false;             // measure the peak of every stream, for streams()
+  std::shared_ptr<ClockDomain> domain;    // empty: a new one
 };
 
 /// What a source's silence means, or that there is none.
@@ -50,9 +50,9 @@ struct StreamView {
   std::string sink;      // name of the device it plays to; empty: none
   bool playing = false;  // running, and not paused by its program
   bool muted = false;
-  double volume = 1.0;      // as sliders show it: the cube root of the amplitude
-  double volume_db = 0.0;   // of the amplitude; -inf at 0
-  double peak_db = 0.0;     // dBFS since the last call; NaN: not measured
+  double volume = 1.0;            // as sliders show it: the cube root of the amplitude
+  double volume_db = 0.0;         // of the amplitude; -inf at 0
+  double peak_db = 0.0;           // dBFS since the last call; NaN: not measured
   std::uint32_t sample_rate = 0;  // the program's own; 0: unknown
   std::uint32_t channels = 0;
 };
@@ -85,15 +85,15 @@ struct PipewireServer {
   std::string server_version;
   std::string default_sink;
   std::string default_source;
-  std::string driver;           // the node whose clock drives the captured graph
-  std::uint32_t quantum = 0;    // frames in a cycle; 0: no cycle yet
+  std::string driver;         // the node whose clock drives the captured graph
+  std::uint32_t quantum = 0;  // frames in a cycle; 0: no cycle yet
   std::uint32_t rate = 0;
   std::uint64_t cycles = 0;       // callbacks seen
   std::uint64_t lost_cycles = 0;  // of those the graph counted and we did not see
   std::uint64_t reconnects = 0;
-  bool realtime = false;          // of the capture thread
+  bool realtime = false;  // of the capture thread
   int realtime_priority = 0;
-  std::string realtime_refusal;   // why not; empty while realtime
+  std::string realtime_refusal;              // why not; empty while realtime
   std::vector<std::string> frozen_programs;  // that hold the graph up now
 };
 
@@ -105,9 +105,9 @@ struct PipewireAvailability {
 
 /// Captures programs and inputs from PipeWire, each apart, all on one clock.
 ///
-/// One node with one mono port a captured channel, linked explicitly to the programs' own ports: the
-/// user's links, volumes and default devices are left alone. Everything below is [control-thread]; the
-/// capture thread is PipeWire's.
+/// One node with one mono port a captured channel, linked explicitly to the programs' own ports:
+/// the user's links, volumes and default devices are left alone. Everything below is
+/// [control-thread]; the capture thread is PipeWire's.
 ///
 ///     PipewireCapture capture({});
 ///     auto game = capture.add_source("game", {.patterns = {"cs2.exe"}});
@@ -125,8 +125,8 @@ class PipewireCapture {
   PipewireCapture& operator=(const PipewireCapture&) = delete;
 
   /// Also while running. The source stays valid when this object is gone, but gets no more frames.
-  /// start() of any source fixes frame 0 for all. Throws Failure(invalid_argument) where a pattern or
-  /// the number of channels (1..8) cannot be.
+  /// start() of any source fixes frame 0 for all. Throws Failure(invalid_argument) where a pattern
+  /// or the number of channels (1..8) cannot be.
   [[nodiscard]] std::shared_ptr<Source> add_source(std::string name, Selector selector,
                                                    std::uint32_t channels = 2);
 

@@ -10,20 +10,38 @@ constexpr const char* kReason = "this build has no PipeWire capture";
 
 class PipewireCapture::Session {};
 
-PipewireAvailability PipewireCapture::probe() { return {false, "", kReason}; }
+PipewireAvailability PipewireCapture::probe() {
+  return {false, "", kReason};
+}
 PipewireCapture::PipewireCapture(PipewireOptions) {
   throw Failure(ErrorKind::unsupported, kReason,
                 "Install libpipewire-0.3-dev and build the package again.");
 }
 PipewireCapture::~PipewireCapture() = default;
-std::shared_ptr<Source> PipewireCapture::add_source(std::string, Selector, std::uint32_t) { return {}; }
-std::shared_ptr<ClockDomain> PipewireCapture::domain() const noexcept { return {}; }
-bool PipewireCapture::wait_until_running(std::chrono::milliseconds) { return false; }
-std::vector<StreamView> PipewireCapture::streams() { return {}; }
-std::size_t PipewireCapture::source_count() const { return 0; }
-SourceStatus PipewireCapture::source_status(std::size_t) { return {}; }
-PipewireServer PipewireCapture::server_info() { return {}; }
-SourceStatus PipewireCapture::preview(const Selector&) { return {}; }
+std::shared_ptr<Source> PipewireCapture::add_source(std::string, Selector, std::uint32_t) {
+  return {};
+}
+std::shared_ptr<ClockDomain> PipewireCapture::domain() const noexcept {
+  return {};
+}
+bool PipewireCapture::wait_until_running(std::chrono::milliseconds) {
+  return false;
+}
+std::vector<StreamView> PipewireCapture::streams() {
+  return {};
+}
+std::size_t PipewireCapture::source_count() const {
+  return 0;
+}
+SourceStatus PipewireCapture::source_status(std::size_t) {
+  return {};
+}
+PipewireServer PipewireCapture::server_info() {
+  return {};
+}
+SourceStatus PipewireCapture::preview(const Selector&) {
+  return {};
+}
 void PipewireCapture::stop() noexcept {}
 
 }  // namespace pypac

@@ -51,8 +51,8 @@ std::string executable_of(const std::string& folder) {
 
 std::string command_of(const std::string& folder) {
   const std::string line = read_start(folder + "/cmdline");
-  // Wine puts the Windows path here: Z:\games\cs2.exe. A program that writes its own title (Chromium)
-  // joins its arguments with spaces; such a word is no path then, and matches nothing.
+  // Wine puts the Windows path here: Z:\games\cs2.exe. A program that writes its own title
+  // (Chromium) joins its arguments with spaces; such a word is no path then, and matches nothing.
   return std::string(after_last(std::string_view(line).substr(0, line.find('\0')), "/\\"));
 }
 
@@ -96,7 +96,9 @@ bool read_stat(const std::string& folder, ProcessEntry& entry) {
   return true;
 }
 
-std::string folder_of(std::int64_t pid) { return "/proc/" + std::to_string(pid); }
+std::string folder_of(std::int64_t pid) {
+  return "/proc/" + std::to_string(pid);
+}
 
 void read_names(const std::string& folder, ProcessEntry& entry) {
   entry.executable = executable_of(folder);

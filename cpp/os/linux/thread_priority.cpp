@@ -24,7 +24,9 @@ std::string refusal_of(int error) {
 
 }  // namespace
 
-std::int64_t current_thread_id() noexcept { return gettid(); }
+std::int64_t current_thread_id() noexcept {
+  return gettid();
+}
 
 ThreadPriority thread_priority(std::int64_t thread_id) {
   const pid_t thread = static_cast<pid_t>(thread_id);
@@ -41,7 +43,8 @@ ThreadPriority raise_thread_priority(int priority) {
   parameters.sched_priority =
       std::clamp(priority, sched_get_priority_min(SCHED_FIFO), sched_get_priority_max(SCHED_FIFO));
   // A child process must not inherit real-time priority unseen.
-  const int error = pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters);
+  const int error =
+      pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters);
   if (error == 0) return {true, parameters.sched_priority, {}};
   return {false, 0, refusal_of(error)};
 }

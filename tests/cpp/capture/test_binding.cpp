@@ -54,7 +54,9 @@ class Desktop {
   std::vector<StreamIdentity> streams_;
 };
 
-Selector process(std::vector<std::string> patterns) { return {.patterns = std::move(patterns)}; }
+Selector process(std::vector<std::string> patterns) {
+  return {.patterns = std::move(patterns)};
+}
 
 Selector rest(std::vector<std::string> except) {
   return {.kind = SelectorKind::everything_except, .except = std::move(except)};
@@ -192,7 +194,8 @@ TEST_CASE("everything_except leaves out what its sources could take, whatever th
   CHECK(desktop.bind(selector).serials == Serials{3});
 }
 
-TEST_CASE("everything_except takes no stream of unknown identity, no re-emitter and nothing of ours") {
+TEST_CASE(
+    "everything_except takes no stream of unknown identity, no re-emitter and nothing of ours") {
   Desktop desktop;
   desktop.run(10, "easyeffects");
   desktop.play(1, 0);

@@ -26,7 +26,9 @@ TEST_CASE("stereo passes as it is") {
   CHECK(channel_weights("FR", 2) == weights({0, 1}));
 }
 
-TEST_CASE("mono goes to both sides") { CHECK(channel_weights("MONO", 2) == weights({1, 1})); }
+TEST_CASE("mono goes to both sides") {
+  CHECK(channel_weights("MONO", 2) == weights({1, 1}));
+}
 
 TEST_CASE("surround is mixed into stereo by BS.775, without the LFE") {
   CHECK(channel_weights("FC", 2) == weights({kHalfPower, kHalfPower}));

@@ -153,8 +153,8 @@ Selector program(const char* name) {
   return selector;
 }
 
-/// Takes what has come; returns the graph position that each frame of channel 0 carries, less its own
-/// device time: 0 throughout if every frame is where it belongs.
+/// Takes what has come; returns the graph position that each frame of channel 0 carries, less its
+/// own device time: 0 throughout if every frame is where it belongs.
 std::vector<std::int64_t> shifts(pypac::SourceFeed& feed) {
   std::vector<std::int64_t> all;
   pypac::PacketView packet;
@@ -183,7 +183,8 @@ TEST_CASE("without a daemon there is one sentence and a remedy") {
   }
 }
 
-TEST_CASE("every captured frame is where the graph put it, through exits and a restart of PipeWire") {
+TEST_CASE(
+    "every captured frame is where the graph put it, through exits and a restart of PipeWire") {
   BareAudio audio;
   const pid_t game = audio.play("game");
   audio.play("voice");

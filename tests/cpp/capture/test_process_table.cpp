@@ -20,8 +20,8 @@ ProcessEntry process(std::int64_t pid, std::int64_t parent, std::uint64_t start,
 }  // namespace
 
 TEST_CASE("a lineage goes from the process to its farthest ancestor") {
-  const ProcessTable table({process(1, 0, 0, "init"), process(10, 1, 5, "shell"),
-                            process(20, 10, 9, "game")});
+  const ProcessTable table(
+      {process(1, 0, 0, "init"), process(10, 1, 5, "shell"), process(20, 10, 9, "game")});
   const auto line = table.lineage(20);
   REQUIRE(line.size() == 3);
   CHECK(line[0].executable == "game");
@@ -38,7 +38,9 @@ TEST_CASE("a loop of parents ends") {
   CHECK(table.lineage(10).size() <= 64);
 }
 
-TEST_CASE("an unknown process has no lineage") { CHECK(ProcessTable{}.lineage(7).empty()); }
+TEST_CASE("an unknown process has no lineage") {
+  CHECK(ProcessTable{}.lineage(7).empty());
+}
 
 TEST_CASE("a PID inside a container is found only if it is one process alone") {
   ProcessEntry first = process(500, 1, 5, "Discord");

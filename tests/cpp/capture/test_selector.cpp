@@ -29,7 +29,9 @@ TEST_CASE("a glob matches the whole name") {
   CHECK_FALSE(name_matches("[!b]at", "bat"));
 }
 
-TEST_CASE("an unclosed class stands for itself") { CHECK(name_matches("odd[name", "ODD[name")); }
+TEST_CASE("an unclosed class stands for itself") {
+  CHECK(name_matches("odd[name", "ODD[name"));
+}
 
 TEST_CASE("empty patterns and empty names match nothing") {
   CHECK_FALSE(name_matches("", "game"));

@@ -158,6 +158,23 @@ def test_a_frozen_program_is_named_and_set_aside_until_it_is_thawed(
     assert gap(tracks["hung"])[1] > RATE // 2
 
 
+def test_a_frozen_pulse_program_is_named_too(
+    play: Play, tone: Tone, record: Record, sandbox: Sandbox
+) -> None:
+    play("steady")
+    hung = tone("hung", 440.0, api="pulse")
+    time.sleep(0.4)
+    recording = record(steady=programs("steady"), hung=programs("hung"))
+    hung.freeze()
+    recording.wait_for_state("hung", "frozen")
+    assert recording.capture.source_status(1).streams[0].frozen
+    assert recording.state("steady") == "capturing"
+    hung.thaw()
+    recording.wait_for_state("hung", "capturing")
+    recording.stop()
+    assert recording.missing("steady") == 0  # its server plays silence in its place
+
+
 def test_a_paused_program_is_told_from_one_that_is_gone(sandbox: Sandbox, record: Record) -> None:
     player = sandbox.spawn([sys.executable, PLAYERS / "pulse_tone.py"])
     try:

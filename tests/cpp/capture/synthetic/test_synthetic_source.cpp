@@ -57,3 +57,12 @@ TEST_CASE("a tone has its level, the noise stays under its own, and channels are
     CHECK(highest == doctest::Approx(peak).epsilon(0.01));
   }
 }
+
+TEST_CASE("a drop-out leaves out just the packets that it touches") {
+  SyntheticSignal signal;
+  signal.kind = SyntheticSignal::Kind::silence;
+  for (const double at_s : {0.1, 0.2, 0.3, 0.7}) {
+    signal.dropouts = {{at_s, 20.0}};
+    CHECK(frames_after(signal, 1s) == 48000 - 960);
+  }
+}
