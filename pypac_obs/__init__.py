@@ -6,28 +6,31 @@
 ['ProcessAudio', 'ProcessRecorder', 'ProcessWatch']
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from pypac_obs.capabilities import Capability, capabilities
-from pypac_obs.errors import (
-    BackendUnavailable,
-    DeviceGone,
-    NotRunning,
-    OutputFailed,
-    PermissionDenied,
-    ProfileError,
-    ProfileMistake,
-    PypacError,
-    SessionClosed,
-    Unsupported,
-)
-from pypac_obs.incidents import Incident, describe
-from pypac_obs.outputs.base import Block, Output, SessionInfo, TrackInfo
-from pypac_obs.processes import AudioStream, ProcessAudio, ProcessWatch, list_processes
-from pypac_obs.profile import Profile, load_profile
-from pypac_obs.recorder import ProcessRecorder, record_process, record_process_id
-from pypac_obs.session import Session
-from pypac_obs.status import SessionStatus
+if TYPE_CHECKING:
+    from pypac_obs.capabilities import Capability, capabilities
+    from pypac_obs.errors import (
+        BackendUnavailable,
+        DeviceGone,
+        NotRunning,
+        OutputFailed,
+        PermissionDenied,
+        ProfileError,
+        ProfileMistake,
+        PypacError,
+        SessionClosed,
+        Unsupported,
+    )
+    from pypac_obs.incidents import Incident, describe
+    from pypac_obs.outputs.base import Block, Output, SessionInfo, TrackInfo
+    from pypac_obs.processes import AudioStream, ProcessAudio, ProcessWatch, list_processes
+    from pypac_obs.profile import Profile, load_profile
+    from pypac_obs.recorder import ProcessRecorder, record_process, record_process_id
+    from pypac_obs.session import Session
+    from pypac_obs.status import SessionStatus
 
 __version__ = version("pypac-obs")
 
@@ -62,3 +65,48 @@ __all__ = [
     "record_process",
     "record_process_id",
 ]
+
+# Loaded when first asked for, so that the command line answers at once.
+_HOMES = {
+    "Capability": "pypac_obs.capabilities",
+    "capabilities": "pypac_obs.capabilities",
+    "BackendUnavailable": "pypac_obs.errors",
+    "DeviceGone": "pypac_obs.errors",
+    "NotRunning": "pypac_obs.errors",
+    "OutputFailed": "pypac_obs.errors",
+    "PermissionDenied": "pypac_obs.errors",
+    "ProfileError": "pypac_obs.errors",
+    "ProfileMistake": "pypac_obs.errors",
+    "PypacError": "pypac_obs.errors",
+    "SessionClosed": "pypac_obs.errors",
+    "Unsupported": "pypac_obs.errors",
+    "Incident": "pypac_obs.incidents",
+    "describe": "pypac_obs.incidents",
+    "Block": "pypac_obs.outputs.base",
+    "Output": "pypac_obs.outputs.base",
+    "SessionInfo": "pypac_obs.outputs.base",
+    "TrackInfo": "pypac_obs.outputs.base",
+    "AudioStream": "pypac_obs.processes",
+    "ProcessAudio": "pypac_obs.processes",
+    "ProcessWatch": "pypac_obs.processes",
+    "list_processes": "pypac_obs.processes",
+    "Profile": "pypac_obs.profile",
+    "load_profile": "pypac_obs.profile",
+    "ProcessRecorder": "pypac_obs.recorder",
+    "record_process": "pypac_obs.recorder",
+    "record_process_id": "pypac_obs.recorder",
+    "Session": "pypac_obs.session",
+    "SessionStatus": "pypac_obs.status",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

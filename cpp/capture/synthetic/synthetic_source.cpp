@@ -36,9 +36,11 @@ double SyntheticSource::seconds_of(std::int64_t position) const noexcept {
   return static_cast<double>(position) / device_rate_;
 }
 
-bool SyntheticSource::dropped(double begin_s, double end_s) const noexcept {
+bool SyntheticSource::dropped(std::int64_t begin, std::int64_t end) const noexcept {
   return std::any_of(signal_.dropouts.begin(), signal_.dropouts.end(), [&](const auto& dropout) {
-    return begin_s < dropout.at_s + dropout.length_ms * 1e-3 && end_s > dropout.at_s;
+    const double end_s = dropout.at_s + dropout.length_ms * 1e-3;
+    return begin < std::llround(end_s * sample_rate_) &&
+           end > std::llround(dropout.at_s * sample_rate_);
   });
 }
 
@@ -58,7 +60,7 @@ void SyntheticSource::poll(HostTime until) noexcept {
             : std::uniform_real_distribution(-signal_.jitter_ms, signal_.jitter_ms)(random_);
     reading.host_time = origin_ + HostTime(std::llround(begin_s * 1e9 + jitter_ms * 1e6));
     Stamp stamp;
-    if (!dropped(begin_s, seconds_of(position_ + signal_.quantum)) &&
+    if (!dropped(position_, position_ + signal_.quantum) &&
         domain_->stamp(reading, stamp)) {
       if (float* const samples = feed_.begin_packet(signal_.quantum)) {
         generate(samples);

@@ -15,6 +15,7 @@ namespace pypac {
 /// What a synthetic source plays, and how its clock misbehaves.
 struct SyntheticSignal {
   enum class Kind { tone, noise, numbered, silence };
+  /// Every packet that reaches into it is left out. In seconds of the source's own clock.
   struct DropOut {
     double at_s;
     double length_ms;
@@ -47,7 +48,7 @@ class SyntheticSource final : public Source {
 
  private:
   [[nodiscard]] double seconds_of(std::int64_t position) const noexcept;
-  [[nodiscard]] bool dropped(double begin_s, double end_s) const noexcept;
+  [[nodiscard]] bool dropped(std::int64_t begin, std::int64_t end) const noexcept;
   void generate(float* samples) noexcept;
 
   SyntheticSignal signal_;
