@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
   engine.run_offline(Frames{seconds} * kRate);
   const double elapsed = std::chrono::duration<double>(clock.now() - begin).count();
   engine.finish_offline();
-  std::printf("{\"sources\": %d, \"audio_s\": %d, \"elapsed_s\": %.4f, \"times_real_time\": %.1f}\n",
-              sources, seconds, elapsed, seconds / elapsed);
+  std::printf(
+      "{\"sources\": %d, \"audio_s\": %d, \"elapsed_s\": %.4f, \"times_real_time\": %.1f}\n",
+      sources, seconds, elapsed, seconds / elapsed);
   return 0;
 }
