@@ -42,6 +42,7 @@ PipewireApi load_library() {
   find(library, "pw_context_new", api.context_new);
   find(library, "pw_context_destroy", api.context_destroy);
   find(library, "pw_context_connect", api.context_connect);
+  find(library, "pw_context_connect_fd", api.context_connect_fd);
   find(library, "pw_core_disconnect", api.core_disconnect);
   find(library, "pw_properties_new", api.properties_new);
   find(library, "pw_properties_set", api.properties_set);

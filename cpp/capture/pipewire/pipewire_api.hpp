@@ -23,6 +23,7 @@ struct PipewireApi {
   decltype(&::pw_context_new) context_new = nullptr;
   decltype(&::pw_context_destroy) context_destroy = nullptr;
   decltype(&::pw_context_connect) context_connect = nullptr;
+  decltype(&::pw_context_connect_fd) context_connect_fd = nullptr;
   decltype(&::pw_core_disconnect) core_disconnect = nullptr;
   decltype(&::pw_properties_new) properties_new = nullptr;
   decltype(&::pw_properties_set) properties_set = nullptr;

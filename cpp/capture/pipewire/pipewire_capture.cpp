@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "capture/pipewire/pipewire_capture.hpp"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -99,6 +104,31 @@ Failure connection_failure(int error, const std::string& remote) {
                  "PipeWire" + where + " is not running (" + std::strerror(error) + ")",
                  "Start it with: systemctl --user start pipewire wireplumber pipewire-pulse",
                  error);
+}
+
+/// Connects to the daemon's socket; -1 and errno where that fails. Not by the property remote.name:
+/// the environment's PIPEWIRE_REMOTE goes before it, and leads to the user's own daemon.
+int open_socket(const std::string& remote) {
+  std::string path = remote;
+  if (!path.starts_with('/')) {
+    const char* folder = std::getenv("PIPEWIRE_RUNTIME_DIR");
+    if (!folder) folder = std::getenv("XDG_RUNTIME_DIR");
+    path = std::string(folder ? folder : "") + "/" + remote;
+  }
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (file < 0) return -1;
+  if (connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return file;
+  const int error = errno;
+  close(file);
+  errno = error;
+  return -1;
 }
 
 /// Holds the loop's lock.
@@ -436,11 +466,11 @@ PipewireCapture::Session::Session(PipewireOptions options)
 
 void PipewireCapture::Session::open() {
   connect_error_ = 0;
-  pw_properties* properties = api_.properties_new(nullptr, nullptr);
-  if (!options_.remote.empty()) {
-    api_.properties_set(properties, PW_KEY_REMOTE_NAME, options_.remote.c_str());
+  if (options_.remote.empty()) {
+    core_ = api_.context_connect(context_, nullptr, 0);
+  } else if (const int socket = open_socket(options_.remote); socket >= 0) {
+    core_ = api_.context_connect_fd(context_, socket, nullptr, 0);
   }
-  core_ = api_.context_connect(context_, properties, 0);
   if (!core_) {
     connect_error_ = errno;
     return;

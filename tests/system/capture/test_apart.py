@@ -174,6 +174,17 @@ def test_nothing_of_the_users_own_graph_is_changed(
     assert picture() == before
 
 
+def test_an_explicit_remote_goes_before_the_environment(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPEWIRE_REMOTE", "the-users-own")
+    capture = _core.PipewireCapture(remote=sandbox.remote)
+    try:
+        assert capture.server_info().connected
+    finally:
+        capture.stop()
+
+
 def test_a_wrong_remote_is_one_sentence_with_a_remedy() -> None:
     from pypac_obs.errors import BackendUnavailable
 
