@@ -79,10 +79,10 @@ class PythonEngine {
 
   Engine& engine() { return engine_; }
 
-  std::size_t add_track(const std::string& name, std::uint32_t channels,
-                        const std::vector<std::pair<std::size_t, double>>& sends,
-                        const std::vector<std::pair<std::string, std::map<std::string, double>>>&
-                            chain) {
+  std::size_t add_track(
+      const std::string& name, std::uint32_t channels,
+      const std::vector<std::pair<std::size_t, double>>& sends,
+      const std::vector<std::pair<std::string, std::map<std::string, double>>>& chain) {
     std::vector<Plan::Send> linear;
     for (const auto& [source, gain_db] : sends)
       linear.push_back({source, static_cast<float>(linear_from_db(gain_db))});
@@ -104,9 +104,12 @@ class PythonEngine {
 
   SourceProgress source_progress(std::size_t index) {
     SourceNode& node = *engine_.plan()->sources.at(index);
-    return {node.name(),           node.captured_frames(),
-            node.domain().drift_ppm(), node.domain().locked(),
-            name_of(node.source().feed().absence()), level_of(node.meter())};
+    return {node.name(),
+            node.captured_frames(),
+            node.domain().drift_ppm(),
+            node.domain().locked(),
+            name_of(node.source().feed().absence()),
+            level_of(node.meter())};
   }
 
   Level track_level(std::size_t index) {
@@ -296,8 +299,7 @@ void bind_engine(nb::module_& module) {
           "interrupt", [](Reader& self) { self.ring().interrupt(); },
           "Ends a wait() in another thread.")
       .def(
-          "close", [](Reader& self) { self.close(); },
-          "Nothing more is written for this reader.")
+          "close", [](Reader& self) { self.close(); }, "Nothing more is written for this reader.")
       .def_prop_ro("closed", [](const Reader& self) { return self.ring().closed(); })
       .def_prop_ro("finished", [](const Reader& self) { return self.ring().finished(); })
       .def_prop_ro("available", [](const Reader& self) { return self.ring().available(); })

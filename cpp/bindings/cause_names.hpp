@@ -9,8 +9,19 @@ namespace pypac {
 
 /// By Cause, in its order. pypac_obs/incidents.py has a sentence for each.
 inline constexpr auto kCauseNames = std::to_array<const char*>({
-    "not_running", "no_stream", "starting", "ended", "stalled", "late", "lost_cycles",
-    "clock_changed", "clock_stepped", "overlap", "restamped", "capture_overrun", "output_overrun",
+    "not_running",
+    "no_stream",
+    "starting",
+    "ended",
+    "stalled",
+    "late",
+    "lost_cycles",
+    "clock_changed",
+    "clock_stepped",
+    "overlap",
+    "restamped",
+    "capture_overrun",
+    "output_overrun",
     "backend_lost",
 });
 static_assert(kCauseNames.size() == static_cast<std::size_t>(Cause::count_));

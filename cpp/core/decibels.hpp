@@ -6,7 +6,9 @@
 namespace pypac {
 
 /// Amplitude ratio of a level: 10^(dB/20). 0 dB is exactly 1.
-[[nodiscard]] inline double linear_from_db(double db) noexcept { return std::pow(10.0, db / 20.0); }
+[[nodiscard]] inline double linear_from_db(double db) noexcept {
+  return std::pow(10.0, db / 20.0);
+}
 
 /// Level of an amplitude ratio, in dB; minus infinity for 0.
 [[nodiscard]] inline double db_from_linear(double linear) noexcept {

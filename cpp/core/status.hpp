@@ -7,7 +7,8 @@
 
 namespace pypac {
 
-/// Named by what the caller can do about it; bindings/ turns each into the Python class of that name.
+/// Named by what the caller can do about it; bindings/ turns each into the Python class of that
+/// name.
 enum class ErrorKind {
   invalid_argument,     // the caller passed what cannot be
   not_running,          // the program or the object is not running

@@ -7,7 +7,8 @@ namespace pypac {
 
 /// What a thread is here for. The contracts in the headers name these roles:
 ///
-/// - `[control-thread]`  whoever owns the object (Python, the loop of an audio system): may allocate, lock, wait.
+/// - `[control-thread]`  whoever owns the object (Python, the loop of an audio system): may
+/// allocate, lock, wait.
 /// - `[capture-thread]`  an audio system's real-time callback: stamps and pushes.
 /// - `[pump]`            the one thread that advances time: mixes, filters, meters, fans out.
 /// - `[reader]`          the one consumer of a ring.

@@ -6,7 +6,8 @@
 
 namespace pypac {
 
-/// Nanoseconds of the operating system's monotonic clock (CLOCK_MONOTONIC, QPC): the clock OBS uses.
+/// Nanoseconds of the operating system's monotonic clock (CLOCK_MONOTONIC, QPC): the clock OBS
+/// uses.
 using HostTime = std::chrono::nanoseconds;
 
 /// A count of frames (one sample per channel), or a place on the timeline: frames since the

@@ -10,7 +10,8 @@
 
 namespace pypac {
 namespace {
-// Below the audio system's own threads (PipeWire: 83 to 88): the pump waits for them, not they for it.
+// Below the audio system's own threads (PipeWire: 83 to 88): the pump waits for them, not they for
+// it.
 constexpr int kPumpPriority = 60;
 // How long the pump sleeps at a stretch, so that abort() is heard.
 constexpr HostTime kLongestSleep = std::chrono::milliseconds(50);
@@ -49,9 +50,8 @@ void Engine::edit(const Change& change) {
   // The pump announces a plan before it looks whether a newer one has come, so that a plan which is
   // neither announced nor the newest cannot be in use.
   const Plan* const in_use = pump_plan_.load(std::memory_order_seq_cst);
-  std::erase_if(plans_, [&](const auto& old) {
-    return old != plans_.back() && old.get() != in_use;
-  });
+  std::erase_if(plans_,
+                [&](const auto& old) { return old != plans_.back() && old.get() != in_use; });
 }
 
 std::size_t Engine::add_source(const std::string& name, std::shared_ptr<Source> source) {
@@ -60,9 +60,9 @@ std::size_t Engine::add_source(const std::string& name, std::shared_ptr<Source> 
     index = plan.sources.size();
     if (index == options_.max_sources)
       throw Failure(ErrorKind::invalid_argument, "too many sources in one session");
-    plan.sources.push_back(std::make_shared<SourceNode>(
-        name, static_cast<std::uint32_t>(index), std::move(source), options_.sample_rate,
-        options_.block_frames));
+    plan.sources.push_back(std::make_shared<SourceNode>(name, static_cast<std::uint32_t>(index),
+                                                        std::move(source), options_.sample_rate,
+                                                        options_.block_frames));
   });
   return index;
 }
@@ -153,7 +153,9 @@ bool Engine::wait_finished(std::chrono::nanoseconds timeout) {
   return true;
 }
 
-void Engine::abort() noexcept { abort_.store(true, std::memory_order_release); }
+void Engine::abort() noexcept {
+  abort_.store(true, std::memory_order_release);
+}
 
 void Engine::run() {
   {
@@ -163,8 +165,8 @@ void Engine::run() {
   }
   {
     const ScopedThreadRole role(ThreadRole::pump);
-    const HostTime latency = TimelineAnchor{HostTime(0), options_.sample_rate}.host_time_of(
-        options_.latency_frames);
+    const HostTime latency =
+        TimelineAnchor{HostTime(0), options_.sample_rate}.host_time_of(options_.latency_frames);
     while (!abort_.load(std::memory_order_acquire)) {
       const Frames begin = position_.load(std::memory_order_relaxed);
       const Frames rest = end_.load(std::memory_order_acquire) - begin;

@@ -22,14 +22,14 @@ struct EngineOptions {
   std::uint32_t block_frames = 480;     // what the pump handles at once
   std::uint32_t latency_frames = 1920;  // how long it waits for late packets
   std::uint32_t max_sources = 256;
-  std::uint32_t max_outputs = 256;      // at once
+  std::uint32_t max_outputs = 256;  // at once
 };
 
 /// Runs a plan: advances the timeline, block by block, and keeps the ledger.
 ///
 /// The block [t, t + block) is handled once host time has reached the end of the block plus the
-/// latency. Example: 48 kHz, blocks of 480, latency 1920: frame 0 reaches the outputs 50 ms after the
-/// origin.
+/// latency. Example: 48 kHz, blocks of 480, latency 1920: frame 0 reaches the outputs 50 ms after
+/// the origin.
 class Engine {
  public:
   /// [control-thread] The clock outlives the engine.
@@ -103,12 +103,12 @@ class Engine {
   HostClock& clock_;
   Ledger ledger_;
   TimelineAnchor anchor_;
-  mutable std::mutex control_mutex_;                  // never taken by the pump
-  std::vector<std::shared_ptr<const Plan>> plans_;    // control: those that the pump may still use
-  std::atomic<const Plan*> newest_plan_{nullptr};     // control writes, pump reads
-  std::atomic<const Plan*> pump_plan_{nullptr};       // pump writes
-  std::string priority_refusal_;                      // under control_mutex_
-  std::uint32_t next_output_subject_ = 0;             // under control_mutex_
+  mutable std::mutex control_mutex_;                // never taken by the pump
+  std::vector<std::shared_ptr<const Plan>> plans_;  // control: those that the pump may still use
+  std::atomic<const Plan*> newest_plan_{nullptr};   // control writes, pump reads
+  std::atomic<const Plan*> pump_plan_{nullptr};     // pump writes
+  std::string priority_refusal_;                    // under control_mutex_
+  std::uint32_t next_output_subject_ = 0;           // under control_mutex_
 
   std::atomic<Frames> position_{0};  // pump writes
   std::atomic<Frames> end_{kNoEnd};

@@ -8,7 +8,8 @@ namespace pypac {
 
 /// Peak and RMS of a track or source, over all of its channels.
 ///
-/// Peak rises at once and falls by 20 dB in 1.7 s (IEC 60268-10 type I); RMS is averaged over 300 ms.
+/// Peak rises at once and falls by 20 dB in 1.7 s (IEC 60268-10 type I); RMS is averaged over 300
+/// ms.
 class Meter {
  public:
   explicit Meter(std::uint32_t sample_rate) : sample_rate_(sample_rate) {}

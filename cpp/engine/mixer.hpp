@@ -34,8 +34,8 @@ class BlockBuffer {
 /// Example: 1,2,3 with gain 1 added to 4,5,6 gives 5,7,9.
 class Mixer {
  public:
-  /// [pump] `first` writes the track's block instead of adding to it: a single send with gain 1 is a
-  /// copy, bit for bit.
+  /// [pump] `first` writes the track's block instead of adding to it: a single send with gain 1 is
+  /// a copy, bit for bit.
   static void send(const BlockBuffer& source, float gain, bool first, BlockBuffer& track,
                    std::uint32_t frames) noexcept;
   /// [pump]

@@ -33,7 +33,8 @@ class Filter {
   /// [pump & active] Forgets the past: the next block follows a break.
   virtual void reset() noexcept {}
 
-  /// [any-thread, realtime-safe] By how many frames the output lags the input. Constant while active.
+  /// [any-thread, realtime-safe] By how many frames the output lags the input. Constant while
+  /// active.
   [[nodiscard]] virtual std::uint32_t latency_frames() const noexcept { return 0; }
 
   /// [control-thread] Sets a parameter, heard within a block. Throws Failure(invalid_argument).

@@ -26,11 +26,11 @@ float* SourceFeed::begin_packet(std::uint32_t frames) noexcept {
     written_ = (written_ + capacity - 1) / capacity * capacity;
     empty_until_ = written_;
   }
-  const std::uint64_t released =
-      std::max(released_.load(std::memory_order_acquire), empty_until_);
+  const std::uint64_t released = std::max(released_.load(std::memory_order_acquire), empty_until_);
   // A packet is never split: where it would wrap, it starts at the ring's beginning instead.
   const std::uint64_t offset = written_ % capacity;
-  const std::uint64_t begin = offset + length > capacity ? written_ + (capacity - offset) : written_;
+  const std::uint64_t begin =
+      offset + length > capacity ? written_ + (capacity - offset) : written_;
   if (length > capacity || begin + length - released > capacity) {
     ++lost_;
     return nullptr;

@@ -60,12 +60,12 @@ class SourceFeed {
   std::shared_ptr<ClockDomain> domain_;
   std::vector<float> samples_;
   SpscRing<Header> headers_;
-  Header open_{};                             // capture thread only
-  std::uint64_t written_ = 0;                 // capture thread only
-  std::uint64_t end_of_newest_ = 0;           // capture thread only
-  std::uint64_t empty_until_ = 0;             // capture thread only: where it restarted when empty
-  std::uint32_t lost_ = 0;                    // capture thread only
-  std::atomic<std::uint64_t> released_{0};    // pump writes
+  Header open_{};                           // capture thread only
+  std::uint64_t written_ = 0;               // capture thread only
+  std::uint64_t end_of_newest_ = 0;         // capture thread only
+  std::uint64_t empty_until_ = 0;           // capture thread only: where it restarted when empty
+  std::uint32_t lost_ = 0;                  // capture thread only
+  std::atomic<std::uint64_t> released_{0};  // pump writes
   std::atomic<Cause> absence_{Cause::not_running};
 };
 

@@ -86,7 +86,9 @@ bool ReaderRing::wait(std::uint64_t frames, std::chrono::nanoseconds timeout) {
   return satisfied();
 }
 
-void ReaderRing::interrupt() noexcept { wake_.notify(); }
+void ReaderRing::interrupt() noexcept {
+  wake_.notify();
+}
 
 ReaderRing::Run ReaderRing::peek(std::uint32_t max_frames) const noexcept {
   const std::uint64_t written = written_slots_.load(std::memory_order_acquire);

@@ -14,8 +14,8 @@ namespace pypac {
 /// A bounded ring of blocks from the pump to one reader thread, for several tracks at once.
 ///
 /// Tracks share one write and one read position, so a reader's tracks stay aligned: a full ring
-/// drops the whole block, for this reader alone, and counts it. The reader sees the drop as a jump of
-/// `start`. Frames lie interleaved, one buffer a track, and are read in place.
+/// drops the whole block, for this reader alone, and counts it. The reader sees the drop as a jump
+/// of `start`. Frames lie interleaved, one buffer a track, and are read in place.
 ///
 /// Example, blocks of 480, the third dropped: peek() gives {start 0, 960 frames}; after
 /// release(960) the next peek() gives {start 1440, ...}.

@@ -57,7 +57,11 @@ bool Aligner::place(const PacketView& packet, const PacketView* next, bool give_
   assert(has_room(packet.frames));
   const auto device_frames = static_cast<std::int64_t>(packet.frames);
 
-  if (stamp.suspect) {
+  // Sources of one clock get their packets from callbacks of their own: a late one reads the next
+  // cycle's stamp though the others of its cycle have read the right one.
+  const bool skips_a_packet = run_ && stamp.epoch == epoch_ && packet.lost_before == 0 &&
+                              stamp.device_time == expected_device_time_ + device_frames;
+  if (stamp.suspect || skips_a_packet) {
     if (!next) {
       const bool only_late =
           frames_until(stamp.timeline + packet.frames * stamp.step) <= taken_until_;

@@ -28,9 +28,9 @@ constexpr double kSameShare = 0.1;  // a driver's first stamps after a long paus
 
 // A slip shows in the reading with the new length or the next ones.
 constexpr std::uint32_t kSlipReadings = 3;
-constexpr double kSmallestSlip = 0.5e-3;   // s: less is followed like drift
-constexpr double kSlipTolerance = 0.25;    // of the slip
-constexpr double kLargestSlip = 45e-3;     // s: sound that leads by more is seen (ITU-R BT.1359)
+constexpr double kSmallestSlip = 0.5e-3;  // s: less is followed like drift
+constexpr double kSlipTolerance = 0.25;   // of the slip
+constexpr double kLargestSlip = 45e-3;    // s: sound that leads by more is seen (ITU-R BT.1359)
 
 // Locked frames may be so far from where host time has them, plus what is only noise.
 constexpr double kLockedError = 0.75;      // frames
@@ -83,9 +83,9 @@ void ClockDomain::follow_slip(const ClockReading& reading, std::int64_t position
   if (expected_slip_readings_ == 0) return;
   --expected_slip_readings_;
   const double deviation = model_.deviation(position, reading.host_time);
-  const bool slipped = std::abs(expected_slip_) > kSmallestSlip &&
-                       std::abs(deviation - expected_slip_) <
-                           kSlipTolerance * std::abs(expected_slip_);
+  const bool slipped =
+      std::abs(expected_slip_) > kSmallestSlip &&
+      std::abs(deviation - expected_slip_) < kSlipTolerance * std::abs(expected_slip_);
   const double sum = slip_ + expected_slip_;
   if (!slipped || sum > longest_delay_ || std::abs(sum) > kLargestSlip) return;
   model_.shift(expected_slip_);

@@ -5,8 +5,8 @@
 #include <array>
 #include <cassert>
 #include <cmath>
-#include <iterator>
 #include <cstddef>
+#include <iterator>
 #include <numbers>
 
 namespace pypac {

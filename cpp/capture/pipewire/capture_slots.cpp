@@ -112,42 +112,49 @@ void CaptureSlots::measure(std::uint32_t frames) noexcept {
   }
 }
 
-void CaptureSlots::process(const spa_io_position& position) noexcept {
+const Stamp* CaptureSlots::stamp_cycle(const spa_io_clock& clock) noexcept {
+  ClockReading reading;
+  // PipeWire gives the id of a driver that has gone to the next one.
+  reading.clock_id = (std::uint64_t{generation_.load(std::memory_order_relaxed)} << 32) | clock.id;
+  reading.rate = clock.rate.denom;
+  reading.position = static_cast<std::int64_t>(clock.position);
+  reading.frames = static_cast<std::uint32_t>(clock.duration);
+  reading.host_time = HostTime(static_cast<std::int64_t>(clock.nsec));
+
+  const bool same_clock =
+      newest_.frames > 0 && newest_.clock_id == reading.clock_id && newest_.rate == reading.rate;
+  if (!same_clock || newest_.position != reading.position || newest_.frames != reading.frames) {
+    const std::int64_t skipped = reading.position - newest_.position - newest_.frames;
+    if (same_clock && skipped > 0 && skipped < std::int64_t{10} * reading.rate) {
+      lost_cycles_.fetch_add(static_cast<std::uint64_t>(skipped) / reading.frames,
+                             std::memory_order_relaxed);
+    }
+    stamped_ = domain_->stamp(reading, stamp_);
+    newest_ = reading;
+    clock_id_.store(clock.id, std::memory_order_relaxed);
+    quantum_.store(reading.frames, std::memory_order_relaxed);
+    rate_.store(reading.rate, std::memory_order_relaxed);
+    cycles_.fetch_add(1, std::memory_order_relaxed);
+  }
+  return stamped_ ? &stamp_ : nullptr;
+}
+
+void CaptureSlots::process(const spa_io_position& position, SourceSlot* slot) noexcept {
   // First of all: the driver may write the next cycle's clock while this one is late.
   const spa_io_clock clock = position.clock;
   const ScopedThreadRole role(ThreadRole::capture);
   const auto frames = static_cast<std::uint32_t>(clock.duration);
   if (frames == 0 || clock.rate.denom == 0) return;
 
-  ClockReading reading;
-  // PipeWire gives the id of a driver that has gone to the next one.
-  reading.clock_id = (std::uint64_t{generation_.load(std::memory_order_relaxed)} << 32) | clock.id;
-  reading.rate = clock.rate.denom;
-  reading.position = static_cast<std::int64_t>(clock.position);
-  reading.frames = frames;
-  reading.host_time = HostTime(static_cast<std::int64_t>(clock.nsec));
-  Stamp stamp;
-  const bool stamped = domain_->stamp(reading, stamp);
-
+  const Stamp* const stamp = stamp_cycle(clock);
   const std::int64_t now_ns = SystemClock().now().count();
-  if (cycles_.load(std::memory_order_relaxed) == 0) thread_id_.store(current_thread_id());
-  if (clock_id_.load(std::memory_order_relaxed) == clock.id &&
-      clock.position > expected_position_ &&
-      clock.position - expected_position_ < 10 * std::uint64_t{clock.rate.denom}) {
-    lost_cycles_.fetch_add((clock.position - expected_position_) / frames,
-                           std::memory_order_relaxed);
+  if (thread_id_.load(std::memory_order_relaxed) == 0) thread_id_.store(current_thread_id());
+  if (slot) {
+    push(*slot, stamp, frames, now_ns);
+    slot->last_cycle_ns.store(now_ns, std::memory_order_release);
+  } else {
+    measure(frames);
   }
-  expected_position_ = clock.position + frames;
-  clock_id_.store(clock.id, std::memory_order_relaxed);
-  quantum_.store(frames, std::memory_order_relaxed);
-  rate_.store(clock.rate.denom, std::memory_order_relaxed);
-
-  const std::size_t count = count_.load(std::memory_order_acquire);
-  for (std::size_t i = 0; i < count; ++i) {
-    push(*slots_[i], stamped ? &stamp : nullptr, frames, now_ns);
-  }
-  measure(frames);
-  cycles_.fetch_add(1, std::memory_order_relaxed);
   last_cycle_ns_.store(now_ns, std::memory_order_release);
 }
 

@@ -35,10 +35,11 @@ struct SourceSlot {
   const std::string name;
   SourceFeed feed;
   std::array<SourcePort, kMaxPortsOfSource> ports;
-  std::atomic<std::uint32_t> port_count{0};  // control thread
-  std::atomic<bool> pushing{false};          // control thread: between start() and stop()
-  std::atomic<bool> busy{false};             // capture thread: a packet is being written
-  std::atomic<std::uint64_t> packets{0};     // capture thread
+  std::atomic<std::uint32_t> port_count{0};    // control thread
+  std::atomic<bool> pushing{false};            // control thread: between start() and stop()
+  std::atomic<bool> busy{false};               // capture thread: a packet is being written
+  std::atomic<std::uint64_t> packets{0};       // capture thread
+  std::atomic<std::int64_t> last_cycle_ns{0};  // capture thread: its node was called
   std::atomic<std::int64_t> last_delivery_ns{
       0};  // capture thread: host time of the last frames, pushed or not
 
@@ -78,8 +79,9 @@ class CaptureSlots {
   /// [control-thread] From now on the same clock id means another clock.
   void renew_clock_ids() noexcept { generation_.fetch_add(1, std::memory_order_relaxed); }
 
-  /// [capture-thread] One graph cycle.
-  void process(const spa_io_position& position) noexcept;
+  /// [capture-thread] One graph cycle of the node that feeds `slot`; nullptr: of the one that
+  /// measures. All nodes are called on one thread.
+  void process(const spa_io_position& position, SourceSlot* slot) noexcept;
 
   // All below: capture thread writes, any thread reads.
   [[nodiscard]] std::int64_t last_cycle_ns() const noexcept {
@@ -105,6 +107,8 @@ class CaptureSlots {
   }
 
  private:
+  /// The stamp of a cycle, made once for all nodes. nullptr: there is no timeline yet.
+  [[nodiscard]] const Stamp* stamp_cycle(const spa_io_clock& clock) noexcept;
   /// A port's frames of this cycle; nullptr: nothing is linked, or it gave nothing.
   [[nodiscard]] const float* take_frames(void* handle, std::uint32_t frames) noexcept;
   void push(SourceSlot& slot, const Stamp* stamp, std::uint32_t frames,
@@ -127,7 +131,10 @@ class CaptureSlots {
   std::atomic<std::uint32_t> clock_id_{0};
   std::atomic<std::int64_t> thread_id_{0};
 
-  std::uint64_t expected_position_ = 0;  // capture thread only
+  // The capture thread's.
+  ClockReading newest_{};  // of the newest cycle; no frames: there was none
+  Stamp stamp_{};
+  bool stamped_ = false;
 };
 
 }  // namespace pypac

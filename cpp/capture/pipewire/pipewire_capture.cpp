@@ -199,7 +199,18 @@ class PipewireCapture::Session {
   };
   using LinkKey = std::pair<std::uint32_t, std::uint32_t>;  // output port, our input port
 
+  /// A node of ours in the graph, which depends on the programs that are linked to it and on no
+  /// others: one that crashes or freezes in the middle of a cycle costs only its own source.
+  struct OwnNode {
+    Session* session = nullptr;
+    SourceSlot* slot = nullptr;  // what it feeds; nullptr: it measures
+    pw_filter* filter = nullptr;
+    spa_hook state_listener{};
+    spa_hook process_listener{};
+  };
+
   struct SourceControl {
+    std::unique_ptr<OwnNode> node;
     std::shared_ptr<SourceSlot> slot;
     Selector selector;
     Binding binding;
@@ -237,7 +248,9 @@ class PipewireCapture::Session {
   void lose_connection();
   void lose_node(const std::string& error);
   void try_again();
-  void make_node();
+  void make_nodes();
+  void make_node(OwnNode& node);
+  void destroy_node(OwnNode& node);
 
   // Bindings.
   void mark_changed();
@@ -248,10 +261,11 @@ class PipewireCapture::Session {
   void want_links_of(SourceControl& source, std::set<LinkKey>& wanted);
   void want_meters(std::set<LinkKey>& wanted);
   void settle_links(const std::set<LinkKey>& wanted);
-  [[nodiscard]] SourcePort* port_for(SourceSlot& slot, std::size_t index,
-                                     const ChannelWeights& weights, std::string_view position);
-  [[nodiscard]] void* make_port(const std::string& name, std::string_view position);
-  [[nodiscard]] std::uint32_t own_port(const std::string& name) const;
+  [[nodiscard]] SourcePort* port_for(SourceControl& source, const ChannelWeights& weights,
+                                     std::string_view position);
+  [[nodiscard]] void* make_port(const OwnNode& node, const std::string& name,
+                                std::string_view position);
+  [[nodiscard]] std::uint32_t own_port(const OwnNode& node, const std::string& name) const;
   void make_link(const LinkKey& key);
   void drop_link(OwnLink& link);
 
@@ -261,7 +275,7 @@ class PipewireCapture::Session {
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
   [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
   void look_for_frozen();
-  [[nodiscard]] bool graph_stalled() const;
+  [[nodiscard]] bool any_node_stalled() const;
   [[nodiscard]] bool is_frozen(const NodeRecord& node) const;
   [[nodiscard]] bool settled() const;
 
@@ -273,9 +287,7 @@ class PipewireCapture::Session {
   pw_context* context_ = nullptr;
   pw_core* core_ = nullptr;
   spa_hook core_listener_{};
-  pw_filter* filter_ = nullptr;
-  spa_hook filter_listener_{};
-  spa_hook process_listener_{};
+  OwnNode meter_node_{this};  // also where there are no sources: it shows the graph's clock
   spa_source* changed_event_ = nullptr;
   spa_source* lost_event_ = nullptr;
   spa_source* tick_timer_ = nullptr;
@@ -293,6 +305,8 @@ class PipewireCapture::Session {
   HostTime reconnect_delay_ = kReconnectFirst;
   std::string server_version_;
   std::string node_error_;  // why our node was refused the last time
+
+  const std::string group_;  // of our nodes
 
   GraphView graph_;
   ProcessSnapshot snapshot_;
@@ -345,7 +359,8 @@ struct PipewireCapture::Session::Callbacks {
   }
 
   static void filter_process(void* data, spa_io_position* position) {
-    if (position) static_cast<CaptureSlots*>(data)->process(*position);
+    const auto& node = *static_cast<OwnNode*>(data);
+    if (position) node.session->slots_.process(*position, node.slot);
   }
 
   static void on_changed(void* data, std::uint64_t) { self(data).evaluate(); }
@@ -407,6 +422,7 @@ PipewireCapture::Session::Session(PipewireOptions options)
       }()),
       api_(PipewireApi::load()),
       slots_(api_, options_.domain),
+      group_("pypac-obs." + std::to_string(now().count())),
       graph_(
           api_, [this] { mark_changed(); },
           [this](const NodeRecord& node) {
@@ -478,31 +494,42 @@ void PipewireCapture::Session::open() {
   static const pw_core_events core_events = Callbacks::core_events();
   pw_core_add_listener(core_, &core_listener_, &core_events, this);
   graph_.connect(core_);
-  make_node();
+  make_nodes();
   sync_round_ = 0;
   sync_sequence_ = pw_core_sync(core_, PW_ID_CORE, 0);
 }
 
-void PipewireCapture::Session::make_node() {
+void PipewireCapture::Session::make_nodes() {
+  if (options_.meter_streams || sources_.empty()) make_node(meter_node_);
+  for (SourceControl& source : sources_) make_node(*source.node);
+}
+
+void PipewireCapture::Session::make_node(OwnNode& node) {
   // No media.class: session managers leave the node alone, so it gets no volume, no resampler and
-  // no link that we have not made.
+  // no link that we have not made. One group: one driver clocks all of our nodes.
+  const std::string name = node.slot ? "pypac-obs." + node.slot->name : "pypac-obs";
   pw_properties* const properties = api_.properties_new(
-      PW_KEY_NODE_NAME, "pypac-obs", PW_KEY_NODE_DESCRIPTION, "PyPAC-OBS capture", PW_KEY_APP_NAME,
+      PW_KEY_NODE_NAME, name.c_str(), PW_KEY_NODE_DESCRIPTION, "PyPAC-OBS capture", PW_KEY_APP_NAME,
       "PyPAC-OBS", PW_KEY_MEDIA_TYPE, "Audio", PW_KEY_MEDIA_CATEGORY, "Capture",
-      PW_KEY_NODE_AUTOCONNECT, "false", PW_KEY_NODE_ALWAYS_PROCESS, "true", GraphView::kOwnMark,
-      "capture", nullptr);
-  filter_ = api_.filter_new(core_, "PyPAC-OBS", properties);
-  if (!filter_) {
+      PW_KEY_NODE_AUTOCONNECT, "false", PW_KEY_NODE_ALWAYS_PROCESS, "true", PW_KEY_NODE_GROUP,
+      group_.c_str(), GraphView::kOwnMark, "capture", nullptr);
+  node.filter = api_.filter_new(core_, "PyPAC-OBS", properties);
+  if (!node.filter) {
     lose_node(std::strerror(errno));
     return;
   }
   static const pw_filter_events state_events = Callbacks::filter_events();
   static const pw_filter_events process_events = Callbacks::process_events();
-  api_.filter_add_listener(filter_, &filter_listener_, &state_events, this);
-  api_.filter_add_listener(filter_, &process_listener_, &process_events, &slots_);
-  if (api_.filter_connect(filter_, PW_FILTER_FLAG_RT_PROCESS, nullptr, 0) < 0) {
+  api_.filter_add_listener(node.filter, &node.state_listener, &state_events, this);
+  api_.filter_add_listener(node.filter, &node.process_listener, &process_events, &node);
+  if (api_.filter_connect(node.filter, PW_FILTER_FLAG_RT_PROCESS, nullptr, 0) < 0) {
     lose_node("PipeWire takes no node of ours");
   }
+}
+
+void PipewireCapture::Session::destroy_node(OwnNode& node) {
+  // Joins the data thread's work for this node: no process() after this.
+  if (node.filter) api_.filter_destroy(std::exchange(node.filter, nullptr));
 }
 
 void PipewireCapture::Session::close_connection() {
@@ -510,12 +537,10 @@ void PipewireCapture::Session::close_connection() {
   links_.clear();
   meters_.clear();
   slots_.set_meter_count(0);
-  if (filter_) {
-    // Joins the data thread's work for this node: no process() after this.
-    api_.filter_destroy(std::exchange(filter_, nullptr));
-    slots_.forget_ports();
-    slots_.renew_clock_ids();
-  }
+  destroy_node(meter_node_);
+  for (SourceControl& source : sources_) destroy_node(*source.node);
+  slots_.forget_ports();
+  slots_.renew_clock_ids();
   graph_.disconnect();
   if (core_) {
     spa_hook_remove(&core_listener_);
@@ -598,7 +623,10 @@ std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, S
     throw Failure(ErrorKind::invalid_argument, "a session has at most 256 sources");
   }
   slots_.add(slot);
-  sources_.push_back(SourceControl{std::move(slot), std::move(selector), {}, now(), {}});
+  auto node = std::make_unique<OwnNode>(OwnNode{this, slot.get()});
+  sources_.push_back(
+      SourceControl{std::move(node), std::move(slot), std::move(selector), {}, now(), {}});
+  if (core_) make_node(*sources_.back().node);
   mark_changed();
   return source;
 }
@@ -653,7 +681,6 @@ void PipewireCapture::Session::evaluate() {
 }
 
 void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<LinkKey>& wanted) {
-  const std::size_t index = static_cast<std::size_t>(&source - sources_.data());
   for (const std::uint64_t serial : source.binding.serials) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
     if (!node || set_aside_.contains(serial)) continue;
@@ -661,9 +688,9 @@ void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<Lin
       if (!GraphView::is_tap(*node, port)) continue;
       const ChannelWeights weights = channel_weights(port.position, source.slot->feed.channels());
       if (std::ranges::all_of(weights, [](float weight) { return weight == 0.0F; })) continue;
-      const SourcePort* const input = port_for(*source.slot, index, weights, port.position);
+      const SourcePort* const input = port_for(source, weights, port.position);
       if (!input) continue;
-      const std::uint32_t input_id = own_port(input->name);
+      const std::uint32_t input_id = own_port(*source.node, input->name);
       if (input_id == PW_ID_ANY) {
         ports_pending_ = true;  // its registry event leads here again
       } else {
@@ -704,17 +731,17 @@ void PipewireCapture::Session::want_meters(std::set<LinkKey>& wanted) {
     const std::string name = "meter_" + std::to_string(index);
     MeterPort& meter = slots_.meter(index);
     if (!meter.handle.load()) {
-      meter.handle.store(make_port(name, "MONO"), std::memory_order_release);
+      meter.handle.store(make_port(meter_node_, name, "MONO"), std::memory_order_release);
       slots_.set_meter_count(meters_.size());
     }
-    const std::uint32_t input_id = own_port(name);
+    const std::uint32_t input_id = own_port(meter_node_, name);
     if (input_id != PW_ID_ANY) wanted.emplace(port_id, input_id);
   }
 }
 
-SourcePort* PipewireCapture::Session::port_for(SourceSlot& slot, std::size_t index,
-                                               const ChannelWeights& weights,
+SourcePort* PipewireCapture::Session::port_for(SourceControl& source, const ChannelWeights& weights,
                                                std::string_view position) {
+  SourceSlot& slot = *source.slot;
   const std::uint32_t count = slot.port_count.load(std::memory_order_relaxed);
   std::uint32_t at = 0;
   while (at < count && slot.ports[at].weights != weights) ++at;
@@ -722,26 +749,28 @@ SourcePort* PipewireCapture::Session::port_for(SourceSlot& slot, std::size_t ind
   SourcePort& port = slot.ports[at];
   if (at == count) {
     port.weights = weights;
-    port.name = "source_" + std::to_string(index) + "_" + std::string(position);
+    port.name = "input_" + std::string(position);
   }
   if (!port.handle.load()) {
-    port.handle.store(make_port(port.name, position), std::memory_order_release);
+    port.handle.store(make_port(*source.node, port.name, position), std::memory_order_release);
   }
   if (at == count) slot.port_count.store(count + 1, std::memory_order_release);
   return &port;
 }
 
-void* PipewireCapture::Session::make_port(const std::string& name, std::string_view position) {
-  if (!filter_) return nullptr;
+void* PipewireCapture::Session::make_port(const OwnNode& node, const std::string& name,
+                                          std::string_view position) {
+  if (!node.filter) return nullptr;
   pw_properties* const properties = api_.properties_new(
       PW_KEY_FORMAT_DSP, "32 bit float mono audio", PW_KEY_PORT_NAME, name.c_str(),
       PW_KEY_AUDIO_CHANNEL, std::string(position).c_str(), nullptr);
-  return api_.filter_add_port(filter_, PW_DIRECTION_INPUT, PW_FILTER_PORT_FLAG_MAP_BUFFERS,
+  return api_.filter_add_port(node.filter, PW_DIRECTION_INPUT, PW_FILTER_PORT_FLAG_MAP_BUFFERS,
                               sizeof(std::uint64_t), properties, nullptr, 0);
 }
 
-std::uint32_t PipewireCapture::Session::own_port(const std::string& name) const {
-  const std::uint32_t node_id = filter_ ? api_.filter_get_node_id(filter_) : PW_ID_ANY;
+std::uint32_t PipewireCapture::Session::own_port(const OwnNode& node,
+                                                 const std::string& name) const {
+  const std::uint32_t node_id = node.filter ? api_.filter_get_node_id(node.filter) : PW_ID_ANY;
   if (node_id == PW_ID_ANY) return PW_ID_ANY;
   for (const auto& [id, port] : graph_.ports()) {
     if (port.node_id == node_id && port.name == name) return id;
@@ -819,11 +848,15 @@ void PipewireCapture::Session::tick() {
 // -- states
 // --------------------------------------------------------------------------------------------
 
-bool PipewireCapture::Session::graph_stalled() const {
-  const std::int64_t last = slots_.last_cycle_ns();
-  if (!synced_ || last == 0 || slots_.rate() == 0) return false;
+bool PipewireCapture::Session::any_node_stalled() const {
+  if (!synced_ || slots_.rate() == 0) return false;
   const HostTime cycle = HostTime(1s) * slots_.quantum() / slots_.rate();
-  return now() - HostTime(last) > std::max(kStalledAfter, kStalledCycles * cycle);
+  const HostTime oldest = now() - std::max(kStalledAfter, kStalledCycles * cycle);
+  const auto stalled = [&](std::int64_t last) { return last != 0 && HostTime(last) < oldest; };
+  return stalled(slots_.last_cycle_ns()) ||
+         std::ranges::any_of(sources_, [&](const SourceControl& source) {
+           return stalled(source.slot->last_cycle_ns.load(std::memory_order_acquire));
+         });
 }
 
 bool PipewireCapture::Session::is_frozen(const NodeRecord& node) const {
@@ -838,7 +871,7 @@ void PipewireCapture::Session::look_for_frozen() {
     const auto process = read_process(node.identity->pid);
     return process && process->stopped;
   };
-  if (graph_stalled()) {
+  if (any_node_stalled()) {
     frozen_programs_.clear();
     for (const auto& [id, node] : graph_.nodes()) {
       if (!node->is_stream() || !frozen(*node)) continue;

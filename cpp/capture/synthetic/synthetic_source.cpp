@@ -60,8 +60,7 @@ void SyntheticSource::poll(HostTime until) noexcept {
             : std::uniform_real_distribution(-signal_.jitter_ms, signal_.jitter_ms)(random_);
     reading.host_time = origin_ + HostTime(std::llround(begin_s * 1e9 + jitter_ms * 1e6));
     Stamp stamp;
-    if (!dropped(position_, position_ + signal_.quantum) &&
-        domain_->stamp(reading, stamp)) {
+    if (!dropped(position_, position_ + signal_.quantum) && domain_->stamp(reading, stamp)) {
       if (float* const samples = feed_.begin_packet(signal_.quantum)) {
         generate(samples);
         feed_.commit_packet(stamp);
@@ -94,8 +93,8 @@ void SyntheticSource::generate(float* samples) noexcept {
       const double turns_per_frame = signal_.frequency_hz / sample_rate_;
       for (std::uint32_t i = 0; i < frames; ++i) {
         const double turns = turns_per_frame * static_cast<double>(position_ + i);
-        samples[i] = amplitude_ * static_cast<float>(std::sin(2 * std::numbers::pi *
-                                                              (turns - std::floor(turns))));
+        samples[i] = amplitude_ * static_cast<float>(
+                                      std::sin(2 * std::numbers::pi * (turns - std::floor(turns))));
       }
       break;
     }

@@ -16,9 +16,13 @@ WakeSignal::WakeSignal() : native_(std::make_unique<Native>()) {
   sem_init(&native_->semaphore, 0, 0);
 }
 
-WakeSignal::~WakeSignal() { sem_destroy(&native_->semaphore); }
+WakeSignal::~WakeSignal() {
+  sem_destroy(&native_->semaphore);
+}
 
-void WakeSignal::notify() noexcept { sem_post(&native_->semaphore); }
+void WakeSignal::notify() noexcept {
+  sem_post(&native_->semaphore);
+}
 
 bool WakeSignal::wait_for(std::chrono::nanoseconds timeout) noexcept {
   timespec deadline{};

@@ -27,7 +27,9 @@ SyntheticSignal numbered() {
   return signal;
 }
 
-std::int64_t number_of(float sample) { return std::llround(sample * 16777216.0F); }
+std::int64_t number_of(float sample) {
+  return std::llround(sample * 16777216.0F);
+}
 
 /// Takes all that a ring gives, with its own thread, as an output does.
 struct Collector {

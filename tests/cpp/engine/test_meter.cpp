@@ -16,8 +16,8 @@ void feed(Meter& meter, float amplitude, std::uint32_t frames) {
   const float* channels[] = {samples.data(), samples.data()};
   for (std::uint32_t done = 0; done < frames; done += 480) {
     for (std::uint32_t i = 0; i < 480; ++i)
-      samples[i] = amplitude * static_cast<float>(std::sin(2 * std::numbers::pi * 1000 *
-                                                           (done + i) / 48000.0));
+      samples[i] = amplitude *
+                   static_cast<float>(std::sin(2 * std::numbers::pi * 1000 * (done + i) / 48000.0));
     meter.process(channels, 2, 480);
   }
 }

@@ -28,7 +28,8 @@ TEST_CASE("0 dB passes bit for bit and -6.0206 dB halves") {
   gain.deactivate();
   gain.set_parameter("gain_db", -20 * std::log10(2.0));
   gain.activate(48000, 1, 64);
-  for (const float sample : process(gain, {1.0F, 1.0F, 1.0F})) CHECK(sample == doctest::Approx(0.5));
+  for (const float sample : process(gain, {1.0F, 1.0F, 1.0F}))
+    CHECK(sample == doctest::Approx(0.5));
 }
 
 TEST_CASE("a change while playing glides over one block, without a step") {

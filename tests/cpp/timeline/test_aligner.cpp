@@ -85,7 +85,7 @@ TEST_CASE("contiguous packets are appended bit for bit, whatever the blocks") {
 TEST_CASE("the header's example: a gap is silence, reported once with its cause") {
   Bench bench;
   CHECK(bench.place(Packet(0, 480, 0)));
-  CHECK(bench.place(Packet(960, 480, 960)));
+  CHECK(bench.place(Packet(960, 480, 960), nullptr, true));
   bench.check(0, Cause::lost_cycles, 480, 480);
   CHECK(bench.take(480) == numbers(0, 480));
   std::uint32_t captured = 1;
@@ -380,5 +380,30 @@ TEST_CASE("the same holds while resampling") {
     }
     CHECK(captured + silence == bench.taken);
     CHECK(shown == captured);
+  }
+}
+
+TEST_CASE("a packet with its successor's stamp is put right, also where the clock saw no doubt") {
+  Bench bench;
+  CHECK(bench.place(Packet(0, 100, 0)));
+  Packet late(200, 100, 200);  // the second cycle, stamped with the third's position
+  for (float& sample : late.samples) sample -= 100;
+  CHECK_FALSE(bench.place(late));
+  const Packet third(200, 100, 200);
+  CHECK(bench.place(late, &third));
+  CHECK(bench.place(third));
+  CHECK(bench.take(300) == numbers(0, 300));
+  bench.check(0, Cause::restamped, 100, 100);
+  CHECK(bench.gaps.count == 1);
+}
+
+TEST_CASE("a cycle that is really missing is a gap once its successor or its time has come") {
+  for (const bool time_is_up : {false, true}) {
+    Bench bench;
+    CHECK(bench.place(Packet(0, 100, 0)));
+    const Packet third(200, 100, 200);
+    const Packet fourth(300, 100, 300);
+    CHECK(bench.place(third, time_is_up ? nullptr : &fourth, time_is_up));
+    bench.check(0, Cause::lost_cycles, 100, 100);
   }
 }
