@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,28 +79,49 @@ class _Capture(ABC):
         """Ends it properly; what it says of its own losses."""
 
 
-class _Pypac(_Capture):
-    """The command line, as a user runs it."""
+class _Program(_Capture):
+    """One process, which writes a line when it captures and a line of JSON when it has ended."""
 
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        profile = write_profile(folder / "many.yaml", stage.names, files=folder / "tracks")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pypac_obs.cli", "run", str(profile), "--json"],
-            env=stage.sandbox.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        _wait_for_line(self._process)
+    def __init__(self, stage: Stage, folder: Path, command: Sequence[str | Path]) -> None:
+        self._output = folder / "output.log"
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, env=stage.sandbox.env, stdout=output, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while b"\n" not in self._output.read_bytes():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise self._failure()
+            time.sleep(0.02)
         self.pids = with_children([self._process.pid])
 
     def stop(self) -> dict[str, object]:
         self._process.send_signal(signal.SIGTERM)
-        out, err = self._process.communicate(timeout=30)
-        if self._process.returncode != 0:
-            raise RuntimeError(f"pypac-obs ended with {self._process.returncode}: {err}")
-        summary = json.loads(out.splitlines()[-1])
-        summary = summary.get("summary", summary)
+        if self._process.wait(30) != 0:
+            raise self._failure()
+        said: dict[str, object] = json.loads(self._output.read_text().splitlines()[-1])
+        return said
+
+    def _failure(self) -> RuntimeError:
+        self._process.kill()
+        return RuntimeError(
+            f"{self._process.args!r} ended with {self._process.wait()}:\n"
+            + self._output.read_text(errors="replace")
+        )
+
+
+class _Pypac(_Program):
+    """The command line, as a user runs it."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        profile = write_profile(folder / "many.yaml", stage.names, files=folder / "tracks")
+        command = [sys.executable, "-m", "pypac_obs.cli", "run", profile, "--json"]
+        super().__init__(stage, folder, command)
+
+    def stop(self) -> dict[str, object]:
+        said = super().stop()
+        summary = said.get("summary", said)
+        assert isinstance(summary, dict)
         return {"incidents": summary["incidents"], "failures": summary["failures"]}
 
 
@@ -136,28 +157,14 @@ class _PwRecord(_Capture):
         return {}
 
 
-class _Flexaudio(_Capture):
+class _Flexaudio(_Program):
     """One Python process that polls a stream for each program."""
 
     def __init__(self, stage: Stage, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [flexaudio_python(), FLEXAUDIO_PEER, "record", folder]
-            + [str(player.pid) for player in stage.players],
-            env=stage.sandbox.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        pids = [str(player.pid) for player in stage.players]
+        super().__init__(
+            stage, folder, [flexaudio_python(), FLEXAUDIO_PEER, "record", folder, *pids]
         )
-        _wait_for_line(self._process)
-        self.pids = with_children([self._process.pid])
-
-    def stop(self) -> dict[str, object]:
-        self._process.send_signal(signal.SIGTERM)
-        out, err = self._process.communicate(timeout=30)
-        if self._process.returncode != 0:
-            raise RuntimeError(f"flexaudio ended with {self._process.returncode}: {err}")
-        claims: dict[str, object] = json.loads(out.splitlines()[-1])
-        return claims
 
 
 def _captures(report: Report) -> dict[str, Callable[[Stage, Path], _Capture]]:
@@ -173,13 +180,6 @@ def _captures(report: Report) -> dict[str, Callable[[Stage, Path], _Capture]]:
         except PeerMissingError as error:
             report.not_measured[name] = str(error)
     return found
-
-
-def _wait_for_line(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    if not process.stdout.readline():
-        _, err = process.communicate()
-        raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {err}")
 
 
 def _repeat(action: Callable[[], object]) -> None:
@@ -218,10 +218,6 @@ class _Result:
     others_percent: float
     claims: dict[str, object]
     content: _Content
-
-    @property
-    def lost(self) -> int:
-        return self.content.lost_frames
 
 
 def _measure(
