@@ -19,6 +19,7 @@ DISK_FULL = "disk_full"
 _SENTENCES = {
     "not_running": "{who} was not running {span}",
     "no_stream": "{who} was running without an audio stream {span}",
+    "paused": "{who} had paused its audio {span}",
     "starting": "{who} was starting {span}: its stream was found, its first frame had not come",
     "ended": "{who} had ended and gave nothing {span}",
     "stalled": "{who} gave nothing {span}: it was frozen, or the machine was overloaded",

@@ -11,6 +11,7 @@ namespace pypac {
 inline constexpr auto kCauseNames = std::to_array<const char*>({
     "not_running",
     "no_stream",
+    "paused",
     "starting",
     "ended",
     "stalled",

@@ -64,9 +64,11 @@ Cause SourceNode::cause_of_silence(std::uint32_t frames) noexcept {
     absence_frames_ = 0;
   }
   absence_frames_ += frames;
-  // Between a program's start and its first frame lie some 50 ms without a stream, then starting.
-  // They belong to its absence; only what lasts longer is worth a line of its own.
-  const bool on_the_way = absence == Cause::no_stream || absence == Cause::starting;
+  // Between a program's start and its first frame lie some 50 ms without a stream, with one that
+  // is not started yet, with one that is starting. They belong to its absence; only what lasts
+  // longer is worth a line of its own.
+  const bool on_the_way =
+      absence == Cause::no_stream || absence == Cause::paused || absence == Cause::starting;
   const bool was_absent = silence_ == Cause::not_running || silence_ == Cause::no_stream;
   if (!on_the_way || !was_absent || absence_frames_ > sample_rate_ / 4) silence_ = absence;
   return silence_;

@@ -24,6 +24,7 @@ struct ClockReading {
 enum class Cause : std::uint8_t {
   not_running,      // no program matches
   no_stream,        // the program runs and has no audio stream
+  paused,           // it has paused its stream
   starting,         // a stream was found and linked; its first frame has not come
   ended,            // the synthetic or plug-in source has no more frames
   stalled,          // linked, and no packet came in time: a frozen program, an overloaded machine

@@ -56,7 +56,10 @@ const float* CaptureSlots::take_frames(void* handle, std::uint32_t frames) noexc
   pw_buffer* const buffer = api_.filter_dequeue_buffer(handle);
   if (!buffer) return nullptr;
   const spa_data& data = buffer->buffer->datas[0];
-  const bool whole = data.data != nullptr && data.maxsize >= frames * sizeof(float);
+  // A linked port whose programs gave nothing in this cycle (just killed, not started yet, paused)
+  // gets zeros from PipeWire's mixer, marked as empty: silence of PipeWire's, not of the program's.
+  const bool empty = (data.chunk->flags & SPA_CHUNK_FLAG_EMPTY) != 0;
+  const bool whole = !empty && data.data && data.maxsize >= frames * sizeof(float);
   // Given back at once, as pw_filter_get_dsp_buffer() does: nobody writes there before the next
   // cycle.
   api_.filter_queue_buffer(handle, buffer);

@@ -924,8 +924,10 @@ void PipewireCapture::Session::update_states() {
         cause = Cause::not_running;
         break;
       case SourceState::no_stream:
-      case SourceState::paused:
         cause = Cause::no_stream;
+        break;
+      case SourceState::paused:
+        cause = Cause::paused;
         break;
       case SourceState::starting:
         cause = Cause::starting;
