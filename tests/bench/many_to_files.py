@@ -365,7 +365,8 @@ def _judge_losses(
         )
     busiest = max(one.others_percent for each in results.values() for one in each)
     report.notes.append(
-        f"players alone kept up to {busiest:.0f} % of all cores busy before a measurement"
+        f"players, and whatever else ran, kept up to {busiest:.0f} % of all cores busy before a "
+        "measurement"
     )
 
 

@@ -53,7 +53,8 @@ def main() -> int:
         path.write_text(json.dumps(report.to_json(), indent=1) + "\n")
         reports.append(report)
     # A pipe gets the width that the table needs.
-    print_table(console if console.is_terminal else Console(width=160), reports)
+    if reports:
+        print_table(console if console.is_terminal else Console(width=160), reports)
     return 1 if failed else 0
 
 
