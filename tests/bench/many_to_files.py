@@ -85,8 +85,13 @@ class _Program(_Capture):
     def __init__(self, stage: Stage, folder: Path, command: Sequence[str | Path]) -> None:
         self._output = folder / "output.log"
         with self._output.open("wb") as output:
+            # Not in the repository, whose package lacks what is built.
             self._process = subprocess.Popen(
-                command, env=stage.sandbox.env, stdout=output, stderr=subprocess.STDOUT
+                command,
+                cwd=folder,
+                env=stage.sandbox.env,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + _READY_WITHIN_S
         while b"\n" not in self._output.read_bytes():
