@@ -312,6 +312,7 @@ class PipewireCapture::Session {
   ProcessSnapshot snapshot_;
   ProcessTable processes_;
   HostTime refreshed_at_{};
+  bool processes_stale_ = false;  // a stream has gone, and its program perhaps with it
   HostTime restless_until_{};
   std::vector<SourceControl> sources_;
   std::map<LinkKey, std::unique_ptr<OwnLink>> links_;
@@ -428,6 +429,7 @@ PipewireCapture::Session::Session(PipewireOptions options)
           [this](const NodeRecord& node) {
             set_aside_.erase(node.serial);
             restless_until_ = now() + kRestlessAfterExit;
+            processes_stale_ = true;
             if (node.id == slots_.clock_id()) slots_.renew_clock_ids();
           }) {
   loop_ = api_.thread_loop_new("pypac-pipewire", nullptr);
@@ -645,6 +647,7 @@ void PipewireCapture::Session::refresh_processes() {
   snapshot_.refresh();
   processes_ = ProcessTable(snapshot_.processes());
   refreshed_at_ = now();
+  processes_stale_ = false;
 }
 
 std::vector<StreamIdentity> PipewireCapture::Session::identities() const {
@@ -661,6 +664,7 @@ std::vector<StreamIdentity> PipewireCapture::Session::identities() const {
 void PipewireCapture::Session::evaluate() {
   changed_ = false;
   if (stopped_ || !synced_) return;
+  if (processes_stale_) refresh_processes();
   graph_.identify(processes_);
   std::vector<Selector> selectors;
   selectors.reserve(sources_.size());

@@ -16,6 +16,9 @@ namespace {
 
 // /proc/PID/status is about 1.5 KiB; a command line may be long, but only its first word is wanted.
 constexpr std::size_t kReadLimit = 4096;
+// PF_EXITING: the process has run its last, and is still giving back what it had. Its connections
+// are closed after this is set, so whoever sees them gone sees the process gone, too.
+constexpr std::uint64_t kExiting = 0x4;
 
 /// A file of /proc, as much as fits; empty where the process has gone or is not ours to see.
 std::string read_start(const std::string& path) {
@@ -80,7 +83,7 @@ bool read_stat(const std::string& folder, ProcessEntry& entry) {
   entry.title = stat.substr(open + 1, close - open - 1);
   const char* at = stat.data() + close + 1;
   const char* const end = stat.data() + stat.size();
-  // proc(5): the title is field 2, the state 3, the parent 4, the start time 22.
+  // proc(5): the title is field 2, the state 3, the parent 4, the flags 9, the start time 22.
   for (int field = 3; field <= 22; ++field) {
     while (at < end && *at == ' ') ++at;
     const char* const begin = at;
@@ -91,6 +94,11 @@ bool read_stat(const std::string& folder, ProcessEntry& entry) {
       if (*begin == 'Z' || *begin == 'X') return false;  // dead, only not yet reaped
     }
     if (field == 4) std::from_chars(begin, at, entry.parent_pid);
+    if (field == 9) {
+      std::uint64_t flags = 0;
+      std::from_chars(begin, at, flags);
+      if ((flags & kExiting) != 0) return false;
+    }
     if (field == 22) std::from_chars(begin, at, entry.start_time);
   }
   return true;

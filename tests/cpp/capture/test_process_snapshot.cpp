@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <optional>
 
@@ -74,6 +75,20 @@ TEST_CASE("a stopped child is seen as stopped and a killed one is gone") {
     CHECK_FALSE(find(pid)->stopped);
   }
   CHECK_FALSE(find(pid));
+}
+
+TEST_CASE("a killed process is gone as soon as its connections are closed") {
+  for (int round = 0; round < 100; ++round) {
+    std::array<int, 2> ends{};
+    REQUIRE(pipe(ends.data()) == 0);
+    const IdleChild child;
+    close(ends[1]);
+    kill(child.pid(), SIGKILL);
+    char nothing = 0;
+    CHECK(read(ends[0], &nothing, 1) == 0);  // waits until the child's end is closed, too
+    CHECK_FALSE(pypac::read_process(child.pid()));
+    close(ends[0]);
+  }
 }
 
 TEST_CASE("a real-time priority is had or its refusal is told") {
