@@ -4,8 +4,10 @@
 // estimated.
 //
 //   position_player [--name NAME] [--target SINK | --target none] [--channels N] [--delay SECONDS]
+//                   [--tone HZ]
 //
-// Sample = (position mod 2^24) / 2^24, exact in 32-bit float; odd channels carry it negated. Writes
+// Sample = (position mod 2^24) / 2^24, exact in 32-bit float; odd channels carry it negated. With
+// --tone it is a sine of -12 dBFS in all channels instead, whose phase is the position's. Writes
 // "first HOST_TIME_NS" (CLOCK_MONOTONIC, the start of its first cycle) to standard output when it
 // begins. SIGINT and SIGTERM end it.
 #include <pipewire/filter.h>
@@ -13,12 +15,14 @@
 
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -26,12 +30,14 @@ namespace {
 
 constexpr std::uint32_t kMaxChannels = 8;
 constexpr double kPositions = 16777216;  // 2^24: what a float counts without a gap
+constexpr double kToneAmplitude = 0.251188643150958;  // -12 dBFS
 
 struct Options {
   std::string name = "position-player";
   std::string target;  // empty: any sink; "none": no link
   std::uint32_t channels = 2;
   double delay_s = 0;
+  double tone_hz = 0;  // 0: positions
 };
 
 const char* position_name(std::uint32_t channels, std::uint32_t index) {
@@ -91,8 +97,16 @@ void Player::process(const spa_io_position& position) {
     auto* const out = static_cast<float*>(pw_filter_get_dsp_buffer(ports_[c], frames));
     if (!out) continue;
     const double scale = (c % 2 == 0 ? 1 : -1) / kPositions;
-    for (std::uint32_t i = 0; i < frames; ++i) {
-      out[i] = static_cast<float>(static_cast<double>((first + i) & 0xffffff) * scale);
+    if (options_.tone_hz > 0) {
+      const double rate = position.clock.rate.denom;
+      for (std::uint32_t i = 0; i < frames; ++i) {
+        const double cycles = options_.tone_hz * static_cast<double>(first + i) / rate;
+        out[i] = static_cast<float>(kToneAmplitude * std::sin(2 * std::numbers::pi * cycles));
+      }
+    } else {
+      for (std::uint32_t i = 0; i < frames; ++i) {
+        out[i] = static_cast<float>(static_cast<double>((first + i) & 0xffffff) * scale);
+      }
     }
     std::int64_t none = 0;
     first_ns_.compare_exchange_strong(none, static_cast<std::int64_t>(position.clock.nsec));
@@ -228,6 +242,8 @@ int main(int argc, char** argv) {
       options.channels = static_cast<std::uint32_t>(std::atoi(argv[i + 1]));
     else if (option == "--delay")
       options.delay_s = std::atof(argv[i + 1]);
+    else if (option == "--tone")
+      options.tone_hz = std::atof(argv[i + 1]);
     else {
       std::fprintf(stderr, "position_player: no such option: %s\n", option.c_str());
       return 2;

@@ -3,25 +3,17 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from pypac_obs import _core
-from pypac_obs.sandbox import Player, Sandbox
+from pypac_obs.sandbox import Sandbox
 
-RATE = 48000
-POSITIONS = 1 << 24  # the position player counts modulo this
-PLAYERS = Path(__file__).resolve().parents[2] / "players"
-
-Audio = npt.NDArray[np.float32]
+from ..conftest import RATE, Audio
 
 
 @dataclass(frozen=True)
@@ -92,57 +84,10 @@ class Recording:
 Record = Callable[..., Recording]
 
 
-@pytest.fixture(scope="session")
-def position_player(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that plays the graph's position, built."""
-    program = tmp_path_factory.mktemp("players") / "position_player"
-    flags = subprocess.run(
-        ["pkg-config", "--cflags", "--libs", "libpipewire-0.3"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    source = str(PLAYERS / "position_player.cpp")
-    subprocess.run(
-        ["c++", "-std=c++20", "-O1", source, "-o", str(program), *shlex.split(flags)], check=True
-    )
-    return program
-
-
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(sinks=("speakers", "headphones")) as running:
         yield running
-
-
-@pytest.fixture
-def play(sandbox: Sandbox, position_player: Path) -> Iterator[Callable[..., Player]]:
-    """Starts a position player under a program name; all are ended after the test."""
-    players: list[Player] = []
-
-    def start(name: str, *options: str) -> Player:
-        player = sandbox.spawn([position_player, "--name", name, *options], name=name)
-        players.append(player)
-        return player
-
-    yield start
-    for player in players:
-        player.kill()
-
-
-@pytest.fixture
-def tone(sandbox: Sandbox) -> Iterator[Callable[..., Player]]:
-    """Starts a player of a sine under a program name; all are ended after the test."""
-    players: list[Player] = []
-
-    def start(name: str, frequency: float, **options: object) -> Player:
-        player = sandbox.play_tone(name, frequency, **options)  # type: ignore[arg-type]
-        players.append(player)
-        return player
-
-    yield start
-    for player in players:
-        player.kill()
 
 
 @pytest.fixture
@@ -161,15 +106,6 @@ def record(sandbox: Sandbox) -> Iterator[Record]:
 def programs(*patterns: str, **options: object) -> _core.Selector:
     """The selector of programs by name."""
     return _core.Selector(patterns=list(patterns), **options)
-
-
-def shifts(track: Audio) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Decodes a position player: the frames that have sound, and by how much each is shifted."""
-    left = np.rint(track[:, 0].astype(np.float64) * POSITIONS).astype(np.int64)
-    right = np.rint(track[:, 1].astype(np.float64) * -POSITIONS).astype(np.int64)
-    assert np.array_equal(left, right), "left and right are not the same program's"
-    frames = np.flatnonzero(left)
-    return frames, (left[frames] - frames) % POSITIONS
 
 
 def longest_exact(track: Audio, sine: Audio) -> int:

@@ -15,7 +15,8 @@ import pytest
 from pypac_obs import _core
 from pypac_obs.sandbox import Player, Sandbox
 
-from .conftest import RATE, Audio, Record, longest_exact, programs, shifts
+from ..conftest import RATE, Audio, shifts
+from .conftest import Record, longest_exact, programs
 
 pytestmark = pytest.mark.pipewire
 

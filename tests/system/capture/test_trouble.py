@@ -14,7 +14,8 @@ import pytest
 from pypac_obs import _core
 from pypac_obs.sandbox import Player, Sandbox
 
-from .conftest import PLAYERS, RATE, Audio, Record, programs, shifts
+from ..conftest import PLAYERS, RATE, gap, shifts, together
+from .conftest import Record, programs
 
 pytestmark = pytest.mark.pipewire
 
@@ -26,25 +27,6 @@ Tone = Callable[..., Player]
 def own_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     with Sandbox() as running:
         yield running
-
-
-def together(one: Audio, two: Audio) -> None:
-    """Asserts that where both have sound, they are aligned to the frame."""
-    frames_one, shift_one = shifts(one)
-    frames_two, shift_two = shifts(two)
-    both, at_one, at_two = np.intersect1d(
-        frames_one, frames_two, assume_unique=True, return_indices=True
-    )
-    assert len(both) > RATE // 2
-    assert np.array_equal(shift_one[at_one], shift_two[at_two])
-
-
-def gap(track: Audio) -> tuple[int, int]:
-    """The longest silence between two sounds: where it begins, and its length."""
-    heard = np.flatnonzero(track[:, 0])
-    steps = np.diff(heard)
-    longest = int(np.argmax(steps))
-    return int(heard[longest]) + 1, int(steps[longest]) - 1
 
 
 def test_a_killed_program_is_not_running_at_once_and_bound_again_when_it_returns(

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""Real programs in a private audio system, and how to tell what was captured of them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pypac_obs.sandbox import Player, Sandbox
+
+RATE = 48000
+POSITIONS = 1 << 24  # the position player counts modulo this
+PLAYERS = Path(__file__).resolve().parents[1] / "players"
+PROGRAM = [sys.executable, "-Im", "pypac_obs.cli"]
+
+Audio = npt.NDArray[np.float32]
+Call = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def require(there: bool, missing: str) -> None:
+    """Skips a test that lacks something; fails it where everything must be there."""
+    if there:
+        return
+    if os.environ.get("PYPAC_REQUIRE_ALL"):
+        pytest.fail(missing)
+    pytest.skip(f"skipped, because {missing}")
+
+
+@pytest.fixture
+def call(sandbox: Sandbox) -> Call:
+    """Runs a command to its end inside the sandbox."""
+
+    def run(*args: object) -> subprocess.CompletedProcess[str]:
+        command = [*PROGRAM, *map(str, args)]
+        return subprocess.run(
+            command, env=sandbox.env, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(sandbox: Sandbox) -> Iterator[Start]:
+    """Starts a command inside the sandbox, behind a prefix if given, and leaves it running."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*args: object, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*prefix, *PROGRAM, *map(str, args)],
+            env=sandbox.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def position_player(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that plays the graph's position, built."""
+    require(shutil.which("c++") is not None, "there is no C++ compiler")
+    require(shutil.which("pkg-config") is not None, "pkg-config is not installed")
+    program = tmp_path_factory.mktemp("players") / "position_player"
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "libpipewire-0.3"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    source = str(PLAYERS / "position_player.cpp")
+    subprocess.run(
+        ["c++", "-std=c++20", "-O1", source, "-o", str(program), *shlex.split(flags)], check=True
+    )
+    return program
+
+
+@pytest.fixture
+def play(sandbox: Sandbox, position_player: Path) -> Iterator[Callable[..., Player]]:
+    """Starts a position player under a program name; all are ended after the test."""
+    players: list[Player] = []
+
+    def start(name: str, *options: str) -> Player:
+        player = sandbox.spawn([position_player, "--name", name, *options], name=name)
+        players.append(player)
+        return player
+
+    yield start
+    for player in players:
+        player.kill()
+
+
+@pytest.fixture
+def tone(sandbox: Sandbox) -> Iterator[Callable[..., Player]]:
+    """Starts a player of a sine under a program name; all are ended after the test."""
+    players: list[Player] = []
+
+    def start(name: str, frequency: float, **options: object) -> Player:
+        player = sandbox.play_tone(name, frequency, **options)  # type: ignore[arg-type]
+        players.append(player)
+        return player
+
+    yield start
+    for player in players:
+        player.kill()
+
+
+def shifts(track: Audio) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Decodes a position player: the frames that have sound, and by how much each is shifted."""
+    left = np.rint(track[:, 0].astype(np.float64) * POSITIONS).astype(np.int64)
+    right = np.rint(track[:, 1].astype(np.float64) * -POSITIONS).astype(np.int64)
+    assert np.array_equal(left, right), "left and right are not the same program's"
+    frames = np.flatnonzero(left)
+    return frames, (left[frames] - frames) % POSITIONS
+
+
+def together(one: Audio, two: Audio) -> None:
+    """Asserts that where both have sound, they are aligned to the frame."""
+    frames_one, shift_one = shifts(one)
+    frames_two, shift_two = shifts(two)
+    both, at_one, at_two = np.intersect1d(
+        frames_one, frames_two, assume_unique=True, return_indices=True
+    )
+    assert len(both) > RATE // 2
+    assert np.array_equal(shift_one[at_one], shift_two[at_two])
+
+
+def gap(track: Audio) -> tuple[int, int]:
+    """The longest silence between two sounds: where it begins, and its length."""
+    heard = np.flatnonzero(track[:, 0])
+    steps = np.diff(heard)
+    longest = int(np.argmax(steps))
+    return int(heard[longest]) + 1, int(steps[longest]) - 1

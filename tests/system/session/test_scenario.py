@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""An evening in twenty seconds: the game plays, Discord comes late, crashes and comes back."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pypac_obs.sandbox import Player, Sandbox
+
+from ..conftest import PROGRAM, RATE, require
+from .conftest import (
+    breaks,
+    ledger,
+    level_db,
+    manifest,
+    read,
+    spans,
+    wait_until,
+)
+
+pytestmark = pytest.mark.pipewire
+
+CONFIG = Path(__file__).resolve().parents[3] / "configs" / "game-and-discord.yaml"
+FRAMES = 20 * RATE
+NEAR = RATE // 4  # what the clocks of the test and of the programs may be apart
+
+
+@dataclass
+class Evening:
+    code: int
+    out: str
+    folder: Path
+    killed: dict[str, Path]  # folders of the runs that were killed at 10 s, by format
+    starts: list[int]  # of Discord's first frames, on the timeline
+    kill: int  # of Discord
+
+
+@pytest.fixture(scope="module")
+def evening(
+    sandbox: Sandbox, position_player: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Evening]:
+    """The profile runs for 20 s; beside it, two runs that are killed by SIGKILL at 10 s."""
+    runs: list[subprocess.Popen[str]] = []
+    players: list[Player] = []
+
+    def run(*args: object) -> subprocess.Popen[str]:
+        runs.append(
+            subprocess.Popen(
+                [*PROGRAM, "run", *map(str, args)],
+                env=sandbox.env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+        return runs[-1]
+
+    def play(name: str, frequency: int) -> Player:
+        command = [position_player, "--name", name, "--tone", str(frequency)]
+        players.append(sandbox.spawn(command, name=name))
+        return players[-1]
+
+    tmp = tmp_path_factory.mktemp("evening")
+    killed = {}
+    try:
+        play("game", 440)
+        # Not by a watch of this process, which would be in the wrong environment.
+        wait_until(lambda: "game" in sandbox.run("pw-link", "--links"))
+        time.sleep(0.3)
+        whole = run(CONFIG, "--duration", "20")
+        for kind in ("wav", "flac"):
+            killed[kind] = tmp / kind
+            profile = tmp / f"{kind}.yaml"
+            text = CONFIG.read_text()
+            old = '{folder: "~/Recordings/{date} {time}", name: "{track}", format: wav}'
+            assert old in text
+            profile.write_text(text.replace(old, f"{{folder: '{tmp / kind}', format: {kind}}}"))
+            run(profile)
+        recordings = sandbox.folder / "home" / "Recordings"
+        begun = [recordings.glob, *(folder.glob for folder in killed.values())]
+        wait_until(
+            lambda: all(
+                any(file.stat().st_size for file in glob("**/session.json")) for glob in begun
+            )
+        )
+        [recording] = recordings.iterdir()
+        origin_ns, *other_ns = (
+            manifest(folder)["start"]["host_ns"] for folder in (recording, *killed.values())
+        )
+
+        def sleep_until(seconds: float, begin_ns: int = origin_ns) -> None:
+            time.sleep(max(0.0, seconds + (begin_ns - time.monotonic_ns()) / 1e9))
+
+        sleep_until(5)
+        first = play("discord", 1000)
+        sleep_until(10)
+        kill_ns = time.monotonic_ns()
+        first.kill()
+        sleep_until(10, max(other_ns))
+        for killed_run in runs[1:]:
+            killed_run.send_signal(signal.SIGKILL)
+        sleep_until(12)
+        second = play("discord", 1000)
+        out, _ = whole.communicate(timeout=20)
+
+        def frame(host_ns: int) -> int:
+            return round((host_ns - origin_ns) * RATE / 1e9)
+
+        starts = [frame(int(player.output().split()[1])) for player in (first, second)]
+        assert starts[0] == pytest.approx(5 * RATE, abs=RATE)
+        assert starts[1] == pytest.approx(12 * RATE, abs=RATE)
+        folder = tmp / "whole"
+        shutil.copytree(recording, folder)
+        yield Evening(whole.returncode, out, folder, killed, starts, frame(kill_ns))
+    finally:
+        for process in runs:
+            process.kill()
+            process.communicate()
+        for player in players:
+            player.kill()
+
+
+def test_both_files_have_960000_frames_and_the_run_ends_well(evening: Evening) -> None:
+    assert evening.code == 0, evening.out
+    assert sorted(path.name for path in evening.folder.iterdir()) == [
+        "discord.wav",
+        "game.wav",
+        "ledger.jsonl",
+        "session.json",
+    ]
+    for name in ("game", "discord"):
+        assert len(read(evening.folder / f"{name}.wav")) == FRAMES
+    assert manifest(evening.folder)["state"] == "complete"
+
+
+def test_the_ledger_has_the_two_absences_of_discord_and_nothing_else(evening: Evening) -> None:
+    lines = ledger(evening.folder)
+    assert [(line["cause"], line["source"], line["tracks"]) for line in lines] == [
+        ("not_running", "discord", ["discord"]),
+        ("not_running", "discord", ["discord"]),
+    ]
+    late, restart = lines
+    assert late["begin"] == 0
+    assert late["frames"] == pytest.approx(evening.starts[0], abs=NEAR)
+    assert restart["begin"] == pytest.approx(evening.kill, abs=NEAR)
+    assert restart["begin"] + restart["frames"] == pytest.approx(evening.starts[1], abs=NEAR)
+
+
+def test_discord_is_heard_where_it_played_at_its_level_and_zeros_are_elsewhere(
+    evening: Evening,
+) -> None:
+    track = read(evening.folder / "discord.wav")
+    late, restart = ledger(evening.folder)
+    played = [
+        (late["frames"], restart["begin"]),
+        (restart["begin"] + restart["frames"], FRAMES),
+    ]
+    for side in (0, 1):
+        # Between these stretches there is not one frame that is not 0.
+        heard = spans(track[:, side])
+        assert len(heard) == 2
+        for (begin, end), (first, last) in zip(heard, played, strict=True):
+            # What is missing is in the ledger, to the frame; a sine may be 0 at its ends.
+            assert begin == pytest.approx(first, abs=1)
+            assert end == pytest.approx(last, abs=1)
+            assert level_db(track[begin:end, side], 1000.0) == pytest.approx(-12, abs=0.01)
+            assert level_db(track[begin:end, side], 440.0) < -110
+            assert breaks(track[begin:end, side], 1000.0).size == 0
+
+
+def test_the_game_is_heard_throughout_without_a_break(evening: Evening) -> None:
+    track = read(evening.folder / "game.wav")
+    for side in (0, 1):
+        assert breaks(track[:, side], 440.0).size == 0
+        assert level_db(track[:, side], 440.0) == pytest.approx(-12, abs=0.01)
+        assert level_db(track[:, side], 1000.0) < -110
+
+
+def frames_by(program: str, path: Path) -> int:
+    require(shutil.which(program) is not None, f"{program} is not installed")
+    arguments: dict[str, list[Any]] = {
+        "soxi": ["soxi", "-s", path],
+        "ffprobe": [
+            *("ffprobe", "-v", "error", "-show_entries", "stream=duration_ts"),
+            *("-of", "csv=p=0", path),
+        ],
+    }
+    done = subprocess.run(arguments[program], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_a_run_that_is_killed_at_10_s_leaves_files_of_9_s_that_every_player_opens(
+    evening: Evening, kind: str
+) -> None:
+    folder = evening.killed[kind]
+    paths = [folder / f"{name}.{kind}" for name in ("game", "discord")]
+    for path in paths:
+        assert frames_by("soxi", path) == frames_by("ffprobe", path) == len(read(path))
+    game, discord = (read(path) for path in paths)
+    assert len(game) == len(discord)
+    assert 9 * RATE <= len(game) <= 10.5 * RATE
+    # PCM of 24 bits is no exact sine; its steps stay below what counts as a break.
+    assert breaks(game[:, 0], 440.0).size == 0
+    [(begin, end)] = spans(discord[:, 0])
+    assert level_db(discord[begin:end, 0], 1000.0) == pytest.approx(-12, abs=0.01)
+    [late] = ledger(folder)
+    assert late["cause"] == "not_running"
+    assert late["frames"] == pytest.approx(begin, abs=1)
