@@ -7,13 +7,13 @@ CPP := $(shell git ls-files 'cpp/*.[ch]pp' 'tests/*.[ch]pp')
 CMAKE := $(shell git ls-files '*CMakeLists.txt')
 SANITIZERS ?= asan tsan
 
-.PHONY: demo test test-cpp test-sanitizers test-python check format bench wheel clean
+.PHONY: demo test test-cpp test-sanitizers test-wheel test-python check format bench wheel clean
 
 demo: ## The main job on real programs, with nothing to configure
 	@.ci/setup demo
 	@.venv/bin/pypac-obs demo
 
-test: test-cpp test-sanitizers test-python ## The whole test suite
+test: test-cpp test-sanitizers test-wheel test-python ## The whole test suite
 
 test-cpp:
 	@.ci/setup test
@@ -26,6 +26,16 @@ test-sanitizers:
 	for preset in $(SANITIZERS); do \
 	  cmake --preset $$preset && cmake --build --preset $$preset && ctest --preset $$preset; \
 	done
+
+# The wheel works in an environment that has nothing but what it asks for.
+test-wheel:
+	@.ci/setup test
+	rm -rf build/wheel
+	$(PYTHON_VENV) -m pip wheel --quiet --no-deps -w build/wheel .
+	$(PYTHON_VENV) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet build/wheel/*.whl
+	cd build/wheel && venv/bin/pypac-obs --version && venv/bin/pypac-obs schema > /dev/null
+	cd build/wheel && venv/bin/python -c 'import pypac_obs; print(*pypac_obs.capabilities().values(), sep="\n")'
 
 test-python: test-cpp
 	@.ci/setup test
