@@ -29,7 +29,7 @@
 namespace {
 
 constexpr std::uint32_t kMaxChannels = 8;
-constexpr double kPositions = 16777216;  // 2^24: what a float counts without a gap
+constexpr double kPositions = 16777216;               // 2^24: what a float counts without a gap
 constexpr double kToneAmplitude = 0.251188643150958;  // -12 dBFS
 
 struct Options {

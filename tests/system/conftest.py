@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
@@ -50,11 +51,13 @@ def call(sandbox: Sandbox) -> Call:
 
 
 @pytest.fixture
-def start(sandbox: Sandbox) -> Iterator[Start]:
-    """Starts a command inside the sandbox, behind a prefix if given, and leaves it running."""
+def start_in() -> Iterator[Start]:
+    """Starts a command inside a sandbox, behind a prefix if given, and leaves it running."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*args: object, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    def begin(
+        sandbox: Sandbox, *args: object, prefix: tuple[str, ...] = ()
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [*prefix, *PROGRAM, *map(str, args)],
             env=sandbox.env,
@@ -69,6 +72,12 @@ def start(sandbox: Sandbox) -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def start(sandbox: Sandbox, start_in: Start) -> Start:
+    """Starts a command inside the sandbox of the test. See `start_in`."""
+    return functools.partial(start_in, sandbox)
 
 
 @pytest.fixture(scope="session")

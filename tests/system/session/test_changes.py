@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: MIT
+"""Programs that come back in another format, a graph that changes its rate, and one that ends."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pypac_obs import Session
+from pypac_obs.sandbox import Player, Sandbox
+
+from ..conftest import RATE, Audio, Start, shifts
+from .conftest import (
+    AMPLITUDE,
+    Tape,
+    absences,
+    breaks,
+    frequency_of,
+    ledger,
+    level_db,
+    manifest,
+    profile,
+    read,
+    spans,
+    wait_for_state,
+    wait_until,
+    wait_until_playing,
+)
+
+pytestmark = pytest.mark.pipewire
+
+Play = Callable[..., Player]
+Tone = Callable[..., Player]
+
+
+def assert_steady(track: Audio) -> None:
+    frames, shift = shifts(track)
+    assert len(frames) == len(track)
+    assert np.unique(shift).size == 1
+
+
+# Programs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("api", ["pipewire", "pulse"])
+def test_a_program_that_comes_back_at_44100_hz_keeps_its_pitch_and_its_place(
+    play: Play, tone: Tone, sandbox: Sandbox, api: str
+) -> None:
+    play("steady")
+    first = tone("game", 440.0, api=api)
+    wait_until_playing(sandbox, "steady", "game")
+    tape = Tape()
+    with Session(profile({"steady": "steady", "game": "game"}), outputs=[tape]) as session:
+        time.sleep(0.7)
+        first.kill()
+        wait_for_state(session, "game", "not_running")
+        gone = session.position
+        tone("game", 440.0, api=api, rate=44100)
+        wait_for_state(session, "game", "playing")
+        back = session.position + RATE // 5
+        time.sleep(1.0)
+    assert absences(session.incidents, "steady") == []
+    assert_steady(tape.track("steady"))
+    game = tape.track("game")
+    assert len(game) == len(tape.track("steady"))
+    for part in (game[: gone - RATE // 5], game[back:]):
+        for side in (0, 1):
+            assert frequency_of(part[:, side]) == pytest.approx(440, abs=0.1)
+            assert level_db(part[:, side], 440.0) == pytest.approx(-12, abs=0.05)
+            assert breaks(part[:, side], 440.0).size == 0
+
+
+def test_a_program_that_comes_back_in_mono_is_aligned_to_the_frame(
+    play: Play, sandbox: Sandbox
+) -> None:
+    play("steady")
+    first = play("game")
+    wait_until_playing(sandbox, "steady", "game")
+    tape = Tape()
+    with Session(profile({"steady": "steady", "game": "game"}), outputs=[tape]) as session:
+        time.sleep(0.5)
+        first.kill()
+        wait_for_state(session, "game", "not_running")
+        play("game", "--channels", "1")
+        wait_for_state(session, "game", "playing")
+        time.sleep(0.5)
+    steady, game = tape.track("steady"), tape.track("game")
+    assert_steady(steady)
+    stereo, mono = spans(game[:, 0], RATE // 200)
+    assert np.array_equal(game[slice(*stereo)], steady[slice(*stereo)])
+    assert mono[1] - mono[0] > RATE // 4
+    for side in (0, 1):
+        assert np.array_equal(game[slice(*mono), side], steady[slice(*mono), 0])
+
+
+SURROUND = ("FL", "FR", "FC", "LFE", "RL", "RR")
+FREQUENCIES = {"FL": 300.0, "FR": 500.0, "FC": 700.0, "LFE": 60.0, "RL": 1100.0, "RR": 1300.0}
+HALF_POWER_DB = -3.01
+
+
+def surround_file(path: Path) -> Path:
+    """5.1 at -20 dBFS a channel, each with a frequency of its own."""
+    second = np.arange(RATE) / RATE
+    channels = [np.sin(2 * np.pi * FREQUENCIES[name] * second) for name in SURROUND]
+    frames = (np.stack(channels, 1) * 0.1).astype("<f4").tobytes()
+    count, block = len(SURROUND), 4 * len(SURROUND)
+    floats = b"\x03\x00\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, count, RATE, RATE * block, block, 32, 22, 32, 0x3F)
+    chunks = b"fmt " + struct.pack("<I", len(form + floats)) + form + floats
+    chunks += b"data" + struct.pack("<I", 10 * len(frames)) + 10 * frames
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    return path
+
+
+@pytest.mark.parametrize("api", ["pipewire", "pulse"])
+def test_a_program_that_comes_back_in_surround_is_mixed_down_at_the_right_levels(
+    play: Play, tone: Tone, sandbox: Sandbox, tmp_path: Path, api: str
+) -> None:
+    play("steady")
+    first = tone("film", 440.0, api=api)
+    wait_until_playing(sandbox, "steady", "film")
+    tape = Tape()
+    with Session(profile({"steady": "steady", "film": "film"}), outputs=[tape]) as session:
+        time.sleep(0.3)
+        first.kill()
+        wait_for_state(session, "film", "not_running")
+        layout = (
+            [
+                "--file-format=wav",
+                "--channel-map=front-left,front-right,front-center,lfe,rear-left,rear-right",
+            ]
+            if api == "pulse"
+            else ["--channel-map=FL,FR,FC,LFE,RL,RR"]
+        )
+        path = surround_file(tmp_path / "surround.wav")
+        command = "pacat" if api == "pulse" else "pw-cat"
+        film = sandbox.spawn([command, "--playback", *layout, path], name="film")
+        try:
+            wait_for_state(session, "film", "playing")
+            begin = session.position + RATE // 5
+            time.sleep(1.2)
+        finally:
+            film.kill()
+    assert absences(session.incidents, "steady") == []
+    assert_steady(tape.track("steady"))
+    track = tape.track("film")
+    heard = track[begin : begin + RATE]
+    expected = {
+        "FL": (0, None),
+        "FR": (None, 0),
+        "FC": (HALF_POWER_DB, HALF_POWER_DB),
+        # For a device of two channels PipeWire mixes them itself; the LFE as it likes.
+        "RL": (HALF_POWER_DB, None),
+        "RR": (None, HALF_POWER_DB),
+    }
+    for channel, levels in expected.items():
+        for side, level in enumerate(levels):
+            measured = level_db(heard[:, side], FREQUENCIES[channel])
+            if level is None:
+                assert measured < -100, channel
+            else:
+                assert measured == pytest.approx(-20 + level, abs=0.05), channel
+
+
+def test_six_ports_of_a_program_are_mixed_down_without_the_lfe(
+    play: Play, sandbox: Sandbox
+) -> None:
+    play("film", "--tone", "440", "--channels", "6")
+    wait_until_playing(sandbox, "film")
+    tape = Tape()
+    with Session(profile({"film": "film"}), outputs=[tape], duration_s=0.6) as session:
+        assert session.wait(5)
+    # A front, the center and a surround, the latter two at half their power.
+    expected = AMPLITUDE * (1 + 2 * np.sqrt(0.5))
+    for side in (0, 1):
+        measured = level_db(tape.track("film")[:, side], 440.0)
+        assert measured == pytest.approx(20 * np.log10(expected), abs=0.01)
+
+
+# The graph ---------------------------------------------------------------------------------------
+
+
+def test_a_change_of_the_graphs_rate_keeps_pitch_and_length_and_the_ledger_tells_the_pause(
+    play: Play, tone: Tone, sandbox: Sandbox
+) -> None:
+    play("one")
+    play("two")
+    tone("music", 440.0)
+    wait_until_playing(sandbox, "one", "two", "music")
+    tape = Tape()
+    names = ("one", "two", "music")
+    marks = [0]
+    with Session(profile({name: name for name in names}), outputs=[tape]) as session:
+        try:
+            for rate in (44100, RATE):
+                time.sleep(1.2)
+                sandbox.set_rate(rate)
+                marks.append(session.position)
+            time.sleep(1.2)
+        finally:
+            sandbox.set_rate(0)
+        elapsed_ns = time.monotonic_ns() - tape.host_ns
+    tracks = {name: tape.track(name) for name in names}
+    assert {len(track) for track in tracks.values()} == {session.position}
+    assert session.position == pytest.approx(elapsed_ns * RATE / 1e9, abs=RATE // 5)
+    marks.append(session.position)
+    for begin, end in pairwise(marks):
+        part = tracks["music"][begin + RATE * 2 // 5 : end - RATE // 5, 0]
+        assert len(part) > RATE // 3
+        assert frequency_of(part) == pytest.approx(440, abs=1)
+        assert level_db(part, 440.0) == pytest.approx(-12, abs=0.1)
+    # The two stay together through it all, resampled or not.
+    both = (tracks["one"][:, 0] != 0) & (tracks["two"][:, 0] != 0)
+    assert np.count_nonzero(both) > 0.8 * session.position
+    assert np.array_equal(tracks["one"][both], tracks["two"][both])
+    for name in names:
+        told = absences(session.incidents, name)
+        assert len(told) >= 2
+        for mark in marks[1:-1]:
+            assert any(abs(begin - mark) < RATE // 2 for _, begin, _ in told), (mark, told)
+        missing = sum(end - begin for _, begin, end in told)
+        assert missing < RATE // 2
+        print(name, told)
+    # What is silent and longer than a sine's zero is in the ledger.
+    quiet = np.ones(session.position, bool)
+    for begin, end in spans(tracks["music"][:, 0], 4):
+        quiet[begin:end] = False
+    for _, begin, end in absences(session.incidents, "music"):
+        quiet[max(0, begin - 64) : end + 64] = False
+    assert not quiet.any()
+
+
+@pytest.fixture
+def own_sandbox(inside: Callable[[Sandbox], None]) -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        inside(running)
+        yield running
+
+
+def test_pipewire_restarts_during_a_run_into_files(
+    own_sandbox: Sandbox, start_in: Start, position_player: Path, tmp_path: Path
+) -> None:
+    def play(name: str, frequency: int) -> Player:
+        command = [position_player, "--name", name, "--tone", str(frequency)]
+        return own_sandbox.spawn(command, name=name)
+
+    playing = [play("game", 440), play("discord", 1000)]
+    wait_until_playing(own_sandbox, "game", "discord")
+    folder = tmp_path / "out"
+    (tmp_path / "p.yaml").write_text(
+        "version: 1\nsources: {game: {process: game}, discord: {process: discord}}\n"
+        "tracks: {game: {from: game}, discord: {from: discord}}\n"
+        f"outputs: {{files: {{folder: '{folder}'}}}}\n"
+    )
+    run = start_in(own_sandbox, "run", tmp_path / "p.yaml", "--duration", "6")
+    wait_until(lambda: (folder / "session.json").exists() and size(folder / "session.json") > 0)
+    origin_ns = manifest(folder)["start"]["host_ns"]
+    time.sleep(1.5)
+    down_ns = time.monotonic_ns()
+    own_sandbox.restart_pipewire()
+    for player in playing:
+        player.kill()
+    again = [play("game", 440), play("discord", 1000)]
+    out, err = run.communicate(timeout=20)
+    assert run.returncode == 0, out + err
+    down = (down_ns - origin_ns) * RATE / 1e9
+    for name, frequency, player in (("game", 440.0, again[0]), ("discord", 1000.0, again[1])):
+        track = read(folder / f"{name}.wav")[:, 0]
+        assert len(track) == 6 * RATE
+        before, after = spans(track, RATE // 10)
+        assert before[0] <= 1
+        assert before[1] == pytest.approx(down, abs=RATE // 10)
+        first_ns = int(player.output().split()[1])
+        assert after[0] == pytest.approx((first_ns - origin_ns) * RATE / 1e9, abs=RATE)
+        assert after[1] >= 6 * RATE - 1
+        for begin, end in (before, after):
+            assert breaks(track[begin:end], frequency).size == 0
+            assert np.abs(track[begin:end]).max() == pytest.approx(AMPLITUDE, rel=1e-4)
+        told = [line for line in ledger(folder) if line["source"] == name]
+        assert "backend_lost" in {line["cause"] for line in told}
+        assert sum(line["frames"] for line in told) == pytest.approx(after[0] - before[1], abs=2)
+        print(name, [(line["cause"], line["begin"], line["frames"]) for line in told])
+    bindings = manifest(folder)["sources"]["game"]["now"]["bindings"]
+    assert [one["pid"] for one in bindings] == [again[0].pid]
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size

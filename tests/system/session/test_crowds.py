@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Many programs, programs that crash and freeze beside others, and two sessions at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pypac_obs import Session
+from pypac_obs.sandbox import Player, Sandbox
+
+from ..conftest import RATE, Audio, shifts
+from .conftest import (
+    AMPLITUDE,
+    Tape,
+    absences,
+    breaks,
+    profile,
+    spans,
+    wait_for_state,
+    wait_until_playing,
+)
+
+pytestmark = pytest.mark.pipewire
+
+Play = Callable[..., Player]
+Tone = Callable[..., Player]
+
+
+def assert_whole(track: Audio) -> None:
+    """Every frame of a position player is there, each in its place."""
+    frames, shift = shifts(track)
+    assert len(frames) == len(track)
+    assert np.unique(shift).size == 1
+
+
+def test_32_programs_at_once_are_aligned_in_every_frame(play: Play, sandbox: Sandbox) -> None:
+    names = [f"app{number:02}" for number in range(32)]
+    for name in names:
+        play(name)
+    wait_until_playing(sandbox, *names)
+    tape = Tape()
+    with Session(profile({name: name for name in names}), outputs=[tape], duration_s=4) as session:
+        assert session.wait(10)
+    assert session.incidents == ()
+    first = tape.track(names[0])
+    assert len(first) == 4 * RATE
+    assert_whole(first)
+    for name in names[1:]:
+        assert np.array_equal(tape.track(name), first)
+
+
+def test_a_program_that_is_killed_20_times_costs_another_not_one_frame(
+    play: Play, sandbox: Sandbox
+) -> None:
+    play("steady")
+    wait_until_playing(sandbox, "steady")
+    tape = Tape()
+    phases = np.random.default_rng(1).uniform(0.01, 0.15, 20)
+    with Session(profile({"steady": "steady", "mortal": "mortal"}), outputs=[tape]) as session:
+        for phase in phases:
+            mortal = play("mortal", "--tone", "1000")
+            # Some die before they play, some while they begin, some while they play.
+            if phase > 0.08:
+                wait_for_state(session, "mortal", "playing")
+            time.sleep(phase)
+            mortal.kill()
+    assert absences(session.incidents, "steady") == []
+    assert_whole(tape.track("steady"))
+    mortal_track = tape.track("mortal")[:, 0]
+    heard = np.ones(len(mortal_track), bool)
+    for _, begin, end in absences(session.incidents, "mortal"):
+        heard[begin:end] = False
+    # Each missing frame is in the ledger, and nothing else is.
+    assert not mortal_track[~heard].any()
+    assert np.count_nonzero(mortal_track[heard] == 0) < 100  # where the sine is
+    assert len(spans(mortal_track, RATE // 100)) >= 8
+
+
+def test_a_frozen_program_costs_another_nothing_and_comes_back_when_it_is_thawed(
+    play: Play, sandbox: Sandbox
+) -> None:
+    play("steady")
+    hung = play("hung")
+    wait_until_playing(sandbox, "steady", "hung")
+    tape = Tape()
+    with Session(profile({"steady": "steady", "hung": "hung"}), outputs=[tape]) as session:
+        time.sleep(0.5)
+        hung.freeze()
+        wait_for_state(session, "hung", "frozen", timeout_s=1)
+        time.sleep(0.7)
+        assert next(s.state for s in session.status().sources if s.name == "steady") == "playing"
+        hung.thaw()
+        wait_for_state(session, "hung", "playing", timeout_s=1)
+        time.sleep(0.5)
+    lost = absences(session.incidents, "steady")
+    print("a freeze costs the other:", lost)
+    assert lost == []
+    assert_whole(tape.track("steady"))
+    [(cause, begin, end)] = absences(session.incidents, "hung")
+    assert cause == "stalled"
+    track = tape.track("hung")
+    assert not track[begin:end].any()
+    together = np.delete(np.arange(len(track)), np.arange(begin, end))
+    assert np.array_equal(track[together], tape.track("steady")[together])
+
+
+def test_two_sessions_on_the_same_programs_are_complete_and_identical(
+    play: Play, tone: Tone, sandbox: Sandbox
+) -> None:
+    play("game")
+    tone("voice", 1000.0, api="pulse")
+    wait_until_playing(sandbox, "game", "voice")
+    tapes = Tape(), Tape()
+    rules = profile({"game": "game", "voice": "voice"})
+    with Session(rules, outputs=[tapes[0]]) as one:
+        time.sleep(0.3)
+        with Session(rules, outputs=[tapes[1]]) as other:
+            time.sleep(1.5)
+    assert (one.incidents, other.incidents) == ((), ())
+    games = [tape.track("game") for tape in tapes]
+    for game in games:
+        assert_whole(game)
+    # The position that the game plays tells how much earlier the first session began.
+    earlier = int(shifts(games[1])[1][0] - shifts(games[0])[1][0])
+    apart_ns = tapes[1].host_ns - tapes[0].host_ns
+    assert earlier == pytest.approx(apart_ns * RATE / 1e9, abs=RATE // 200)
+    for name in ("game", "voice"):
+        first, second = (tape.track(name) for tape in tapes)
+        shared = min(len(first) - earlier, len(second))
+        assert shared > RATE
+        assert np.array_equal(first[earlier : earlier + shared], second[:shared])
+    voice = tapes[0].track("voice")[:, 0]
+    assert np.abs(voice).max() == pytest.approx(AMPLITUDE, rel=1e-3)
+    assert breaks(voice, 1000.0).size == 0
