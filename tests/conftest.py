@@ -2,9 +2,15 @@
 """What holds for every test."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
+
+# Whoever runs the tests in the background may have these ignored, and a program that is started
+# with a signal ignored has to leave it so: the commands under test would not hear Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)
