@@ -393,7 +393,7 @@ def _show_growth(report: Report, growth: dict[int, list[_Result]]) -> None:
             f"{label}: CPU per source",
             "% of a core",
             per_source[programs],
-            target="no more than with fewer" if last else "",
+            target="<= 1.1 x that with fewer" if last else "",
             met=per_source[programs] <= 1.1 * min(fewer) if last and fewer else None,
             digits=3,
         )
