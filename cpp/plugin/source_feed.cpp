@@ -35,16 +35,18 @@ float* SourceFeed::begin_packet(std::uint32_t frames) noexcept {
     ++lost_;
     return nullptr;
   }
-  open_ = Header{{}, frames, 0, begin, begin + length};
+  open_ = Header{{}, frames, 0, false, begin, begin + length};
   return samples_.data() + begin % capacity;
 }
 
 void SourceFeed::commit_packet(const Stamp& stamp) noexcept {
   open_.stamp = stamp;
   open_.lost_before = lost_;
+  open_.silent_before = silent_;
   if (headers_.push(open_)) {
     written_ = end_of_newest_ = open_.end;
     lost_ = 0;
+    silent_ = false;
   } else {
     ++lost_;
   }
@@ -53,7 +55,7 @@ void SourceFeed::commit_packet(const Stamp& stamp) noexcept {
 bool SourceFeed::peek(std::size_t ahead, PacketView& packet) const noexcept {
   const Header* header = headers_.peek(ahead);
   if (!header) return false;
-  packet = PacketView{header->stamp, header->frames, header->lost_before,
+  packet = PacketView{header->stamp, header->frames, header->lost_before, header->silent_before,
                       samples_.data() + header->begin % samples_.size()};
   return true;
 }

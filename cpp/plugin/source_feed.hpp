@@ -33,6 +33,10 @@ class SourceFeed {
   /// packet counts as lost, and the next one says so. Valid until commit_packet().
   [[nodiscard]] float* begin_packet(std::uint32_t frames) noexcept;
 
+  /// [capture-thread] The source's clock has gone on by a packet, and the source gave none: the gap
+  /// is its own, and the next packet says so.
+  void skip_packet() noexcept { silent_ = true; }
+
   /// [capture-thread] Hands the packet of the last begin_packet() to the pump.
   void commit_packet(const Stamp& stamp) noexcept;
 
@@ -52,6 +56,7 @@ class SourceFeed {
     Stamp stamp;
     std::uint32_t frames;
     std::uint32_t lost_before;
+    bool silent_before;
     std::uint64_t begin;  // in samples, counted from the ring's first; wraps by modulo
     std::uint64_t end;
   };
@@ -65,6 +70,7 @@ class SourceFeed {
   std::uint64_t end_of_newest_ = 0;         // capture thread only
   std::uint64_t empty_until_ = 0;           // capture thread only: where it restarted when empty
   std::uint32_t lost_ = 0;                  // capture thread only
+  bool silent_ = false;                     // capture thread only
   std::atomic<std::uint64_t> released_{0};  // pump writes
   std::atomic<Cause> absence_{Cause::not_running};
 };

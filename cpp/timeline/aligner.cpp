@@ -13,7 +13,8 @@ constexpr std::size_t kMargin = Resampler::kMaxHalfWidth;
 // The shortest packets seen are 32 frames; shorter ones only fill the list sooner.
 constexpr std::size_t kShortestPacket = 16;
 
-constexpr std::size_t kNearFrames = 8192;
+// Measured best with 32 sources: the memory that all of them use fits the second-level cache.
+constexpr std::size_t kNearFrames = 4096;
 
 Frames frames_until(double timeline) {
   return static_cast<Frames>(std::ceil(timeline));
@@ -143,7 +144,8 @@ Cause Aligner::gap_cause(const PacketView& packet, const Stamp& stamp) const noe
   if (goes_on && absence_ != Cause::stalled) return absence_;
   if (!run_) return goes_on ? absence_ : Cause::starting;
   if (stamp.epoch != epoch_) return stamp.break_cause;
-  return goes_on ? absence_ : Cause::lost_cycles;
+  if (goes_on) return absence_;
+  return packet.silent_before ? Cause::stalled : Cause::lost_cycles;
 }
 
 void Aligner::count_dropped(Frames begin, Frames end, GapSink& gaps) noexcept {

@@ -58,6 +58,7 @@ struct PacketView {
   Stamp stamp;
   std::uint32_t frames = 0;
   std::uint32_t lost_before = 0;   // packets that the full ring refused just before this one
+  bool silent_before = false;      // the clock went on just before, and the source gave nothing
   const float* samples = nullptr;  // valid until the packet is popped
 };
 

@@ -75,7 +75,10 @@ void CaptureSlots::push(SourceSlot& slot, const Stamp* stamp, std::uint32_t fram
     inputs[p] = take_frames(slot.ports[p].handle.load(std::memory_order_acquire), frames);
     any = any || inputs[p];
   }
-  if (!any) return;
+  if (!any) {
+    slot.feed.skip_packet();
+    return;
+  }
   slot.last_delivery_ns.store(now_ns, std::memory_order_relaxed);
   if (!stamp) return;
 

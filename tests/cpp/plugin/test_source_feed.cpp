@@ -53,6 +53,20 @@ TEST_CASE("a full feed refuses packets and the next one tells how many") {
   CHECK(packet.lost_before == 2);
 }
 
+TEST_CASE("a packet tells whether the source was silent just before it") {
+  SourceFeed feed = make_feed(2, 1024);
+  CHECK(push(feed, 0, 128));
+  feed.skip_packet();
+  CHECK(push(feed, 256, 128));
+  CHECK(push(feed, 384, 128));
+  for (const bool silent : {false, true, false}) {
+    PacketView packet;
+    REQUIRE(feed.peek(0, packet));
+    CHECK(packet.silent_before == silent);
+    feed.pop();
+  }
+}
+
 TEST_CASE("a packet larger than the feed is refused") {
   SourceFeed feed = make_feed(1, 100);
   CHECK(feed.begin_packet(101) == nullptr);

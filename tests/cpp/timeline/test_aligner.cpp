@@ -110,6 +110,10 @@ TEST_CASE("gaps name why: full ring, another epoch, the absence that went before
   bench.check(3, Cause::not_running, 500, 100);
   CHECK(bench.place(Packet(0, 100, 640, 3)));
   bench.check(4, Cause::not_running, 600, 40);
+  Packet after_silence(300, 100, 940, 3);
+  after_silence.view.silent_before = true;
+  CHECK(bench.place(after_silence));
+  bench.check(5, Cause::stalled, 740, 200);
 }
 
 TEST_CASE("frames that come twice are dropped, the first are kept") {
