@@ -9,7 +9,8 @@
 // Sample = (position mod 2^24) / 2^24, exact in 32-bit float; odd channels carry it negated. With
 // --tone it is a sine of -12 dBFS in all channels instead, whose phase is the position's. Writes
 // "first HOST_TIME_NS" (CLOCK_MONOTONIC, the start of its first cycle) to standard output when it
-// begins. SIGINT and SIGTERM end it.
+// begins, and "missed HOST_TIME_NS FRAMES" whenever the graph has gone on without it: the end of
+// what it could not play, and its length. SIGINT and SIGTERM end it.
 #include <pipewire/filter.h>
 #include <pipewire/pipewire.h>
 
@@ -84,6 +85,16 @@ class Player {
   bool reported_ = false;
   std::atomic<std::int64_t> first_ns_{0};
 
+  struct Missed {
+    std::int64_t end_ns = 0;
+    std::uint64_t frames = 0;
+  };
+  std::array<Missed, 1024> missed_{};         // the data thread's, up to missed_count_
+  std::atomic<std::size_t> missed_count_{0};  // the data thread's
+  std::size_t missed_reported_ = 0;
+  std::uint64_t expected_ = 0;  // the data thread's
+  std::uint32_t rate_ = 0;      // the data thread's
+
   std::map<std::uint32_t, std::string> sinks_;
   std::map<std::uint32_t, SinkPort> sink_ports_;
   std::map<std::uint32_t, std::string> own_ports_;
@@ -93,6 +104,13 @@ class Player {
 void Player::process(const spa_io_position& position) {
   const std::uint64_t first = position.clock.position;
   const auto frames = static_cast<std::uint32_t>(position.clock.duration);
+  const std::size_t missed = missed_count_.load();
+  if (rate_ == position.clock.rate.denom && first > expected_ && missed < missed_.size()) {
+    missed_[missed] = {static_cast<std::int64_t>(position.clock.nsec), first - expected_};
+    missed_count_.store(missed + 1);
+  }
+  expected_ = first + frames;
+  rate_ = position.clock.rate.denom;
   for (std::size_t c = 0; c < ports_.size(); ++c) {
     auto* const out = static_cast<float*>(pw_filter_get_dsp_buffer(ports_[c], frames));
     if (!out) continue;
@@ -181,6 +199,12 @@ void Player::link() {
 }
 
 void Player::report() {
+  for (; missed_reported_ < missed_count_.load(); ++missed_reported_) {
+    const Missed& one = missed_[missed_reported_];
+    std::printf("missed %lld %llu\n", static_cast<long long>(one.end_ns),
+                static_cast<unsigned long long>(one.frames));
+    std::fflush(stdout);
+  }
   const std::int64_t first = first_ns_.load();
   if (reported_ || first == 0) return;
   reported_ = true;

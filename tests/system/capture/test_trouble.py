@@ -15,7 +15,7 @@ from pypac_obs import _core
 from pypac_obs.sandbox import Player, Sandbox
 
 from ..conftest import PLAYERS, RATE, gap, shifts, together
-from .conftest import Record, programs
+from .conftest import Record, Recording, programs
 
 pytestmark = pytest.mark.pipewire
 
@@ -117,7 +117,7 @@ def test_a_change_of_the_quantum_keeps_the_tracks_together(
     assert gap(tracks["one"])[1] < RATE // 10
 
 
-def test_a_frozen_program_is_named_and_set_aside_until_it_is_thawed(
+def test_a_frozen_program_is_named_and_costs_the_other_not_one_frame(
     play: Play, record: Record
 ) -> None:
     play("steady")
@@ -127,17 +127,26 @@ def test_a_frozen_program_is_named_and_set_aside_until_it_is_thawed(
     time.sleep(0.7)
     hung.freeze()
     recording.wait_for_state("hung", "frozen", timeout_s=1.0)
-    assert recording.capture.server_info().frozen_programs == ["hung"]
-    recording.wait_for_state("steady", "capturing", timeout_s=1.0)
+    wait_until_named(recording, "hung")
+    assert recording.state("steady") == "capturing"
     time.sleep(0.7)
     hung.thaw()
     recording.wait_for_state("hung", "capturing", timeout_s=1.0)
     time.sleep(0.5)
     tracks = recording.stop()
     together(tracks["steady"], tracks["hung"])
-    # The graph stands still until the frozen program is unlinked, for the user's ears too.
-    assert gap(tracks["steady"])[1] < RATE // 2
+    assert recording.missing("steady") == 0
+    frames, shift = shifts(tracks["steady"])
+    assert len(frames) == len(tracks["steady"])
+    assert np.unique(shift).size == 1
     assert gap(tracks["hung"])[1] > RATE // 2
+
+
+def wait_until_named(recording: Recording, program: str) -> None:
+    deadline = time.monotonic() + 1
+    while recording.capture.server_info().frozen_programs != [program]:
+        assert time.monotonic() < deadline, recording.capture.server_info().frozen_programs
+        time.sleep(0.005)
 
 
 def test_a_frozen_pulse_program_is_named_too(
@@ -188,8 +197,6 @@ def test_a_muted_program_says_so(tone: Tone, record: Record, sandbox: Sandbox) -
 def test_pipewire_restarts_and_the_recording_goes_on(
     own_sandbox: Sandbox, position_player: object
 ) -> None:
-    from .conftest import Recording
-
     def start(name: str) -> Player:
         return own_sandbox.spawn([str(position_player), "--name", name], name=name)
 
@@ -215,8 +222,6 @@ def test_pipewire_restarts_and_the_recording_goes_on(
 
 
 def test_pipewire_stays_away_for_a_while(own_sandbox: Sandbox, position_player: object) -> None:
-    from .conftest import Recording
-
     recording = Recording(own_sandbox, {"one": programs("one")})
     try:
         own_sandbox._daemons["pipewire"].kill()
@@ -234,8 +239,6 @@ def test_pipewire_stays_away_for_a_while(own_sandbox: Sandbox, position_player: 
 def test_wireplumber_restarts_without_a_lost_frame_of_ours_being_unaccounted(
     own_sandbox: Sandbox, position_player: object
 ) -> None:
-    from .conftest import Recording
-
     for name in ("one", "two"):
         own_sandbox.spawn([str(position_player), "--name", name], name=name)
     time.sleep(0.3)
