@@ -354,7 +354,11 @@ class OutputThread:
             self._output.on_incident(self._incidents.popleft())
         if status_too and self._status is not None:
             self._next_status = time.monotonic() + self._status_s
-            self._output.on_status(self._status())
+            try:
+                status = self._status()
+            except Exception:
+                return  # it is no fault of the output's: there is another status in a second
+            self._output.on_status(status)
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._explain(error)

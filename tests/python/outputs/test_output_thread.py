@@ -293,6 +293,21 @@ def test_status_comes_at_the_start_at_the_end_and_as_often_as_asked() -> None:
     assert most / 2 <= recorder.calls.count("on_status") <= most + 3
 
 
+def test_a_status_that_cannot_be_had_is_left_out_and_the_output_goes_on() -> None:
+    asked: list[int] = []
+
+    def status() -> Mapping[str, object]:
+        asked.append(len(asked))
+        if len(asked) == 1:
+            raise RuntimeError("the session is between two states")
+        return {}
+
+    recorder = Recorder()
+    _, thread = run(recorder, status=status)
+    assert (thread.error, recorder.end) == (None, 48000)
+    assert recorder.calls.count("on_status") == len(asked) - 1 > 0
+
+
 def test_an_output_that_never_finishes_is_given_up_and_aborted() -> None:
     class Slow(Recorder):
         def write(self, block: Block) -> None:
