@@ -301,14 +301,14 @@ class OutputThread:
             try:
                 self._output.open(self._info)
             except BaseException as error:
-                self._error = self._explain(error)
+                self._note_error(error)
                 return
             self._was_opened = True
             self._opened.set()
             try:
                 self._pull()
             except BaseException as error:
-                self._fail(error)
+                self._end_early(error)
         finally:
             self._reader.close()
             self._opened.set()
@@ -360,12 +360,21 @@ class OutputThread:
                 return  # it is no fault of the output's: there is another status in a second
             self._output.on_status(status)
 
-    def _fail(self, error: BaseException) -> None:
-        self._error = self._explain(error)
+    def _note_error(self, error: BaseException) -> PypacError:
+        """Keeps why the output ends, in plain words."""
+        # First of all something, so that no output ends without a word whatever fails below.
+        self._error = OutputFailed(f"{self._output.name}: {type(error).__name__}")
+        with contextlib.suppress(Exception):
+            self._error = self._as_pypac_error(error)
+        return self._error
+
+    def _end_early(self, error: BaseException) -> None:
+        """Puts the output away after a failure, and says so."""
+        failure = self._note_error(error)
         # The exception's frames hold views of the ring, and the ring has to be free to go.
         traceback.clear_frames(error.__traceback__)
-        full = self._error.native_code in (errno.ENOSPC, errno.EDQUOT)
-        reason = str(self._error).removeprefix(f"{self._output.name}: ")
+        full = failure.native_code in (errno.ENOSPC, errno.EDQUOT)
+        reason = str(failure).removeprefix(f"{self._output.name}: ")
         if full:  # the incident's own sentence says so already
             reason = reason.removeprefix("the disk is full: ")
         incident = Incident(
@@ -392,7 +401,7 @@ class OutputThread:
                 return kept
         return self._position
 
-    def _explain(self, error: BaseException) -> PypacError:
+    def _as_pypac_error(self, error: BaseException) -> PypacError:
         if isinstance(error, PypacError):
             return error
         failure = output_failure(self._output.name, error)
@@ -413,8 +422,10 @@ def output_failure(name: str, error: BaseException, folder: Path | None = None) 
         folder = Path(filename).parent
     where = str(folder) if folder is not None else "where it writes"
     message, remedy = _SYSTEM_ERRORS.get(code, (os.strerror(code) + " ({where})", ""))
+    # Only where it is told: asking fails where the disk does.
+    free = _free_space(folder) if "{free}" in message else ""
     return OutputFailed(
-        f"{name}: {message.format(where=where, free=_free_space(folder))}",
+        f"{name}: {message.format(where=where, free=free)}",
         remedy=remedy,
         native_code=code,
     )
@@ -441,8 +452,11 @@ _SYSTEM_ERRORS = {
 
 def _free_space(folder: Path | None) -> str:
     folder = folder or Path()
-    there = next((f for f in (folder, *folder.parents) if f.is_dir()), Path())
-    free = shutil.disk_usage(there).free
+    try:
+        there = next((f for f in (folder, *folder.parents) if f.is_dir()), Path())
+        free = shutil.disk_usage(there).free
+    except OSError:  # a parent may no longer be entered, or the disk fails
+        return "an unknown amount free"
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if free >= size:
             return f"{free / size:.1f} {unit} free"

@@ -103,7 +103,7 @@ class FilesOutput(Output):
     def open(self, info: SessionInfo) -> None:
         """Creates the folder and the files. Raises OutputFailed, and leaves no file behind then."""
         tracks = [t for t in info.tracks if self.tracks is None or t.name in self.tracks]
-        with self._explained():
+        with self._errors_in_plain_words():
             for number in count(1):
                 created: list[Path] = []
                 try:
@@ -117,7 +117,7 @@ class FilesOutput(Output):
 
     def write(self, block: Block) -> None:
         """Appends the block to every file. Raises OutputFailed."""
-        with self._explained():
+        with self._errors_in_plain_words():
             if block.start > self._position:
                 self._pad(block.start)
             known = self._position - block.start  # frames that came twice
@@ -132,7 +132,7 @@ class FilesOutput(Output):
 
     def close(self, end: int) -> None:
         """Fills every file up to ``end`` frames and closes it. Raises OutputFailed."""
-        with self._explained():
+        with self._errors_in_plain_words():
             if end > self._position:
                 self._pad(end)
             self._uneven = True
@@ -170,7 +170,7 @@ class FilesOutput(Output):
         if own_end:
             self._manifest.error = incident.detail
         # Of its own end it is told while the disk may be full: abort() makes room and tries again.
-        with contextlib.suppress(OSError) if own_end else self._explained():
+        with contextlib.suppress(OSError) if own_end else self._errors_in_plain_words():
             self._ledger.add(incident)
 
     def on_status(self, status: Mapping[str, object]) -> None:
@@ -178,7 +178,7 @@ class FilesOutput(Output):
         assert self._manifest is not None
         self._set_frames()
         self._manifest.add_status(status)
-        with self._explained():
+        with self._errors_in_plain_words():
             self._update_manifest()
 
     def _cut(self) -> int | None:
@@ -317,7 +317,7 @@ class FilesOutput(Output):
             self._write_manifest(state)
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _errors_in_plain_words(self) -> Iterator[None]:
         """Turns what the system and libsndfile raise into OutputFailed."""
         try:
             yield

@@ -7,7 +7,9 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -224,6 +226,47 @@ def test_errors_of_the_system_are_told_in_plain_words(code: int, cause: str, sen
     assert thread.error.native_code == code
     assert thread.error.remedy or code == errno.EPIPE
     assert [incident.cause for incident in incidents] == [cause]
+
+
+@pytest.mark.parametrize("asked", [errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("way", ["is_dir", "disk_usage"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EIO])
+def test_an_output_whose_folder_cannot_be_looked_at_any_more_ends_as_any_other(
+    code: int, way: str, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> NoReturn:
+        raise OSError(asked, "a parent is out of reach")
+
+    monkeypatch.setattr(Path if way == "is_dir" else shutil, way, refuse)
+    incidents: list[Incident] = []
+    output = fails_at("write", OSError(code, "native words", "/rec/take.wav"))
+    _, thread = run(output, on_incident=incidents.append)
+    sentences = {
+        errno.ENOSPC: "fails: the disk is full: an unknown amount free in /rec",
+        errno.EACCES: "fails: no permission to write in /rec",
+        errno.EIO: "fails: the disk fails to write in /rec",
+    }
+    assert str(thread.error) == sentences[code]
+    assert output.calls[-1] == "abort"
+    assert [incident.output for incident in incidents] == ["fails"]
+
+
+@pytest.mark.parametrize("where", ["open", "write"])
+def test_an_error_that_cannot_even_be_told_is_named(where: str) -> None:
+    class UnspeakableError(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no words")
+
+    incidents: list[Incident] = []
+    output = fails_at(where, UnspeakableError())
+    if where == "open":
+        with pytest.raises(OutputFailed, match="fails: UnspeakableError"):
+            run(output)
+        return
+    _, thread = run(output, on_incident=incidents.append)
+    assert str(thread.error) == "fails: UnspeakableError"
+    assert output.calls[-1] == "abort"
+    assert [incident.cause for incident in incidents] == ["output_failed"]
 
 
 def test_an_output_that_does_not_open_is_refused_by_start() -> None:
