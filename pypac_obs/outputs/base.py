@@ -187,11 +187,11 @@ class OutputThread:
     ``block_s`` is how much audio one ``write`` gets, in seconds, as long as the output keeps up:
     greater costs less CPU, smaller loses less in a crash. It must be less than half of the ring.
     ``status`` is called on this thread about once a second for what ``Output.on_status`` is given.
-    ``on_incident`` is called on this thread, once at most, when the output fails: with the cause
-    ``disk_full`` or ``output_failed``.
+    ``on_incident`` is called once at most, when the output fails: with the cause ``disk_full`` or
+    ``output_failed``, on this thread; by `stop` where the output hangs.
 
-    `start`, `post_incident`, `request_stop`, `join` and `stop` belong to any one other thread; the
-    properties to any thread.
+    `start`, `post_incident`, `request_stop`, `join` and `stop` belong to any one other thread;
+    `is_current` and the properties to any thread.
     """
 
     def __init__(
@@ -218,11 +218,14 @@ class OutputThread:
         self._incidents: deque[Incident] = deque()  # any thread in, this thread out
         self._position = 0  # of the next frame; this thread only writes it
         self._error: PypacError | None = None
+        self._ending = threading.Lock()  # for the one that sets _error, and so tells of the end
         self._end: int | None = None  # the length of the session, once it is known
         self._give_up = False
         self._was_opened = False
         self._opened = threading.Event()  # or could not be
-        self._thread = threading.Thread(target=self._run, name=f"output {output.name}")
+        # stop() joins it, and so nothing is cut off. But an output that hangs in a write, on a dead
+        # network drive say, is left behind, and must not keep the process from ending: a daemon.
+        self._thread = threading.Thread(target=self._run, name=f"output {output.name}", daemon=True)
 
     @property
     def output(self) -> Output:
@@ -248,6 +251,10 @@ class OutputThread:
     def running(self) -> bool:
         """True while the output is open and taking frames."""
         return self._was_opened and self._thread.is_alive() and self._error is None
+
+    def is_current(self) -> bool:
+        """Tells whether the caller runs on the output's own thread, which cannot join itself."""
+        return threading.current_thread() is self._thread
 
     def start(self) -> None:
         """Starts the thread and opens the output; returns when it is open.
@@ -286,13 +293,61 @@ class OutputThread:
 
         An output that has not taken everything after ``timeout_s`` seconds is given up: aborted
         after the block that it is at, with an error. False only if it hangs in that block for two
-        more seconds: no thread can be ended from outside.
+        more seconds: no thread can be ended from outside. It is left behind then, with an error and
+        an incident.
         """
         self.request_stop(end)
         if self.join(timeout_s):
             return True
         self._give_up = True
-        return self.join(2.0)
+        if self.join(2.0):
+            return True
+        hangs = OutputFailed(
+            f"{self._output.name} hangs: given up at frame {self._position}, it does not come back",
+            remedy="See whether what it writes to (a disk, a network drive) still answers.",
+        )
+        if self._note_error(hangs):
+            self._tell_of_the_end(self._incident(hangs, begin=self._position))
+        return False
+
+    # On either thread: an output that hangs cannot tell of it.
+
+    def _note_error(self, error: BaseException) -> bool:
+        """Keeps why the output ends, in plain words; False if another reason is known already."""
+        with self._ending:
+            if self._error is not None:
+                return False
+            # First of all something, so that no output ends without a word whatever fails below.
+            self._error = OutputFailed(f"{self._output.name}: {type(error).__name__}")
+        with contextlib.suppress(Exception):
+            self._error = self._as_pypac_error(error)
+        return True
+
+    def _as_pypac_error(self, error: BaseException) -> PypacError:
+        if isinstance(error, PypacError):
+            return error
+        failure = output_failure(self._output.name, error)
+        failure.__cause__ = error
+        return failure
+
+    def _incident(self, failure: PypacError, begin: int) -> Incident:
+        full = failure.native_code in (errno.ENOSPC, errno.EDQUOT)
+        reason = str(failure).removeprefix(f"{self._output.name}: ")
+        if full:  # the incident's own sentence says so already
+            reason = reason.removeprefix("the disk is full: ")
+        return Incident(
+            cause=DISK_FULL if full else OUTPUT_FAILED,
+            source=None,
+            output=self._output.name,
+            tracks=tuple(self._reader.tracks),
+            begin=begin,
+            frames=0,
+            detail=reason,
+        )
+
+    def _tell_of_the_end(self, incident: Incident) -> None:
+        if self._on_incident is not None:
+            self._on_incident(incident)
 
     # On the output's own thread from here on.
 
@@ -360,39 +415,22 @@ class OutputThread:
                 return  # it is no fault of the output's: there is another status in a second
             self._output.on_status(status)
 
-    def _note_error(self, error: BaseException) -> PypacError:
-        """Keeps why the output ends, in plain words."""
-        # First of all something, so that no output ends without a word whatever fails below.
-        self._error = OutputFailed(f"{self._output.name}: {type(error).__name__}")
-        with contextlib.suppress(Exception):
-            self._error = self._as_pypac_error(error)
-        return self._error
-
     def _end_early(self, error: BaseException) -> None:
-        """Puts the output away after a failure, and says so."""
-        failure = self._note_error(error)
+        """Puts the output away after a failure, and tells of it."""
+        is_news = self._note_error(error)
+        assert self._error is not None
         # The exception's frames hold views of the ring, and the ring has to be free to go.
         traceback.clear_frames(error.__traceback__)
-        full = failure.native_code in (errno.ENOSPC, errno.EDQUOT)
-        reason = str(failure).removeprefix(f"{self._output.name}: ")
-        if full:  # the incident's own sentence says so already
-            reason = reason.removeprefix("the disk is full: ")
-        incident = Incident(
-            cause=DISK_FULL if full else OUTPUT_FAILED,
-            source=None,
-            output=self._output.name,
-            tracks=tuple(self._reader.tracks),
-            begin=min(self._position, self._kept()),
-            frames=0,
-            detail=reason,
-        )
+        incident = self._incident(self._error, begin=min(self._position, self._kept()))
         # The output has failed already: what else goes wrong while it is put away tells no more.
         with contextlib.suppress(Exception):
             self._output.on_incident(incident)
-        with contextlib.suppress(Exception):
-            self._output.abort()
-        if self._on_incident is not None:
-            self._on_incident(incident)
+        try:
+            if is_news:
+                self._tell_of_the_end(incident)
+        finally:  # the last of all, because this may hang
+            with contextlib.suppress(Exception):
+                self._output.abort()
 
     def _kept(self) -> int:
         with contextlib.suppress(Exception):
@@ -400,13 +438,6 @@ class OutputThread:
             if kept is not None:
                 return kept
         return self._position
-
-    def _as_pypac_error(self, error: BaseException) -> PypacError:
-        if isinstance(error, PypacError):
-            return error
-        failure = output_failure(self._output.name, error)
-        failure.__cause__ = error
-        return failure
 
 
 def output_failure(name: str, error: BaseException, folder: Path | None = None) -> OutputFailed:

@@ -3,7 +3,10 @@ from __future__ import annotations
 
 import doctest
 import errno
+import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +20,7 @@ from fake_reader import FakeReader, numbered_tracks, session_info
 from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed
-from pypac_obs.incidents import Incident
+from pypac_obs.incidents import Incident, describe
 from pypac_obs.outputs.base import Block, Output, OutputThread, SessionInfo, output_failure
 
 TRACKS = {"game": 2, "voice": 1}
@@ -365,6 +368,100 @@ def test_an_output_that_never_finishes_is_given_up_and_aborted() -> None:
     assert thread.stop(reader.end(), timeout_s=0.1)
     assert "too slow to finish" in str(thread.error)
     assert slow.calls[-1] == "abort"
+
+
+def test_an_output_that_hangs_is_told_of_once_and_left_behind() -> None:
+    free = threading.Event()
+
+    class Hangs(Recorder):
+        def write(self, block: Block) -> None:
+            super().write(block)
+            free.wait()
+
+    incidents: list[Incident] = []
+    hangs = Hangs("hangs")
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(hangs, reader, session_info(TRACKS), on_incident=incidents.append)
+    thread.start()
+    reader.push(numbered_tracks(0, 24_000, TRACKS))
+    assert not thread.stop(reader.end(), timeout_s=0.1)
+    assert not thread.running
+    error = thread.error
+    assert isinstance(error, OutputFailed)
+    assert str(error) == "hangs hangs: given up at frame 0, it does not come back"
+    assert error.remedy
+    (incident,) = incidents
+    assert (incident.cause, incident.output, incident.begin) == ("output_failed", "hangs", 0)
+    assert describe(incident, 48000).startswith("the output hangs stopped at 0:00.000: hangs")
+
+    # When it comes back after all, it is put away, and nothing else is told.
+    free.set()
+    assert thread.join(5)
+    assert (thread.error, hangs.calls[-1]) == (error, "abort")
+    assert incidents == [incident]
+
+
+def test_a_failure_is_told_before_the_output_is_put_away_which_may_hang() -> None:
+    free = threading.Event()
+
+    class HangsInAbort(Recorder):
+        def write(self, block: Block) -> None:
+            raise ValueError("first")
+
+        def abort(self) -> None:
+            free.wait()
+
+    incidents: list[Incident] = []
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(
+        HangsInAbort(), reader, session_info(TRACKS), on_incident=incidents.append
+    )
+    thread.start()
+    reader.push(numbered_tracks(0, 24_000, TRACKS))
+    assert not thread.stop(reader.end(), timeout_s=0.1)
+    assert str(thread.error) == "recorder: ValueError: first"
+    assert [incident.detail for incident in incidents] == ["ValueError: first"]
+    free.set()
+    assert thread.join(5)
+
+
+def test_a_process_with_an_output_that_hangs_ends() -> None:
+    program = """
+import threading
+from fake_reader import FakeReader, numbered_tracks, session_info
+from pypac_obs.outputs.base import OutputThread
+from pypac_obs.outputs.callback import CallbackOutput
+
+tracks = {"voice": 1}
+reader = FakeReader(tracks)
+hangs = CallbackOutput(lambda block: threading.Event().wait())
+thread = OutputThread(hangs, reader, session_info(tracks))
+thread.start()
+reader.push(numbered_tracks(0, 24_000, tracks))
+print(thread.stop(reader.end(), timeout_s=0.1), flush=True)
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, timeout=20
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"False\n", b"")
+
+
+def test_a_caller_on_the_outputs_own_thread_is_told_apart() -> None:
+    answers: list[bool] = []
+
+    class Asks(Recorder):
+        def write(self, block: Block) -> None:
+            answers.append(thread.is_current())
+
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(Asks(), reader, session_info(TRACKS))
+    assert not thread.is_current()
+    thread.start()
+    reader.push(numbered_tracks(0, 480, TRACKS))
+    assert not thread.is_current()
+    assert thread.stop(reader.end())
+    assert answers == [True]
 
 
 def test_a_failed_outputs_error_keeps_no_view_of_the_ring() -> None:
