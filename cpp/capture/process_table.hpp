@@ -1,28 +1,51 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <ranges>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "os/process_snapshot.hpp"
 
 namespace pypac {
 
-/// The processes of one moment, and who started whom.
+/// The running processes, and who started whom.
+///
+/// It remembers what the system forgets: when a launcher exits, the system gives its children to
+/// another parent, but here they keep the ancestors that they were first seen with. Example: a
+/// launcher starts a game and exits; the game's lineage still ends at the launcher.
 class ProcessTable {
  public:
   ProcessTable() = default;
   explicit ProcessTable(std::vector<ProcessEntry> processes);
+  ProcessTable(const ProcessTable&) = delete;
+  ProcessTable& operator=(const ProcessTable&) = delete;
+  ProcessTable(ProcessTable&&) = default;
+  ProcessTable& operator=(ProcessTable&&) = default;
+  ~ProcessTable() = default;
 
-  [[nodiscard]] const std::vector<ProcessEntry>& processes() const noexcept { return processes_; }
+  /// Takes the processes of a later moment; who is not among them has ended.
+  void update(std::vector<ProcessEntry> processes);
+  /// Takes up processes that have started since, with those that started them.
+  void add(std::vector<ProcessEntry> processes);
 
-  /// The process, or nullptr. Valid as long as the table.
+  /// All that run, in no order.
+  [[nodiscard]] auto processes() const {
+    return std::views::values(records_) |
+           std::views::transform(
+               [](const Record& record) -> const ProcessEntry& { return *record.process; });
+  }
+
+  /// The running process, or nullptr. Valid until update() or add().
   [[nodiscard]] const ProcessEntry* find(std::int64_t pid) const noexcept;
 
-  /// The process and its ancestors, nearest first. A parent that is younger than its child has only
-  /// taken over the PID of the real one: the line ends there.
+  /// The running process and its ancestors, ended or not, nearest first. A parent that is younger
+  /// than its child has only taken over the PID of the real one: the line ends there.
   [[nodiscard]] std::vector<ProcessEntry> lineage(std::int64_t pid) const;
 
   /// The process that calls itself `namespace_pid` inside a container and whose program file is
@@ -31,9 +54,22 @@ class ProcessTable {
                                                std::string_view executable) const noexcept;
 
  private:
-  std::vector<ProcessEntry> processes_;
-  std::unordered_map<std::int64_t, std::size_t> places_;  // pid -> index in processes_
+  using SharedProcess = std::shared_ptr<ProcessEntry>;
+  struct Record {
+    SharedProcess process;
+    // Nearest first, fixed when the process is first seen. They keep ended processes alive here: at
+    // most kDeepestTree for each that runs.
+    std::vector<SharedProcess> ancestors;
+  };
+
+  [[nodiscard]] std::vector<SharedProcess> ancestors_of(
+      const ProcessEntry& process, const std::unordered_set<std::int64_t>& fresh) const;
+
+  std::unordered_map<std::int64_t, Record> records_;  // of running processes, by PID
 };
+
+/// Deeper trees than this are loops in a broken snapshot.
+inline constexpr std::size_t kDeepestTree = 64;
 
 /// True if the parent may really have started the child: it is not younger.
 [[nodiscard]] bool may_be_parent(const ProcessEntry& parent, const ProcessEntry& child) noexcept;

@@ -51,17 +51,31 @@ std::string name_in_json(std::string_view json) {
                                        : std::string(json.substr(begin + 1, end - begin - 1));
 }
 
-/// The process and its ancestors, read now: a new program is in no table yet.
-std::vector<ProcessEntry> read_lineage(std::int64_t pid) {
-  constexpr std::size_t kDeepestTree = 64;
+/// Reads a process that may be too new for the table, and those of its ancestors that are, too.
+void read_new(std::int64_t pid, ProcessTable& processes) {
   std::vector<ProcessEntry> line;
   auto entry = read_process(pid);
   while (entry && line.size() < kDeepestTree) {
+    const ProcessEntry* const known = processes.find(entry->pid);
+    if (known && known->start_time == entry->start_time) break;
+    const std::int64_t parent = entry->parent_pid;
     line.push_back(std::move(*entry));
-    entry = read_process(line.back().parent_pid);
-    if (entry && !may_be_parent(*entry, line.back())) break;
+    entry = read_process(parent);
   }
-  return line;
+  processes.add(std::move(line));
+}
+
+/// The process that a claim means; 0 if that cannot be told.
+std::int64_t pid_of(const ProcessClaim& claim, const ProcessTable& processes) {
+  if (claim.by_kernel) return claim.pid;
+  // The socket's other end is pipewire-pulse here, for every program. What remains is what the
+  // program says of itself, and that is the number inside its own container.
+  const auto process = read_process(claim.pid);
+  const bool same =
+      process && process->namespace_pid == process->pid &&
+      (claim.binary.empty() || process->executable.empty() || process->executable == claim.binary);
+  if (same && !claim.contained) return claim.pid;
+  return processes.find_in_namespace(claim.pid, claim.binary);
 }
 
 }  // namespace
@@ -381,26 +395,29 @@ std::string_view GraphView::property_of(const NodeRecord& node, std::string_view
   return client ? lookup(client->properties, key) : std::string_view{};
 }
 
-std::int64_t GraphView::pid_of(const NodeRecord& node, const ProcessTable& processes) const {
+ProcessClaim GraphView::claim_of(const NodeRecord& node) const {
   const ClientRecord* const client = client_of(node);
-  if (!client) return 0;
+  if (!client) return {};
   if (lookup(client->properties, "client.api") != "pipewire-pulse") {
-    return number<std::int64_t>(lookup(client->properties, "pipewire.sec.pid"));
+    return {.pid = number<std::int64_t>(lookup(client->properties, "pipewire.sec.pid")),
+            .by_kernel = true};
   }
-  // The socket's other end is pipewire-pulse here, for every program. What remains is what the
-  // program says of itself, and that is the number inside its own container.
-  const auto claimed = number<std::int64_t>(property_of(node, "application.process.id"));
-  const std::string_view binary = property_of(node, "application.process.binary");
-  const auto process = read_process(claimed);
-  const bool contained = !lookup(client->properties, "pipewire.access.portal.app_id").empty();
-  const bool same =
-      process && process->namespace_pid == process->pid &&
-      (binary.empty() || process->executable.empty() || process->executable == binary);
-  if (same && !contained) return claimed;
-  return processes.find_in_namespace(claimed, binary);
+  return {.pid = number<std::int64_t>(property_of(node, "application.process.id")),
+          .contained = !lookup(client->properties, "pipewire.access.portal.app_id").empty(),
+          .binary = std::string(property_of(node, "application.process.binary"))};
 }
 
-void GraphView::identify(const ProcessTable& processes) {
+void GraphView::find_process(NodeRecord& node, ProcessTable& processes) const {
+  ProcessClaim claim = claim_of(node);
+  // A container's process may come into the table later than its stream: that is asked for again.
+  if (claim == node.claim && node.pid != 0) return;
+  node.claim = std::move(claim);
+  node.pid = pid_of(node.claim, processes);
+  read_new(node.pid, processes);
+  node.lineage = processes.lineage(node.pid);
+}
+
+void GraphView::identify(ProcessTable& processes) {
   for (const auto& [id, node] : nodes_) {
     if (node->identity || !node->complete) continue;
     if (!node->is_stream() && !node->is_input()) continue;
@@ -422,23 +439,27 @@ void GraphView::identify(const ProcessTable& processes) {
     identity.binary = property_of(*node, "application.process.binary");
     identity.application_name = property_of(*node, "application.name");
     identity.portal_app_id = property_of(*node, "pipewire.access.portal.app_id");
-    identity.pid = pid_of(*node, processes);
-    if (identity.pid != 0) identity.lineage = read_lineage(identity.pid);
+    find_process(*node, processes);
+    identity.pid = node->pid;
+    identity.lineage = node->lineage;
     node->identity = std::move(identity);
   }
 }
 
-void GraphView::refresh_lineages(const ProcessTable& processes) {
+void GraphView::refresh_lineages(ProcessTable& processes) {
   for (const auto& [id, node] : nodes_) {
     if (!node->identity) continue;
-    StreamIdentity& identity = *node->identity;
-    if (identity.pid == 0) {
-      // A container's process may have come into the table only now.
-      identity.pid = pid_of(*node, processes);
-      if (identity.pid == 0) continue;
+    if (node->pid == 0) find_process(*node, processes);
+    for (ProcessEntry& process : node->lineage) {
+      const ProcessEntry* const now = processes.find(process.pid);
+      if (now && now->start_time == process.start_time) {
+        process = *now;
+      } else {
+        process.stopped = false;  // it has ended
+      }
     }
-    std::vector<ProcessEntry> line = processes.lineage(identity.pid);
-    if (!line.empty()) identity.lineage = std::move(line);
+    node->identity->pid = node->pid;
+    node->identity->lineage = node->lineage;
   }
 }
 

@@ -30,6 +30,16 @@ struct ClientRecord {
   spa_hook listener{};
 };
 
+/// Which process a stream's client says it is.
+struct ProcessClaim {
+  std::int64_t pid = 0;    // 0: it says nothing
+  bool by_kernel = false;  // the socket's other end is the program itself
+  bool contained = false;  // the PID is that of a container
+  std::string binary{};
+
+  bool operator==(const ProcessClaim&) const = default;
+};
+
 /// A stream or a device.
 struct NodeRecord {
   GraphView* view = nullptr;
@@ -45,6 +55,12 @@ struct NodeRecord {
   pw_proxy* proxy = nullptr;  // only of streams and inputs
   spa_hook listener{};
   std::optional<StreamIdentity> identity;  // once node and client are complete
+  // Outlive `identity`, which is made again at every change of properties. While the claim stays,
+  // the process that was found for it stays, too, and so do its ancestors: the system forgets them
+  // when they end, and may give their PIDs to others.
+  ProcessClaim claim;
+  std::int64_t pid = 0;  // 0: not found
+  std::vector<ProcessEntry> lineage;
 
   [[nodiscard]] std::string_view property(std::string_view key) const;
   [[nodiscard]] bool is_stream() const { return property("media.class") == "Stream/Output/Audio"; }
@@ -101,11 +117,12 @@ class GraphView {
   /// The devices that a stream plays to, ascending.
   [[nodiscard]] std::vector<std::uint32_t> sinks_of(std::uint32_t node_id) const;
 
-  /// Finds out who the streams belong to, as far as that is not known yet.
-  void identify(const ProcessTable& processes);
-  /// Reads the processes behind the streams again: they may have changed their names, or their
-  /// parents.
-  void refresh_lineages(const ProcessTable& processes);
+  /// Finds out who the streams belong to, as far as that is not known yet. Adds processes that are
+  /// too new to be in the table.
+  void identify(ProcessTable& processes);
+  /// Takes the newest names of the processes behind the streams. Who they are, and who started
+  /// them, stays.
+  void refresh_lineages(ProcessTable& processes);
 
   /// Nodes that come from this process and other sessions of ours carry this property.
   static constexpr const char* kOwnMark = "pypac-obs.node";
@@ -121,7 +138,8 @@ class GraphView {
   void release(NodeRecord& node);
   [[nodiscard]] std::string_view property_of(const NodeRecord& node, std::string_view key) const;
   [[nodiscard]] const ClientRecord* client_of(const NodeRecord& node) const;
-  [[nodiscard]] std::int64_t pid_of(const NodeRecord& node, const ProcessTable& processes) const;
+  [[nodiscard]] ProcessClaim claim_of(const NodeRecord& node) const;
+  void find_process(NodeRecord& node, ProcessTable& processes) const;
 
   const PipewireApi& api_;
   std::function<void()> changed_;

@@ -645,7 +645,7 @@ void PipewireCapture::Session::mark_changed() {
 
 void PipewireCapture::Session::refresh_processes() {
   snapshot_.refresh();
-  processes_ = ProcessTable(snapshot_.processes());
+  processes_.update(snapshot_.processes());
   refreshed_at_ = now();
   processes_stale_ = false;
 }

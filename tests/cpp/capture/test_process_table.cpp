@@ -38,6 +38,45 @@ TEST_CASE("a loop of parents ends") {
   CHECK(table.lineage(10).size() <= 64);
 }
 
+TEST_CASE("a launcher that has ended stays an ancestor as long as what it started runs") {
+  ProcessTable table({process(1, 0, 0, "init"), process(10, 1, 5, "launcher")});
+  table.update(
+      {process(1, 0, 0, "init"), process(10, 1, 5, "launcher"), process(20, 10, 9, "player")});
+  // The system gives the orphan to init, and the launcher's PID to somebody else.
+  table.update({process(1, 0, 0, "init"), process(10, 1, 50, "stranger"),
+                process(20, 1, 9, "renamed"), process(30, 20, 60, "helper")});
+  auto line = table.lineage(20);
+  REQUIRE(line.size() == 3);
+  CHECK(line[0].executable == "renamed");
+  CHECK(line[1].executable == "launcher");
+  CHECK(table.lineage(30).size() == 4);
+  CHECK(table.find(10)->executable == "stranger");
+
+  // Nothing of it is left when the descendants have ended, too.
+  table.update({process(1, 0, 0, "init")});
+  CHECK(table.find(20) == nullptr);
+  table.update({process(1, 0, 0, "init"), process(20, 1, 70, "player")});
+  CHECK(table.lineage(20).size() == 2);
+}
+
+TEST_CASE("a process can be taken up before the next look at all of them") {
+  ProcessTable table({process(1, 0, 0, "init")});
+  table.add({process(20, 10, 9, "player"), process(10, 1, 5, "launcher")});
+  table.update({process(1, 0, 0, "init"), process(20, 1, 9, "player")});
+  CHECK(table.find(10) == nullptr);
+  CHECK(table.lineage(20).size() == 3);
+}
+
+TEST_CASE("a chain of launchers that start each other and exit is not remembered without end") {
+  ProcessTable table({process(1, 0, 0, "init"), process(2, 1, 1, "chain")});
+  for (std::int64_t pid = 3; pid < 1000; ++pid) {
+    const auto start = static_cast<std::uint64_t>(pid);
+    table.add({process(pid, pid - 1, start, "chain")});
+    table.update({process(1, 0, 0, "init"), process(pid, 1, start, "chain")});
+  }
+  CHECK(table.lineage(999).size() == pypac::kDeepestTree);
+}
+
 TEST_CASE("an unknown process has no lineage") {
   CHECK(ProcessTable{}.lineage(7).empty());
 }

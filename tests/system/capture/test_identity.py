@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Who a stream belongs to stays known, whatever its program and those that started it do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pypac_obs import _core
+from pypac_obs.sandbox import Player, Sandbox
+
+from .conftest import Record, programs
+
+pytestmark = pytest.mark.pipewire
+
+Play = Callable[..., Player]
+
+# Processes are looked at again once a second.
+REFRESHED_S = 1.2
+
+
+def rest(*excluded: _core.Selector) -> _core.Selector:
+    return _core.Selector(kind="everything_except", except_sources=list(excluded))
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["stream before", "stream after"])
+def test_a_program_stays_its_launchers_when_the_launcher_exits(
+    late: bool, record: Record, sandbox: Sandbox, position_player: Path
+) -> None:
+    # The launcher exits before or after its child opens its stream.
+    wait = f"sleep {2 * REFRESHED_S};" if late else ""
+    launcher = sandbox.spawn(
+        ["sh", "-c", f"({wait} exec {position_player} --name orphan) & sleep {REFRESHED_S}; true"],
+        name="launcher",
+    )
+    try:
+        recording = record(mine=programs("launcher"), rest=rest(programs("launcher")))
+        launcher.wait(5.0)
+        recording.wait_for_state("mine", "capturing", timeout_s=5.0)
+        time.sleep(2 * REFRESHED_S)
+        assert recording.state("mine") == "capturing"
+        assert recording.state("rest") == "no_stream"
+        tracks = recording.stop()
+        assert tracks["mine"].any()
+        assert not tracks["rest"].any()
+    finally:
+        os.killpg(launcher.pid, signal.SIGKILL)  # the orphan
