@@ -92,7 +92,11 @@ class Manifest:
         text = json.dumps(_plain(self._document()), indent=1, allow_nan=False) + "\n"
         part = self._path.with_name(f".{self._path.name}.part")
         try:
-            part.write_text(text, encoding="utf-8")
+            # A folder may be shared: what lies under the name, maybe a link to another's file, goes,
+            # and "x" then creates the file or fails, but follows no link.
+            part.unlink(missing_ok=True)
+            with part.open("x", encoding="utf-8") as file:
+                file.write(text)
             os.replace(part, self._path)
         except OSError:
             with contextlib.suppress(OSError):

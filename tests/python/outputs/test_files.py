@@ -668,6 +668,26 @@ def test_the_manifest_is_whole_whenever_it_is_read_and_follows_within_a_second(
     ]
 
 
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_the_manifest_follows_no_link_that_somebody_put_into_a_shared_folder(
+    tmp_path: Path, when: str
+) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    folder = tmp_path / "rec"
+    folder.mkdir()
+    if when == "before":
+        (folder / ".session.json.part").symlink_to(victim)
+    output = FilesOutput(Rule(str(folder)))
+    output.open(session_info({"voice": 1}))
+    if when == "while":
+        (folder / ".session.json.part").symlink_to(victim)
+    output.close(0)
+    assert victim.read_text() == "precious"
+    assert not (folder / "session.json").is_symlink()
+    assert manifest(folder)["state"] == "complete"
+
+
 def test_an_aborted_session_keeps_what_was_written_and_says_failed(tmp_path: Path) -> None:
     for file_format in ("wav", "flac"):
         folder = tmp_path / file_format
