@@ -92,26 +92,39 @@ class Session:
         self._incidents: list[Incident] = []
         self._warnings: list[str] = []
         self._last_captured: dict[str, _core.CaptureStatus] = {}
+        self._unlisted: dict[str, tuple[int, int]] = {}  # cause: incidents, frames
+        self._warned_of_priority = False
         self._watch: threading.Thread | None = None
+        self._started = False
+        self._stop_asked = False
         self._ended = threading.Event()
         self._lock = threading.Lock()  # state changes and the ledger; never held while waiting
 
     # Running ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Starts capture and outputs; returns when frame 0 is fixed."""
-        if self._wiring is not None:
-            raise SessionClosed("a session starts only once", remedy="Make a new Session.")
-        wiring = self._wiring = Wiring(self.profile)
+        """Starts capture and outputs; returns when frame 0 is fixed.
+
+        Raises SessionClosed if the session has been started or stopped before.
+        """
+        with self._lock:
+            if self._started or self._ended.is_set():
+                raise SessionClosed("a session starts only once", remedy="Make a new Session.")
+            self._started = True
         try:
-            self._start(wiring)
+            self._wiring = Wiring(self.profile)
+            self._start(self._wiring)
         except BaseException:
-            wiring.engine.abort()
-            self._end_outputs()
-            if wiring.capture is not None:
-                wiring.capture.stop()
-            self._ended.set()
+            self._give_up()
             raise
+
+    def _give_up(self) -> None:
+        if self._wiring is not None:
+            self._wiring.engine.abort()
+        if self._watch is not None and self._watch.ident is not None:
+            self._watch.join()
+        else:
+            self._put_away()
 
     def _start(self, wiring: Wiring) -> None:
         lead_s = 0.0 if self._offline else _LEAD_S
@@ -130,6 +143,8 @@ class Session:
         readers = [self._reader(output.tracks, output.name) for output in self._outputs]
         origin_ns = _core.host_now_ns() + round(lead_s * 1e9)
         origin_wall = datetime.fromtimestamp(time.time() + lead_s, UTC).astimezone()
+        if self._stop_asked:
+            raise SessionClosed("the session was stopped while it was starting")
         if not self._offline:
             wiring.engine.start(origin_ns)
         for output, reader in zip(self._outputs, readers, strict=True):
@@ -167,25 +182,44 @@ class Session:
     def stop(self) -> None:
         """Ends the session now: all that has been heard until this moment is still written.
 
-        Returns when every output is closed; may be called again. Outputs that failed are in
-        ``status().outputs``.
+        Returns when every output is closed; on an output's own thread (in a callback) at once.
+        May be called again, and before start(), which then refuses. Outputs that failed are in
+        `errors`.
         """
-        wiring = self._wiring
-        if wiring is None:
-            self._ended.set()
+        with self._lock:
+            self._stop_asked = True
+            if not self._started:
+                self._ended.set()
+        if self._wiring is not None and not self._ended.is_set():
+            self._finish(self._wiring)
+        if any(thread.is_current() for thread in self._threads):
             return
-        if not self._ended.is_set():
-            if self._offline:
-                wiring.engine.finish_offline()
-            else:
-                wiring.engine.finish()
         self._ended.wait()
 
+    def _finish(self, wiring: Wiring) -> None:
+        if self._offline:
+            wiring.engine.finish_offline()
+        else:
+            wiring.engine.finish()
+
     def run_offline(self, seconds: float) -> None:
-        """Runs ``seconds`` of the timeline here and now (``offline=True`` only)."""
-        assert self._offline
-        assert self._wiring is not None
-        self._wiring.engine.run_offline(round(seconds * self.sample_rate))
+        """Runs ``seconds`` of the timeline here and now, as fast as the outputs take it.
+
+        Raises SessionClosed if the session is not `offline`, or not running. Streams of blocks have
+        to be read on other threads meanwhile.
+        """
+        wiring = self._require_running()
+        if not self._offline:
+            raise SessionClosed(
+                "the session runs in real time", remedy="Make it with `offline=True`."
+            )
+        rest = round(seconds * self.sample_rate)
+        # In pieces, so that the ledger's list is fetched before it is full.
+        piece = -(-self.sample_rate // wiring.block_frames) * wiring.block_frames
+        while rest > 0:
+            wiring.engine.run_offline(min(rest, piece))
+            self._collect_incidents(wiring)
+            rest -= piece
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits for the session's end (its duration, or stop()); False: not in time."""
@@ -320,6 +354,7 @@ class Session:
             drift_ppm=progress.drift_ppm,
             bit_exact=progress.locked,
             captured_frames=progress.captured_frames,
+            late_frames=progress.late_frames,
             level=_level(progress.level),
         )
 
@@ -329,6 +364,8 @@ class Session:
         try:
             return wiring.capture.source_status(wiring.capture_index[name])
         except NotRunning:
+            if name not in self._last_captured:
+                raise
             return self._last_captured[name]
 
     def _manifest_status(self) -> Mapping[str, object]:
@@ -336,6 +373,7 @@ class Session:
         return {
             "frames": status.frames,
             "warnings": list(status.warnings),
+            "mixer_worst_lateness_ms": round(self._worst_lateness_ms(), 3),
             "sources": {
                 source.name: {
                     "state": source.state,
@@ -350,10 +388,14 @@ class Session:
                     ],
                     "drift_ppm": round(source.drift_ppm, 3),
                     "captured_frames": source.captured_frames,
+                    "late_frames": source.late_frames,
                 }
                 for source in status.sources
             },
         }
+
+    def _worst_lateness_ms(self) -> float:
+        return self._require_wiring().engine.worst_lateness_ns / 1e6
 
     # Watching -----------------------------------------------------------------------------------
 
@@ -362,20 +404,50 @@ class Session:
         try:
             while not wiring.engine.wait_finished(_WATCH_S):
                 self._collect_incidents(wiring)
+                self._warn_of_priority(wiring)
+                if not threading.main_thread().is_alive():
+                    # The program has ended and forgot to stop the session.
+                    self._finish(wiring)
             self._collect_incidents(wiring)
+        finally:
+            wiring.engine.abort()
+            self._put_away()
+
+    def _put_away(self) -> None:
+        """Closes outputs and capture, whatever goes wrong on the way."""
+        capture = self._wiring.capture if self._wiring is not None else None
+        try:
             self._end_outputs()
         finally:
-            if wiring.capture is not None:
-                self._last_captured = {
-                    name: wiring.capture.source_status(index)
-                    for name, index in wiring.capture_index.items()
-                }
-                wiring.capture.stop()
-            self._ended.set()
+            try:
+                if self._wiring is not None and capture is not None:
+                    with contextlib.suppress(PypacError):
+                        self._last_captured = {
+                            name: capture.source_status(index)
+                            for name, index in self._wiring.capture_index.items()
+                        }
+                    capture.stop()
+            finally:
+                self._ended.set()
+
+    def _warn_of_priority(self, wiring: Wiring) -> None:
+        refusal = wiring.engine.priority_refusal
+        if refusal and not self._warned_of_priority:
+            self._warned_of_priority = True
+            with self._lock:
+                self._warnings.append(f"the mixer has no real-time priority: {refusal}")
 
     def _collect_incidents(self, wiring: Wiring) -> None:
         for raw in wiring.engine.pop_incidents():
             self._note(self._named(wiring, raw))
+        for cause, (count, frames) in wiring.engine.unlisted_incidents().items():
+            known_count, known_frames = self._unlisted.get(cause, (0, 0))
+            if count > known_count:
+                self._unlisted[cause] = (count, frames)
+                detail = f"{count - known_count} incidents, too many to list one by one"
+                begin = wiring.engine.position
+                missing = frames - known_frames
+                self._note(Incident(cause, None, None, (), begin, missing, detail))
 
     def _named(self, wiring: Wiring, raw: _core.RawIncident) -> Incident:
         if raw.of_output:
@@ -396,18 +468,18 @@ class Session:
         for thread in self._threads:
             thread.request_stop(end)
         for thread in self._threads:
-            with contextlib.suppress(PypacError):
-                thread.stop(end)
+            thread.stop(end)
 
     def _require_wiring(self) -> Wiring:
         if self._wiring is None:
             raise SessionClosed("the session has not been started", remedy="Call start() first.")
         return self._wiring
 
-    def _require_running(self) -> None:
-        self._require_wiring()
+    def _require_running(self) -> Wiring:
+        wiring = self._require_wiring()
         if self._ended.is_set():
             raise SessionClosed("the session has ended", remedy="Make a new Session.")
+        return wiring
 
 
 def _level(native: _core.Level) -> Level:

@@ -52,7 +52,7 @@ class SourceStatus:
     no_stream, frozen, stalled, backend_lost; ``reason`` says it in one plain sentence.
     ``drift_ppm`` is its clock against host time, and ``bit_exact`` whether its frames pass
     unchanged. ``captured_frames`` came from the program; the rest of the timeline is silence of
-    ours, listed in the ledger.
+    ours, listed in the ledger. ``late_frames`` came after their time and were dropped.
     """
 
     name: str
@@ -62,6 +62,7 @@ class SourceStatus:
     drift_ppm: float
     bit_exact: bool
     captured_frames: int
+    late_frames: int
     level: Level
 
 

@@ -48,10 +48,12 @@ class Wiring:
         }
         self.capture_index: dict[str, int] = {}
         self.output_frames = self._frames(settings.rings.output_ms)
-        self._capture_frames = self._frames(settings.rings.capture_ms)
+        # What the mixer waits for lies in the ring meanwhile.
+        self._capture_frames = self._frames(settings.rings.capture_ms + settings.latency_ms)
+        self.block_frames = self._block_frames()
         self.engine = _core.Engine(
             sample_rate=self.sample_rate,
-            block_frames=self._block_frames(),
+            block_frames=self.block_frames,
             latency_frames=self.latency_frames,
         )
         if any(not isinstance(rule, SyntheticSource) for rule in profile.sources.values()):

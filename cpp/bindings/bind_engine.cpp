@@ -52,6 +52,7 @@ Level level_of(const Meter& meter) {
 struct SourceProgress {
   std::string name;
   Frames captured_frames;
+  Frames late_frames;
   double drift_ppm;
   bool locked;
   std::string absence;
@@ -102,10 +103,20 @@ class PythonEngine {
     return incidents;
   }
 
+  std::map<std::string, std::pair<std::uint64_t, Frames>> unlisted_incidents() {
+    std::map<std::string, std::pair<std::uint64_t, Frames>> causes;
+    for (std::size_t i = 0; i < kCauseNames.size(); ++i) {
+      const Ledger::Unlisted unlisted = engine_.ledger().unlisted(static_cast<Cause>(i));
+      if (unlisted.incidents > 0) causes[kCauseNames[i]] = {unlisted.incidents, unlisted.frames};
+    }
+    return causes;
+  }
+
   SourceProgress source_progress(std::size_t index) {
     SourceNode& node = *engine_.plan()->sources.at(index);
     return {node.name(),
             node.captured_frames(),
+            node.late_frames(),
             node.domain().drift_ppm(),
             node.domain().locked(),
             name_of(node.source().feed().absence()),
@@ -208,6 +219,7 @@ void bind_engine(nb::module_& module) {
   nb::class_<SourceProgress>(module, "SourceProgress", "A source as the engine sees it.")
       .def_ro("name", &SourceProgress::name)
       .def_ro("captured_frames", &SourceProgress::captured_frames)
+      .def_ro("late_frames", &SourceProgress::late_frames, "Came too late and were dropped.")
       .def_ro("drift_ppm", &SourceProgress::drift_ppm, "Its clock against host time.")
       .def_ro("locked", &SourceProgress::locked, "True while its frames pass bit for bit.")
       .def_ro("absence", &SourceProgress::absence, "Why no frames come, if none come.")
@@ -260,10 +272,21 @@ void bind_engine(nb::module_& module) {
           "Ends at once, without the frames that are still under way.")
       .def(
           "run_offline",
-          [](PythonEngine& self, Frames frames) { self.engine().run_offline(frames); }, "frames"_a,
-          Unlocked(), "Handles that many frames as fast as the readers take them.")
+          [](PythonEngine& self, Frames frames) {
+            bool raised = false;
+            self.engine().run_offline(frames, [&] {
+              const nb::gil_scoped_acquire python;
+              raised = PyErr_CheckSignals() != 0;
+              return raised;
+            });
+            if (raised) {
+              const nb::gil_scoped_acquire python;
+              throw nb::python_error();
+            }
+          },
+          "frames"_a, Unlocked(), "Handles that many frames as fast as the readers take them.")
       .def(
-          "finish_offline", [](PythonEngine& self) { self.engine().finish_offline(); },
+          "finish_offline", [](PythonEngine& self) { self.engine().finish_offline(); }, Unlocked(),
           "Ends what run_offline() began.")
       .def_prop_ro("position", [](PythonEngine& self) { return self.engine().position(); })
       .def_prop_ro("finished", [](PythonEngine& self) { return self.engine().finished(); })
@@ -277,7 +300,9 @@ void bind_engine(nb::module_& module) {
       .def("source_progress", &PythonEngine::source_progress, "index"_a)
       .def("track_level", &PythonEngine::track_level, "index"_a)
       .def("pop_incidents", &PythonEngine::pop_incidents,
-           "Those that have ended since the last call.");
+           "Those that have ended since the last call.")
+      .def("unlisted_incidents", &PythonEngine::unlisted_incidents,
+           "Incidents and frames of each cause that the full list refused so far.");
 
   nb::class_<Reader>(module, "Reader", "One output's end of its ring. For one thread at a time.")
       .def(nb::init<PythonEngine&, const std::vector<std::size_t>&, std::uint32_t>(), "engine"_a,

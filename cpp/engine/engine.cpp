@@ -77,9 +77,11 @@ std::size_t Engine::add_track(const std::string& name, std::uint32_t channels,
       if (send.source >= plan.sources.size())
         throw Failure(ErrorKind::invalid_argument,
                       "the track " + name + " has a send from a source that does not exist");
-    plan.tracks.push_back({std::make_shared<TrackNode>(name, channels, std::move(filters),
-                                                       options_.sample_rate, options_.block_frames),
-                           sends});
+    auto node = std::make_shared<TrackNode>(name, channels, std::move(filters),
+                                            options_.sample_rate, options_.block_frames);
+    const bool passes = sends.size() == 1 && sends[0].gain == 1.0F &&
+                        node->passes(plan.sources[sends[0].source]->block());
+    plan.tracks.push_back({std::move(node), sends, passes});
   });
   return index;
 }
@@ -99,7 +101,7 @@ std::shared_ptr<ReaderRing> Engine::add_output(const std::vector<std::size_t>& t
     ring = std::make_shared<ReaderRing>(channels, options_.block_frames, capacity_frames);
     plan.outputs.push_back({subject, ring, tracks});
   });
-  if (finished()) ring->finish();
+  if (finished_.load(std::memory_order_seq_cst)) ring->finish();
   return ring;
 }
 
@@ -131,6 +133,7 @@ void Engine::start(HostTime origin) {
   if (pump_.joinable() || finished())
     throw Failure(ErrorKind::invalid_argument, "a session starts only once", "make a new one");
   start_sources(origin);
+  started_.store(true, std::memory_order_release);
   pump_ = std::thread([this] { run(); });
 }
 
@@ -139,6 +142,10 @@ void Engine::set_end(Frames end) noexcept {
 }
 
 void Engine::finish() noexcept {
+  if (!started_.load(std::memory_order_acquire)) {
+    set_end(0);
+    return;
+  }
   const auto heard = static_cast<Frames>(anchor_.position_of(clock_.now()));
   set_end(std::min(end_.load(std::memory_order_acquire), std::max<Frames>(heard, 0)));
 }
@@ -188,25 +195,40 @@ void Engine::run() {
   finished_signal_.notify();
 }
 
-void Engine::run_offline(Frames frames) {
+void Engine::run_offline(Frames frames, const std::function<bool()>& interrupted) {
+  const std::lock_guard lock(offline_mutex_);
   if (pump_.joinable() || finished())
     throw Failure(ErrorKind::invalid_argument, "this session runs or ran already",
                   "make a new one");
   if (position() == 0) start_sources(HostTime(0));
   const Frames end = position() + frames;
   while (position() < end && !abort_.load(std::memory_order_acquire)) {
-    const auto block =
-        static_cast<std::uint32_t>(std::min<Frames>(options_.block_frames, end - position()));
-    for (const Plan::Output& output : plan()->outputs)
-      while (!output.ring->closed() &&
-             output.ring->available() + options_.block_frames > output.ring->capacity())
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (!wait_for_readers(interrupted)) return;
     const ScopedThreadRole role(ThreadRole::pump);
-    process_block(position(), block);
+    process_block(position(), static_cast<std::uint32_t>(
+                                  std::min<Frames>(options_.block_frames, end - position())));
   }
 }
 
+bool Engine::wait_for_readers(const std::function<bool()>& interrupted) const {
+  constexpr int kLooksBetweenInterrupts = 50;
+  const std::shared_ptr<const Plan> now = plan();
+  for (const Plan::Output& output : now->outputs) {
+    for (int looks = 1; !output.ring->closed() &&
+                        output.ring->available() + options_.block_frames > output.ring->capacity();
+         ++looks) {
+      if (abort_.load(std::memory_order_acquire)) return false;
+      if (looks % kLooksBetweenInterrupts == 0 && interrupted()) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  return true;
+}
+
 void Engine::finish_offline() noexcept {
+  abort_.store(true, std::memory_order_release);
+  const std::lock_guard lock(offline_mutex_);
+  if (finished()) return;
   const ScopedThreadRole role(ThreadRole::pump);
   end_outputs();
 }
@@ -226,6 +248,11 @@ void Engine::process_block(Frames begin, std::uint32_t frames) noexcept {
   const HostTime until = anchor_.host_time_of(begin + frames + options_.latency_frames);
   for (const auto& source : plan->sources) source->process(begin, frames, until, ledger_);
   for (const Plan::Track& track : plan->tracks) {
+    if (track.passes) {
+      const SourceNode& source = *plan->sources[track.sends[0].source];
+      track.node->pass(source.block(), source.meter());
+      continue;
+    }
     track.node->begin(frames);
     for (const Plan::Send& send : track.sends)
       track.node->send(plan->sources[send.source]->block(), send.gain);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -57,17 +58,20 @@ class Engine {
   void start(HostTime origin);
   /// [control-thread] The session will be `end` frames long.
   void set_end(Frames end) noexcept;
-  /// [control-thread] Ends the session now: what has been heard so far is still handled.
+  /// [control-thread] Ends the session now: what has been heard so far is still handled. Before
+  /// start(): the session will have no frames.
   void finish() noexcept;
-  /// [control-thread] Waits for the end; false if it has not come by then.
+  /// [control-thread] Waits for the end; false if it has not come by then. For one thread.
   bool wait_finished(std::chrono::nanoseconds timeout);
   /// [control-thread] Ends at once, without what is still under way.
   void abort() noexcept;
 
   /// [control-thread] Handles `frames` frames here and now, as fast as the readers take them.
   /// Instead of start(); the sources must be such as produce in poll(). Call it again to go on.
-  void run_offline(Frames frames);
-  /// [control-thread] After run_offline(): ends the outputs and the ledger.
+  /// Returns early where `interrupted`, asked now and then while it waits for a reader, says so.
+  void run_offline(Frames frames, const std::function<bool()>& interrupted = [] { return false; });
+  /// [control-thread] After run_offline(), or beside it, which then returns: ends the outputs and
+  /// the ledger.
   void finish_offline() noexcept;
 
   /// [any-thread, realtime-safe] How far the timeline has come.
@@ -92,6 +96,7 @@ class Engine {
   void edit(const Change& change);
   [[nodiscard]] std::uint32_t free_output_subject(const Plan& plan);
   void start_sources(HostTime origin);
+  [[nodiscard]] bool wait_for_readers(const std::function<bool()>& interrupted) const;
   void run();
   [[nodiscard]] const Plan* announce_newest_plan() noexcept;
   void process_block(Frames begin, std::uint32_t frames) noexcept;
@@ -112,9 +117,11 @@ class Engine {
 
   std::atomic<Frames> position_{0};  // pump writes
   std::atomic<Frames> end_{kNoEnd};
+  std::atomic<bool> started_{false};
   std::atomic<bool> abort_{false};
   std::atomic<bool> finished_{false};
   std::atomic<std::int64_t> worst_lateness_{0};
+  std::mutex offline_mutex_;  // run_offline() and finish_offline()
   WakeSignal finished_signal_;
   std::thread pump_;
 };

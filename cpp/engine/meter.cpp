@@ -16,18 +16,32 @@ struct BlockLevel {
   float sum_of_squares = 0;
 };
 
+// Sixteen sums of their own: enough for the adder's latency not to count, whatever the width of the
+// vector registers.
 BlockLevel measure(const float* samples, std::uint32_t frames) noexcept {
-  float peak = 0;
-  float sum = 0;
-  // The order of summing does not matter here; saying so makes it three times as fast.
-#pragma omp simd reduction(+ : sum) reduction(max : peak)
-  for (std::uint32_t i = 0; i < frames; ++i) {
-    const float sample = samples[i];
-    const float magnitude = std::fabs(sample);
-    sum += sample * sample;
-    peak = peak > magnitude ? peak : magnitude;
+  constexpr std::uint32_t kLanes = 16;
+  float peaks[kLanes] = {};
+  float sums[kLanes] = {};
+  std::uint32_t begin = 0;
+  for (; begin + kLanes <= frames; begin += kLanes) {
+#pragma omp simd
+    for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+      const float sample = samples[begin + lane];
+      const float magnitude = std::fabs(sample);
+      sums[lane] += sample * sample;
+      peaks[lane] = peaks[lane] > magnitude ? peaks[lane] : magnitude;
+    }
   }
-  return {peak, sum};
+  BlockLevel level;
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    level.peak = std::max(level.peak, peaks[lane]);
+    level.sum_of_squares += sums[lane];
+  }
+  for (; begin < frames; ++begin) {
+    level.peak = std::max(level.peak, std::fabs(samples[begin]));
+    level.sum_of_squares += samples[begin] * samples[begin];
+  }
+  return level;
 }
 
 }  // namespace
@@ -50,10 +64,19 @@ void Meter::process(const float* const* channels, std::uint32_t channel_count,
   const float mean_square =
       level.sum_of_squares / (static_cast<float>(frames) * static_cast<float>(channel_count));
   mean_square_ += rms_weight_ * (mean_square - mean_square_);
+  // A program's NaN or infinity must not stay in the average for good.
+  if (!std::isfinite(mean_square_)) mean_square_ = 0;
   peak_.store(std::max(level.peak, peak() * peak_fall_), std::memory_order_relaxed);
   rms_.store(std::sqrt(mean_square_), std::memory_order_relaxed);
   if (level.peak > max_peak()) max_peak_.store(level.peak, std::memory_order_relaxed);
   silent_frames_.store(level.peak > 0 ? 0 : silent_frames() + frames, std::memory_order_relaxed);
+}
+
+void Meter::follow(const Meter& other) noexcept {
+  peak_.store(other.peak(), std::memory_order_relaxed);
+  rms_.store(other.rms(), std::memory_order_relaxed);
+  max_peak_.store(other.max_peak(), std::memory_order_relaxed);
+  silent_frames_.store(other.silent_frames(), std::memory_order_relaxed);
 }
 
 }  // namespace pypac

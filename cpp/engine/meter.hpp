@@ -18,6 +18,9 @@ class Meter {
   void process(const float* const* channels, std::uint32_t channel_count,
                std::uint32_t frames) noexcept;
 
+  /// [pump] Shows what `other` shows: both would be fed the same. Instead of process(), for good.
+  void follow(const Meter& other) noexcept;
+
   /// [any-thread, realtime-safe] Linear; 1 is 0 dBFS.
   [[nodiscard]] float peak() const noexcept { return peak_.load(std::memory_order_relaxed); }
   /// [any-thread, realtime-safe] Linear: a full-scale sine has 0.707.

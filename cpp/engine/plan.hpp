@@ -22,6 +22,7 @@ struct Plan {
   struct Track {
     std::shared_ptr<TrackNode> node;
     std::vector<Send> sends;
+    bool passes = false;  // one source at gain 1 and no filter: its block is the track's
   };
   struct Output {
     std::uint32_t subject;  // its number in the ledger

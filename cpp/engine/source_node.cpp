@@ -54,6 +54,7 @@ void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
       aligner_.take(begin, frames, block_.channels(), cause_of_silence(frames), gaps);
   if (captured > 0) ledger.captured(SubjectKind::source, subject_, end);
   captured_frames_.store(captured_frames() + captured, std::memory_order_relaxed);
+  late_frames_.store(aligner_.late_frames(), std::memory_order_relaxed);
   meter_.process(block_.channels(), block_.channel_count(), frames);
 }
 

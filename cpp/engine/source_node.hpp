@@ -38,6 +38,10 @@ class SourceNode {
   [[nodiscard]] Frames captured_frames() const noexcept {
     return captured_frames_.load(std::memory_order_relaxed);
   }
+  /// [any-thread, realtime-safe] Frames that came after their time and were dropped.
+  [[nodiscard]] Frames late_frames() const noexcept {
+    return late_frames_.load(std::memory_order_relaxed);
+  }
 
  private:
   [[nodiscard]] Cause cause_of_silence(std::uint32_t frames) noexcept;
@@ -53,6 +57,7 @@ class SourceNode {
   Cause silence_ = Cause::not_running;  // pump only: what the ledger is told
   Frames absence_frames_ = 0;           // pump only: for how long it has been that
   std::atomic<Frames> captured_frames_{0};
+  std::atomic<Frames> late_frames_{0};
 };
 
 }  // namespace pypac

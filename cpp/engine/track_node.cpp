@@ -19,7 +19,13 @@ TrackNode::~TrackNode() {
   for (const auto& filter : filters_) filter->deactivate();
 }
 
+void TrackNode::pass(const BlockBuffer& source, const Meter& meter) noexcept {
+  shown_ = &source;
+  meter_.follow(meter);
+}
+
 void TrackNode::begin(std::uint32_t frames) noexcept {
+  shown_ = &block_;
   frames_ = frames;
   empty_ = true;
 }

@@ -76,7 +76,7 @@ bool ReaderRing::wait(std::uint64_t frames, std::chrono::nanoseconds timeout) {
   // What never fits is never waited for.
   const std::uint64_t wanted = std::clamp<std::uint64_t>(frames, 1, capacity() - block_frames_);
   const auto satisfied = [&] {
-    return available() >= wanted || finished_.load(std::memory_order_acquire);
+    return available() >= wanted || finished_.load(std::memory_order_seq_cst);
   };
   if (satisfied()) return true;
   wake_.drain();
@@ -91,10 +91,12 @@ void ReaderRing::interrupt() noexcept {
 }
 
 ReaderRing::Run ReaderRing::peek(std::uint32_t max_frames) const noexcept {
+  // Slots appear before their frames count: show no more than available() told.
+  max_frames = static_cast<std::uint32_t>(std::min<std::uint64_t>(max_frames, available()));
   const std::uint64_t written = written_slots_.load(std::memory_order_acquire);
   std::uint64_t slot = released_slots_.load(std::memory_order_relaxed);
   Run run;
-  if (slot == written) return run;
+  if (max_frames == 0) return run;
   const std::size_t first = slot % slots_.size();
   run.start = slots_[first].start + read_offset_;
   run.first_frame = first * block_frames_ + read_offset_;

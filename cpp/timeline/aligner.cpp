@@ -152,9 +152,11 @@ void Aligner::count_dropped(Frames begin, Frames end, GapSink& gaps) noexcept {
   begin = std::max(begin, start_);
   if (begin >= end) return;
   // Before captured_until_ there were other frames; behind it, silence that take() has reported.
-  const Frames twice = std::min(end, captured_until_) - begin;
+  const Frames twice = std::max<Frames>(0, std::min(end, captured_until_) - begin);
   if (twice > 0) gaps.incident(Cause::overlap, begin, twice);
-  late_frames_ += end - begin - std::max<Frames>(twice, 0);
+  const Frames late = end - begin - twice;
+  if (late > 0) gaps.incident(Cause::late, begin + twice, late);
+  late_frames_ += late;
 }
 
 void Aligner::add_segment(const Segment& added) noexcept {

@@ -28,7 +28,7 @@ enum class Cause : std::uint8_t {
   starting,         // a stream was found and linked; its first frame has not come
   ended,            // the synthetic or plug-in source has no more frames
   stalled,          // linked, and no packet came in time: a frozen program, an overloaded machine
-  late,             // the packet came after its place on the timeline had been played
+  late,             // frames came after their place had been played; dropped, beside its silence
   lost_cycles,      // the source's own clock jumped ahead: the audio system lost frames
   clock_changed,    // another clock or rate drives the source now
   clock_stepped,    // the clock's host time jumped and stayed there

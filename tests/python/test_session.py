@@ -2,7 +2,11 @@
 """Sessions of synthetic sources: exact to the frame, with no audio system."""
 
 import asyncio
+import contextlib
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -124,8 +128,8 @@ def test_a_slow_reader_loses_its_own_frames_counted_and_nobody_elses() -> None:
 
 
 def test_each_drop_out_is_in_the_ledger_with_its_track_and_length() -> None:
-    signal = {"kind": "numbered", "dropouts": [{"at_s": 0.2, "length_ms": 50}]}
-    with Session(profile(a={"synthetic": signal}, b=NUMBERED), offline=True) as session:
+    numbered = {"kind": "numbered", "dropouts": [{"at_s": 0.2, "length_ms": 50}]}
+    with Session(profile(a={"synthetic": numbered}, b=NUMBERED), offline=True) as session:
         session.run_offline(1)
     [incident] = session.incidents
     assert (incident.source, incident.tracks) == ("a", ("a",))
@@ -246,3 +250,125 @@ def test_the_status_is_plain_json() -> None:
         plain = json.loads(json.dumps(session.status().to_json()))
     assert plain["sources"][0]["level"]["peak"] is None
     assert plain["seconds"] == 1.0
+
+
+def test_stop_in_a_callback_ends_the_session_without_waiting_for_itself() -> None:
+    session: Session
+    frames = 0
+
+    def stop_soon(block: Block) -> None:
+        nonlocal frames
+        frames += block.frames
+        if frames > 4800:
+            session.stop()
+
+    session = Session(profile(a=NUMBERED), on_block=stop_soon)
+    session.start()
+    assert session.wait(5)
+    assert session.errors == ()
+    assert frames == session.position
+
+
+def test_a_session_that_is_stopped_first_does_not_start() -> None:
+    session = Session(profile(a=NUMBERED))
+    session.stop()
+    with pytest.raises(SessionClosed):
+        session.start()
+    assert not session.running
+
+
+def test_stop_while_starting_ends_the_session_in_any_case() -> None:
+    for delay_s in (0.0, 0.001, 0.005, 0.02):
+        session = Session(profile(a=NUMBERED))
+
+        def start(session: Session = session) -> None:
+            with contextlib.suppress(SessionClosed):
+                session.start()
+
+        starter = threading.Thread(target=start)
+        starter.start()
+        time.sleep(delay_s)
+        session.stop()
+        starter.join(5)
+        assert not starter.is_alive()
+        assert not session.running
+
+
+def test_a_program_that_forgets_to_stop_still_ends(tmp_path: Path) -> None:
+    script = tmp_path / "forgets.py"
+    script.write_text(
+        "from pypac_obs import Profile, Session\n"
+        "session = Session(Profile.from_dict({'version': 1,\n"
+        "    'sources': {'a': {'synthetic': {'kind': 'tone'}}}, 'tracks': {'a': {'from': 'a'}},\n"
+        f"    'outputs': {{'files': {{'folder': {str(tmp_path / 'take')!r}}}}}}}))\n"
+        "session.start()\n"
+        "raise ValueError('the script fails')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert "the script fails" in ended.stderr
+    assert json.loads((tmp_path / "take" / "session.json").read_text())["state"] == "complete"
+
+
+@pytest.mark.parametrize("latency_ms", [5, 1000, 2000])
+def test_every_latency_that_a_profile_allows_keeps_every_frame(latency_ms: float) -> None:
+    document = profile(a={"synthetic": {"kind": "numbered", "quantum": 48}}).model_dump()
+    document["session"]["latency_ms"] = latency_ms
+    parts: list[np.ndarray] = []
+    with Session(
+        Profile.from_dict(document),
+        duration_s=0.5,
+        on_block=lambda block: parts.append(numbers(block.audio["a"])),
+    ) as session:
+        assert session.wait(10)
+    np.testing.assert_array_equal(np.concatenate(parts), np.arange(24_000))
+    assert session.incidents == ()
+
+
+def test_packets_that_come_after_their_time_are_a_gap_and_say_so() -> None:
+    document = profile(a={"synthetic": {"kind": "numbered", "quantum": 4800}}).model_dump()
+    document["session"]["latency_ms"] = 20
+    with Session(Profile.from_dict(document), offline=True) as session:
+        session.run_offline(1)
+        [source] = session.status().sources
+    late = sum(incident.frames for incident in session.incidents if incident.cause == "late")
+    missing = sum(incident.frames for incident in session.incidents if incident.cause == "stalled")
+    assert late > 0
+    assert source.late_frames == late
+    assert source.captured_frames == 48_000 - missing
+
+
+def test_a_ledger_that_overflows_says_by_how_much() -> None:
+    broken = {
+        "kind": "numbered",
+        "quantum": 16,
+        "dropouts": [{"at_s": at / 1000, "length_ms": 0.1} for at in range(1, 1000)],
+    }
+    sources = {f"s{index}": {"synthetic": broken} for index in range(8)}
+    with Session(profile(**sources), offline=True) as session:
+        session.run_offline(1)
+    assert sum(incident.frames for incident in session.incidents) == 8 * 999 * 16
+
+
+def test_an_offline_run_whose_reader_waits_can_be_interrupted(tmp_path: Path) -> None:
+    script = tmp_path / "waits.py"
+    script.write_text(
+        "from pypac_obs import Profile, Session\n"
+        "session = Session(Profile.from_dict({'version': 1,\n"
+        "    'sources': {'a': {'synthetic': {'kind': 'tone'}}}, 'tracks': {'a': {'from': 'a'}}}),\n"
+        "    offline=True)\n"
+        "with session:\n"
+        "    stream = session.blocks()\n"
+        "    print('waits', flush=True)\n"
+        "    session.run_offline(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    assert "KeyboardInterrupt" in errors

@@ -251,3 +251,57 @@ TEST_CASE("a send or an output that names nothing is refused and leaves the plan
   CHECK(engine.plan()->tracks.empty());
   CHECK(engine.plan()->outputs.empty());
 }
+
+TEST_CASE("a track of one source at gain 1 is that source, in sound and on the meter") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920}, clock);
+  SyntheticSignal tone;
+  tone.level_dbfs = -6;
+  engine.add_source("a", synthetic(tone));
+  engine.add_track("passes", 2, {{0, 1.0F}}, {});
+  engine.add_track("mixed", 2, {{0, 0.5F}, {0, 0.5F}}, {});
+  engine.add_track("folded", 1, {{0, 1.0F}}, {});
+  const auto plan = engine.plan();
+  CHECK(plan->tracks[0].passes);
+  CHECK_FALSE(plan->tracks[1].passes);
+  CHECK_FALSE(plan->tracks[2].passes);
+  std::uint32_t subject = 0;
+  Collector collector(engine.add_output({0, 1, 2}, 48000, subject));
+  engine.run_offline(kRate);
+  engine.finish_offline();
+  collector.join();
+  CHECK(collector.tracks[0] == collector.tracks[1]);
+  CHECK(collector.tracks[0] == collector.tracks[2]);
+  CHECK(plan->tracks[0].node->meter().rms() == plan->tracks[1].node->meter().rms());
+  CHECK(plan->tracks[0].node->meter().max_peak() == doctest::Approx(0.501).epsilon(0.001));
+}
+
+TEST_CASE("a session that is finished before it starts has no frames") {
+  SystemClock clock;
+  Engine engine({kRate, 480, 480}, clock);
+  engine.finish();
+  engine.start(clock.now());
+  CHECK(engine.wait_finished(5s));
+  CHECK(engine.position() == 0);
+}
+
+TEST_CASE("an offline run that waits for a reader ends when it is interrupted or finished") {
+  for (const bool by_finish : {false, true}) {
+    ManualClock clock;
+    Engine engine({kRate, 480, 480}, clock);
+    engine.add_source("a", synthetic(numbered()));
+    engine.add_track("a", 1, {{0, 1.0F}}, {});
+    std::uint32_t subject = 0;
+    const auto ring = engine.add_output({0}, 4800, subject);
+    std::atomic<int> asked{0};
+    std::thread other([&] {
+      while (asked < 1) std::this_thread::yield();
+      if (by_finish) engine.finish_offline();
+    });
+    engine.run_offline(kRate, [&] { return ++asked > 1 && !by_finish; });
+    other.join();
+    engine.finish_offline();
+    CHECK(engine.position() < kRate);
+    CHECK(ring->lost_frames() == 0);
+  }
+}

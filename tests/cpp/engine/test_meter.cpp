@@ -42,3 +42,17 @@ TEST_CASE("the peak falls 20 dB in 1.7 s of silence, and silence is counted") {
   feed(meter, 0.5F, 480);
   CHECK(meter.silent_frames() == 0);
 }
+
+TEST_CASE("a NaN is over when it is over, and a follower shows the same") {
+  Meter meter(48000);
+  std::vector<float> samples(480, std::nanf(""));
+  const float* channels[] = {samples.data()};
+  meter.process(channels, 1, 480);
+  feed(meter, 1.0F, 48000 * 3);
+  CHECK(meter.rms() == doctest::Approx(std::sqrt(0.5)).epsilon(1e-3));
+  Meter follower(48000);
+  follower.follow(meter);
+  CHECK(follower.peak() == meter.peak());
+  CHECK(follower.rms() == meter.rms());
+  CHECK(follower.max_peak() == meter.max_peak());
+}

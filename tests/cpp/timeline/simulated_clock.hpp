@@ -55,6 +55,11 @@ class SimulatedClock {
   std::normal_distribution<double> normal_;
 };
 
+/// Incidents whose frames are no silence: they were dropped, or lie elsewhere.
+inline bool moved_or_dropped(Cause cause) {
+  return cause == Cause::overlap || cause == Cause::restamped || cause == Cause::late;
+}
+
 /// Whole numbers to test with.
 class Dice {
  public:
@@ -81,8 +86,7 @@ struct CountingGaps final : GapSink {
   [[nodiscard]] Frames silence() const {
     Frames sum = 0;
     for (std::size_t i = 0; i < count; ++i)
-      if (heard[i].cause != Cause::overlap && heard[i].cause != Cause::restamped)
-        sum += heard[i].frames;
+      if (!moved_or_dropped(heard[i].cause)) sum += heard[i].frames;
     return sum;
   }
   std::vector<Heard> heard = std::vector<Heard>(100000);

@@ -132,18 +132,21 @@ TEST_CASE("frames that come twice are dropped, the first are kept") {
   CHECK(bench.take(70) == numbers(290, 70));
 }
 
-TEST_CASE("late frames are counted; their silence is reported once, as the absence it was") {
+TEST_CASE("late frames are told and counted beside their silence, which was reported in its time") {
   Bench bench;
   CHECK(bench.place(Packet(0, 100, 0)));
   bench.take(150);
   bench.check(0, kAbsence, 100, 50);
   CHECK(bench.place(Packet(100, 100, 100)));
   CHECK(bench.aligner.late_frames() == 50);
+  bench.check(1, Cause::late, 100, 50);
   CHECK(bench.take(50) == numbers(150, 50));
   bench.take(100);
   CHECK(bench.place(Packet(200, 100, 200)));
   CHECK(bench.aligner.late_frames() == 150);
-  CHECK(bench.gaps.count == 2);
+  bench.check(2, kAbsence, 200, 100);
+  bench.check(3, Cause::late, 200, 100);
+  CHECK(bench.gaps.count == 4);
 }
 
 TEST_CASE("a suspect packet waits for its successor") {
@@ -312,7 +315,7 @@ TEST_CASE("each frame is captured in its place or in exactly one reported silenc
       const auto& heard = bench.gaps.heard[i];
       CHECK(heard.frames > 0);
       all_causes[heard.cause] += heard.frames;
-      if (heard.cause == Cause::overlap || heard.cause == Cause::restamped) continue;
+      if (moved_or_dropped(heard.cause)) continue;
       for (Frames f = heard.begin;
            f < std::min<Frames>(heard.begin + heard.frames, static_cast<Frames>(sound.size())); ++f)
         ++silent[static_cast<std::size_t>(f)];
@@ -379,7 +382,7 @@ TEST_CASE("the same holds while resampling") {
     Frames silence = 0;
     for (std::size_t i = 0; i < bench.gaps.count; ++i) {
       const auto& heard = bench.gaps.heard[i];
-      if (heard.cause == Cause::overlap) continue;
+      if (moved_or_dropped(heard.cause)) continue;
       silence += std::clamp<Frames>(bench.taken - heard.begin, 0, heard.frames);
     }
     CHECK(captured + silence == bench.taken);
