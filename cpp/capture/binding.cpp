@@ -8,23 +8,25 @@
 namespace pypac {
 namespace {
 
-bool process_matches(std::string_view pattern, const ProcessEntry& process) {
-  if (const std::int64_t pid = pid_of_pattern(pattern)) return process.pid == pid;
+bool process_matches(std::string_view pattern, const ProcessEntry& process,
+                     const PinnedPids& pinned) {
+  if (const std::int64_t pid = pid_of_pattern(pattern)) {
+    return process.pid == pid && pinned.means(process);
+  }
   return name_matches(pattern, process.executable) || name_matches(pattern, process.title) ||
          name_matches(pattern, process.command);
 }
 
-/// What the stream itself says of its program.
+/// What the stream itself says of its program: names only, for its PID says nothing of who had it.
 bool stream_matches(std::string_view pattern, const StreamIdentity& stream) {
-  if (const std::int64_t pid = pid_of_pattern(pattern)) return stream.pid == pid;
   return name_matches(pattern, stream.application_name) || name_matches(pattern, stream.binary) ||
          name_matches(pattern, stream.portal_app_id) || name_matches(pattern, stream.node_name);
 }
 
-int distance_of(std::string_view pattern, const StreamIdentity& stream) {
+int distance_of(std::string_view pattern, const StreamIdentity& stream, const PinnedPids& pinned) {
   if (stream_matches(pattern, stream)) return 0;
   for (std::size_t i = 0; i < stream.lineage.size(); ++i) {
-    if (process_matches(pattern, stream.lineage[i])) return static_cast<int>(i);
+    if (process_matches(pattern, stream.lineage[i], pinned)) return static_cast<int>(i);
   }
   return kNoMatch;
 }
@@ -44,56 +46,60 @@ bool any_device(std::span<const std::string> patterns, const StreamIdentity& str
 }
 
 /// At which distance a process selector takes the stream, or kNoMatch.
-int process_distance(const Selector& selector, const StreamIdentity& stream) {
-  const int distance = match_distance(selector.patterns, stream);
+int process_distance(const Selector& selector, const StreamIdentity& stream,
+                     const PinnedPids& pinned) {
+  const int distance = match_distance(selector.patterns, stream, pinned);
   if (distance == kNoMatch) return kNoMatch;
-  return nearer_or_same(match_distance(selector.except, stream), distance) ? kNoMatch : distance;
+  const int excepted = match_distance(selector.except, stream, pinned);
+  return nearer_or_same(excepted, distance) ? kNoMatch : distance;
 }
 
-bool names_pid_only(const Selector& selector) {
+bool names_a_pid(const Selector& selector) {
   return std::ranges::any_of(selector.patterns,
                              [](const std::string& one) { return pid_of_pattern(one) != 0; });
 }
 
 /// Where an exclusion goes by PID, a stream without one may be just what is to be left out.
-bool excluded_by(const Selector& excluded, const StreamIdentity& stream) {
-  if (excluded.kind == SelectorKind::process && stream.lineage.empty() &&
-      names_pid_only(excluded)) {
+bool excluded_by(const Selector& excluded, const StreamIdentity& stream, const PinnedPids& pinned) {
+  if (excluded.kind == SelectorKind::process && stream.lineage.empty() && names_a_pid(excluded)) {
     return true;
   }
   Selector rule = excluded;
   rule.pick = Pick::all;
-  return selects(rule, stream);
+  return selects(rule, stream, pinned);
 }
 
 /// The farthest ancestor that still matches: the process that a user means by "one Firefox".
-const ProcessEntry* root_of(const Selector& selector, const StreamIdentity& stream) {
+const ProcessEntry* root_of(const Selector& selector, const StreamIdentity& stream,
+                            const PinnedPids& pinned) {
   const ProcessEntry* root = stream.lineage.empty() ? nullptr : &stream.lineage.front();
   for (const ProcessEntry& process : stream.lineage) {
     for (const std::string& pattern : selector.patterns) {
-      if (process_matches(pattern, process)) root = &process;
+      if (process_matches(pattern, process, pinned)) root = &process;
     }
   }
   return root;
 }
 
-bool runs(const ProcessTable& processes, const std::string& pattern, const Selector& selector) {
+bool runs(const ProcessTable& processes, const std::string& pattern, const Selector& selector,
+          const PinnedPids& pinned) {
   return std::ranges::any_of(processes.processes(), [&](const ProcessEntry& process) {
-    if (!process_matches(pattern, process)) return false;
-    return std::ranges::none_of(
-        selector.except, [&](const std::string& one) { return process_matches(one, process); });
+    if (!process_matches(pattern, process, pinned)) return false;
+    return std::ranges::none_of(selector.except, [&](const std::string& one) {
+      return process_matches(one, process, pinned);
+    });
   });
 }
 
 /// `pick: first`: the selector with only that pattern which counts now.
 Selector first_running(const Selector& selector, std::span<const StreamIdentity> streams,
-                       const ProcessTable& processes) {
+                       const ProcessTable& processes, const PinnedPids& pinned) {
   Selector narrowed = selector;
   for (const std::string& pattern : selector.patterns) {
     narrowed.patterns = {pattern};
-    if (runs(processes, pattern, selector)) return narrowed;
+    if (runs(processes, pattern, selector, pinned)) return narrowed;
     const bool heard = std::ranges::any_of(
-        streams, [&](const StreamIdentity& stream) { return selects(narrowed, stream); });
+        streams, [&](const StreamIdentity& stream) { return selects(narrowed, stream, pinned); });
     if (heard) return narrowed;
   }
   narrowed.patterns = {selector.patterns.empty() ? std::string{} : selector.patterns.front()};
@@ -109,38 +115,60 @@ struct ProgramAge {
   auto operator<=>(const ProgramAge&) const = default;
 };
 
-ProgramAge age_of(const Selector& selector, const StreamIdentity& stream) {
-  if (const ProcessEntry* root = root_of(selector, stream)) return {root->start_time, root->pid, 0};
+ProgramAge age_of(const Selector& selector, const StreamIdentity& stream,
+                  const PinnedPids& pinned) {
+  if (const ProcessEntry* root = root_of(selector, stream, pinned))
+    return {root->start_time, root->pid, 0};
   return {0, stream.pid, stream.pid != 0 ? 0 : stream.serial};
 }
 
 }  // namespace
+
+void PinnedPids::pin(std::span<const Selector> selectors, const ProcessTable& processes) {
+  for (const Selector& selector : selectors) {
+    for (const auto* patterns : {&selector.patterns, &selector.except}) {
+      for (const std::string& pattern : *patterns) {
+        const std::int64_t pid = pid_of_pattern(pattern);
+        const ProcessEntry* const process = pid == 0 ? nullptr : processes.find(pid);
+        if (process) start_times_.try_emplace(pid, process->start_time);
+      }
+    }
+    pin(selector.except_sources, processes);
+  }
+}
+
+bool PinnedPids::means(const ProcessEntry& process) const noexcept {
+  const auto pinned = start_times_.find(process.pid);
+  return pinned != start_times_.end() && pinned->second == process.start_time;
+}
 
 bool StreamIdentity::known() const noexcept {
   // Not by its application name alone: Discord's voice calls itself "WEBRTC VoiceEngine".
   return !lineage.empty() || !binary.empty() || !portal_app_id.empty();
 }
 
-int match_distance(std::span<const std::string> patterns, const StreamIdentity& stream) {
+int match_distance(std::span<const std::string> patterns, const StreamIdentity& stream,
+                   const PinnedPids& pinned) {
   int nearest = kNoMatch;
   for (const std::string& pattern : patterns) {
-    const int distance = distance_of(pattern, stream);
+    const int distance = distance_of(pattern, stream, pinned);
     if (distance != kNoMatch && nearer_or_same(distance, nearest)) nearest = distance;
   }
   return nearest;
 }
 
-bool selects(const Selector& selector, const StreamIdentity& stream) {
+bool selects(const Selector& selector, const StreamIdentity& stream, const PinnedPids& pinned) {
   if (stream.kind == StreamKind::own) return false;
   switch (selector.kind) {
     case SelectorKind::process:
-      return stream.kind != StreamKind::input && process_distance(selector, stream) != kNoMatch;
+      return stream.kind != StreamKind::input &&
+             process_distance(selector, stream, pinned) != kNoMatch;
     case SelectorKind::everything_except:
       // A re-emitter would bring the excluded program back in by another door.
       return stream.kind == StreamKind::playback && stream.known() &&
-             match_distance(selector.except, stream) == kNoMatch &&
+             match_distance(selector.except, stream, pinned) == kNoMatch &&
              std::ranges::none_of(selector.except_sources, [&](const Selector& excluded) {
-               return excluded_by(excluded, stream);
+               return excluded_by(excluded, stream, pinned);
              });
     case SelectorKind::system:
       // What a re-emitter plays has been captured where it came from.
@@ -154,13 +182,13 @@ bool selects(const Selector& selector, const StreamIdentity& stream) {
 
 std::vector<Binding> bind_sources(std::span<const Selector> selectors,
                                   std::span<const StreamIdentity> streams,
-                                  const ProcessTable& processes) {
+                                  const ProcessTable& processes, const PinnedPids& pinned) {
   // With `pick: first` only one pattern counts, for the claim on streams as well.
   std::vector<Selector> effective;
   effective.reserve(selectors.size());
   for (const Selector& selector : selectors) {
     const bool narrow = selector.kind == SelectorKind::process && selector.pick == Pick::first;
-    effective.push_back(narrow ? first_running(selector, streams, processes) : selector);
+    effective.push_back(narrow ? first_running(selector, streams, processes, pinned) : selector);
   }
 
   std::vector<Binding> bindings(selectors.size());
@@ -168,16 +196,16 @@ std::vector<Binding> bind_sources(std::span<const Selector> selectors,
   for (const StreamIdentity& stream : streams) {
     int nearest = std::numeric_limits<int>::max();
     for (const Selector& selector : effective) {
-      if (selector.kind != SelectorKind::process || !selects(selector, stream)) continue;
-      nearest = std::min(nearest, process_distance(selector, stream));
+      if (selector.kind != SelectorKind::process || !selects(selector, stream, pinned)) continue;
+      nearest = std::min(nearest, process_distance(selector, stream, pinned));
     }
     for (std::size_t i = 0; i < effective.size(); ++i) {
       const Selector& selector = effective[i];
-      if (!selects(selector, stream)) continue;
+      if (!selects(selector, stream, pinned)) continue;
       if (selector.kind == SelectorKind::process) {
-        if (process_distance(selector, stream) > nearest) continue;
+        if (process_distance(selector, stream, pinned) > nearest) continue;
         if (selector.pick == Pick::newest) {
-          const ProgramAge age = age_of(selector, stream);
+          const ProgramAge age = age_of(selector, stream, pinned);
           if (newest[i] && age < *newest[i]) continue;
           if (newest[i] && age > *newest[i]) bindings[i].serials.clear();
           newest[i] = age;
@@ -193,10 +221,10 @@ std::vector<Binding> bind_sources(std::span<const Selector> selectors,
     if (selectors[i].kind == SelectorKind::process) {
       for (const ProcessEntry& process : processes.processes()) {
         const bool named = std::ranges::any_of(effective[i].patterns, [&](const std::string& one) {
-          return process_matches(one, process);
+          return process_matches(one, process, pinned);
         });
         const bool excepted = std::ranges::any_of(effective[i].except, [&](const std::string& one) {
-          return process_matches(one, process);
+          return process_matches(one, process, pinned);
         });
         if (named && !excepted) binding.pids.push_back(process.pid);
       }

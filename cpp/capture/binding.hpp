@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,20 @@
 #include "capture/selector.hpp"
 
 namespace pypac {
+
+/// Which process each PID in a pattern stands for: the first that was seen under it. Once that has
+/// ended its PID names nobody, whoever gets it next.
+class PinnedPids {
+ public:
+  /// [control-thread] Pins what the selectors name and is not pinned yet, as far as it runs.
+  void pin(std::span<const Selector> selectors, const ProcessTable& processes);
+
+  /// [any-thread] True if the process is the one that its PID stands for.
+  [[nodiscard]] bool means(const ProcessEntry& process) const noexcept;
+
+ private:
+  std::map<std::int64_t, std::uint64_t> start_times_;  // by PID
+};
 
 /// What an audio stream is, as far as selectors care.
 enum class StreamKind : std::uint8_t {
@@ -54,11 +69,12 @@ inline constexpr int kNoMatch = -1;
 
 /// [any-thread] The distance at which the nearest of `patterns` matches, or kNoMatch.
 [[nodiscard]] int match_distance(std::span<const std::string> patterns,
-                                 const StreamIdentity& stream);
+                                 const StreamIdentity& stream, const PinnedPids& pinned);
 
 /// [any-thread] True if the selector alone, without a look at others or at `pick`, takes the
 /// stream.
-[[nodiscard]] bool selects(const Selector& selector, const StreamIdentity& stream);
+[[nodiscard]] bool selects(const Selector& selector, const StreamIdentity& stream,
+                           const PinnedPids& pinned);
 
 /// [any-thread] Applies all selectors to all streams: one binding for each selector.
 ///
@@ -67,6 +83,7 @@ inline constexpr int kNoMatch = -1;
 /// started from `voice: Discord`; it goes to music only.
 [[nodiscard]] std::vector<Binding> bind_sources(std::span<const Selector> selectors,
                                                 std::span<const StreamIdentity> streams,
-                                                const ProcessTable& processes);
+                                                const ProcessTable& processes,
+                                                const PinnedPids& pinned);
 
 }  // namespace pypac

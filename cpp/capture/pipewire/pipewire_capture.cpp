@@ -311,6 +311,7 @@ class PipewireCapture::Session {
   GraphView graph_;
   ProcessSnapshot snapshot_;
   ProcessTable processes_;
+  PinnedPids pinned_;  // of all sources
   HostTime refreshed_at_{};
   bool processes_stale_ = false;  // a stream has gone, and its program perhaps with it
   HostTime restless_until_{};
@@ -669,8 +670,9 @@ void PipewireCapture::Session::evaluate() {
   std::vector<Selector> selectors;
   selectors.reserve(sources_.size());
   for (const SourceControl& source : sources_) selectors.push_back(source.selector);
+  pinned_.pin(selectors, processes_);
   const std::vector<StreamIdentity> streams = identities();
-  std::vector<Binding> bindings = bind_sources(selectors, streams, processes_);
+  std::vector<Binding> bindings = bind_sources(selectors, streams, processes_, pinned_);
 
   ports_pending_ = false;
   std::set<LinkKey> wanted;
@@ -1018,7 +1020,9 @@ SourceStatus PipewireCapture::Session::preview(const Selector& selector) {
   graph_.identify(processes_);
   SourceControl source;
   source.selector = selector;
-  source.binding = bind_sources(std::span(&selector, 1), identities(), processes_)[0];
+  PinnedPids pinned = pinned_;
+  pinned.pin(std::span(&selector, 1), processes_);
+  source.binding = bind_sources(std::span(&selector, 1), identities(), processes_, pinned)[0];
   switch (source.binding.presence) {
     case Presence::not_running:
       source.state = SourceState::not_running;

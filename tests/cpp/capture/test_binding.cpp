@@ -9,6 +9,7 @@
 using pypac::bind_sources;
 using pypac::Binding;
 using pypac::Pick;
+using pypac::PinnedPids;
 using pypac::Presence;
 using pypac::ProcessEntry;
 using pypac::ProcessTable;
@@ -42,16 +43,24 @@ class Desktop {
     return streams_.back();
   }
 
-  std::vector<Binding> bind(const std::vector<Selector>& selectors) const {
-    return bind_sources(selectors, streams_, ProcessTable(processes_));
+  /// The process ends; its streams stay, as they may for a moment, or in a child's hands.
+  void end(std::int64_t pid) {
+    std::erase_if(processes_, [&](const ProcessEntry& process) { return process.pid == pid; });
   }
 
-  Binding bind(const Selector& selector) const { return bind(std::vector{selector})[0]; }
+  std::vector<Binding> bind(const std::vector<Selector>& selectors) {
+    const ProcessTable processes(processes_);
+    pinned_.pin(selectors, processes);
+    return bind_sources(selectors, streams_, processes, pinned_);
+  }
+
+  Binding bind(const Selector& selector) { return bind(std::vector{selector})[0]; }
 
  private:
   std::uint64_t time_ = 0;
   std::vector<ProcessEntry> processes_;
   std::vector<StreamIdentity> streams_;
+  PinnedPids pinned_;
 };
 
 Selector process(std::vector<std::string> patterns) {
@@ -89,6 +98,36 @@ TEST_CASE("all streams of a program are taken, those of its children too") {
   CHECK(desktop.bind(process({"chromium"})).serials == Serials{1, 2, 3});
   CHECK(desktop.bind(process({"10"})).serials == Serials{1, 2, 3});
   CHECK(desktop.bind(process({"11"})).serials == Serials{2, 3});
+}
+
+TEST_CASE("a PID stands for the process that was first seen under it, and for no later one") {
+  Desktop desktop;
+  desktop.run(10, "game");
+  desktop.run(11, "helper", 10);
+  desktop.play(1, 10);
+  const Selector mine = process({"10"});
+  Selector others = process({"*"});
+  others.except = {"10"};
+  Selector all_but = rest({});
+  all_but.except_sources = {mine};
+  CHECK(desktop.bind(mine).serials == Serials{1});
+  CHECK(desktop.bind(others).serials.empty());
+  CHECK(desktop.bind(all_but).serials.empty());
+  desktop.end(10);
+  desktop.run(10, "stranger");
+  desktop.play(2, 10);
+  CHECK(desktop.bind(mine).serials == Serials{1});
+  CHECK(desktop.bind(mine).pids.empty());
+  CHECK(desktop.bind(others).serials == Serials{2});
+  CHECK(desktop.bind(all_but).serials == Serials{2});
+}
+
+TEST_CASE("a PID that nobody has yet is pinned to the first that gets it") {
+  Desktop desktop;
+  CHECK(desktop.bind(process({"10"})).presence == Presence::not_running);
+  desktop.run(10, "game");
+  desktop.play(1, 10);
+  CHECK(desktop.bind(process({"10"})).serials == Serials{1});
 }
 
 TEST_CASE("the reasons for silence are told apart") {
