@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from io import FileIO
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -208,16 +209,20 @@ class FilesOutput(Output):
             created.append(folder)
         manifest, ledger = folder / f"session{suffix}.json", folder / f"ledger{suffix}.jsonl"
         names = self._file_names(info, tracks, suffix)
-        for path in (manifest, *(folder / name for name in names)):
-            # Exclusive: of two sessions that want the name, one gets it.
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-            created.append(path)
+        # "x" is exclusive: of two sessions that want the name, one gets it; and it follows no link.
+        manifest.open("x").close()
+        created.append(manifest)
         self._ledger = Ledger(ledger, info.sample_rate)
         created.append(ledger)
         subtype = _SUBTYPES[rule.encoding or ("pcm24" if rule.format == "flac" else "float32")]
         kind = _FlacFile if rule.format == "flac" else _WavFile
         for track, name in zip(tracks, names, strict=True):
-            self._files.append(kind(track, folder / name, info.sample_rate, subtype))
+            path = folder / name
+            raw = FileIO(path, "x+")
+            created.append(path)
+            file = kind(track, path, raw, info.sample_rate, subtype)
+            self._files.append(file)
+            file.begin()
         encoding = next(key for key, value in _SUBTYPES.items() if value == subtype)
         self._manifest = Manifest(
             manifest,
@@ -332,19 +337,42 @@ class FilesOutput(Output):
 
 
 class _TrackFile(ABC):
-    """One file. It exists already, empty, when this opens it."""
+    """One file: ``raw``, created empty, which this closes.
+
+    libsndfile and `raw` share the descriptor and its position.
+    """
 
     _container: str
 
-    def __init__(self, track: TrackInfo, path: Path, sample_rate: int, subtype: str) -> None:
+    def __init__(
+        self, track: TrackInfo, path: Path, raw: FileIO, sample_rate: int, subtype: str
+    ) -> None:
         self.track = track.name
         self.path = path
         self.channels = track.channels
         self.frames = 0  # that any reader of the file finds in it
         self._written = 0
-        self._file: Any = soundfile.SoundFile(
-            str(path), "w", sample_rate, track.channels, subtype, format=self._container
-        )
+        self._raw = raw
+        # The descriptor, because in a shared folder the name may have become a link to another file
+        # by now. On Windows the name: the C library of libsndfile has descriptors of its own there.
+        target = str(path) if os.name == "nt" else raw.fileno()
+        try:
+            self._file: Any = soundfile.SoundFile(
+                target,
+                "w",
+                sample_rate,
+                track.channels,
+                subtype,
+                format=self._container,
+                closefd=False,
+            )
+        except BaseException:
+            raw.close()
+            raise
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Makes it a file of 0 frames that opens."""
 
     def check(self, audio: NDArray[np.float32], frames: int) -> None:
         """Raises ValueError for an array that would be written as something else."""
@@ -380,13 +408,13 @@ class _TrackFile(ABC):
         if not self._file.closed:
             self._file.close()
             self.frames = self._written
+        self._raw.close()
 
 
 class _WavFile(_TrackFile):
     _container = "RF64"
 
-    def __init__(self, track: TrackInfo, path: Path, sample_rate: int, subtype: str) -> None:
-        super().__init__(track, path, sample_rate, subtype)
+    def begin(self) -> None:
         sndfile_commands.begin_as_riff(self._file)
         sndfile_commands.update_header(self._file)
 
@@ -402,14 +430,16 @@ class _WavFile(_TrackFile):
         self.frames = self._written
 
     def cut(self, frames: int) -> None:
-        if not self._file.closed:
-            self._file.truncate(frames)
-            self._written = frames
+        try:
+            if not self._file.closed:
+                self._file.truncate(frames)
+                self._written = frames
+        finally:
             self.close()
 
 
 class _FlacFile(_TrackFile):
-    """A FLAC file, whose STREAMINFO is kept up to date through a second descriptor.
+    """A FLAC file, whose STREAMINFO is kept up to date behind the encoder's back.
 
     The encoder hands on whole blocks, each once the first frame of the next has come, and fills
     STREAMINFO in only at the end.
@@ -420,15 +450,18 @@ class _FlacFile(_TrackFile):
     _TOTAL_AT = 21  # 4 bits of the samples' width, then 36 bits of total samples
     _MD5_AT = 26
 
-    def __init__(self, track: TrackInfo, path: Path, sample_rate: int, subtype: str) -> None:
-        super().__init__(track, path, sample_rate, subtype)
+    def __init__(
+        self, track: TrackInfo, path: Path, raw: FileIO, sample_rate: int, subtype: str
+    ) -> None:
+        super().__init__(track, path, raw, sample_rate, subtype)
         self._sample_rate = sample_rate
         self._bits = _BITS[subtype]
         self._block_frames = 0  # of the encoder; known once it has begun
         # The last commits: frames written, frames that the file holds, and its size.
         self._commits = deque([(0, 0, 0)], maxlen=3)
+
+    def begin(self) -> None:
         # libsndfile writes nothing before the first frame, and so would leave an empty file.
-        self._fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
         self._put(0, self._empty_stream())
 
     def silence(self, frames: int) -> None:
@@ -441,30 +474,24 @@ class _FlacFile(_TrackFile):
             self._block_frames = int.from_bytes(self._get(self._BLOCK_AT, 2), "big")
         self.frames = (self._written - 1) // self._block_frames * self._block_frames
         self._put_total(self.frames)
-        self._commits.append((self._written, self.frames, os.fstat(self._fd).st_size))
+        self._commits.append((self._written, self.frames, os.fstat(self._raw.fileno()).st_size))
 
     def held(self, frames: int) -> int:
         return self._commit_at(frames)[1]
 
     def cut(self, frames: int) -> None:
-        if self._fd < 0:
+        if self._raw.closed:
             return
         with contextlib.suppress(soundfile.SoundFileError):
             self._file.close()
         _, self.frames, size = self._commit_at(frames)
-        os.ftruncate(self._fd, size)
+        self._raw.truncate(size)
         if size:
             self._put_total(self.frames)
             self._put(self._MD5_AT, bytes(16))  # "unknown": the encoder's would be of more
         else:
             self._put(0, self._empty_stream())
         self.close()
-
-    def close(self) -> None:
-        super().close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
     def _commit_at(self, frames: int) -> tuple[int, int, int]:
         return max(commit for commit in self._commits if commit[0] <= frames)
@@ -482,10 +509,19 @@ class _FlacFile(_TrackFile):
         return b"fLaC\x80\x00\x00\x22" + lengths + packed.to_bytes(8, "big") + bytes(16)
 
     def _put(self, at: int, data: bytes) -> None:
-        # Not os.pwrite, which Windows lacks: nobody else uses this descriptor's position.
-        os.lseek(self._fd, at, os.SEEK_SET)
-        os.write(self._fd, data)
+        with self._at(at):
+            self._raw.write(data)
 
     def _get(self, at: int, size: int) -> bytes:
-        os.lseek(self._fd, at, os.SEEK_SET)
-        return os.read(self._fd, size)
+        with self._at(at):
+            return self._raw.read(size)
+
+    @contextlib.contextmanager
+    def _at(self, at: int) -> Iterator[None]:
+        # Not os.pwrite, which Windows lacks. The encoder goes on where it was.
+        before = self._raw.tell()
+        self._raw.seek(at)
+        try:
+            yield
+        finally:
+            self._raw.seek(before)

@@ -92,7 +92,7 @@ class Manifest:
         text = json.dumps(_plain(self._document()), indent=1, allow_nan=False) + "\n"
         part = self._path.with_name(f".{self._path.name}.part")
         try:
-            # A folder may be shared: what lies under the name, maybe a link to another's file, goes,
+            # A folder may be shared: what lies under the name, maybe a link to another file, goes,
             # and "x" then creates the file or fails, but follows no link.
             part.unlink(missing_ok=True)
             with part.open("x", encoding="utf-8") as file:

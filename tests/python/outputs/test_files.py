@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -666,6 +666,45 @@ def test_the_manifest_is_whole_whenever_it_is_read_and_follows_within_a_second(
         "session.json",
         "voice.wav",
     ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="libsndfile opens files by name there")
+@pytest.mark.parametrize("file_format", ["wav", "flac"])
+def test_a_file_that_becomes_a_link_while_it_is_opened_leads_nowhere(
+    tmp_path: Path, file_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    folder = tmp_path / "rec"
+    path = folder / f"voice.{file_format}"
+    open_sound_file = soundfile.SoundFile
+
+    def swap_and_open(*arguments: Any, **options: Any) -> soundfile.SoundFile:
+        path.unlink()
+        path.symlink_to(victim)
+        return open_sound_file(*arguments, **options)
+
+    monkeypatch.setattr(soundfile, "SoundFile", swap_and_open)
+    output = FilesOutput(Rule(str(folder), format=file_format))
+    output.open(session_info({"voice": 1}))
+    output.write(one_block(0, 10_000, {"voice": 1}))
+    output.close(10_000)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted there")
+def test_a_session_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for ended, file_format in product(("close", "abort", "refused"), ("wav", "flac")):
+        output = FilesOutput(Rule(str(tmp_path), format=file_format))
+        if ended == "refused":
+            with pytest.raises(OutputFailed):
+                output.open(session_info({"voice": 1, "crowd": 2000}))
+            continue
+        output.open(session_info(TRACKS))
+        output.write(one_block(0, 10_000, TRACKS))
+        output.close(10_000) if ended == "close" else output.abort()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("when", ["before", "while"])
