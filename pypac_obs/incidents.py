@@ -38,14 +38,18 @@ _SENTENCES = {
 
 CAUSES = tuple(_SENTENCES)
 
+# Frames that came twice or were moved are all there; from where an output stopped, its files end.
+_NOTHING_MISSING = ("overlap", "restamped", OUTPUT_FAILED, DISK_FULL)
+
 
 @dataclass(frozen=True)
 class Incident:
     """Frames of some tracks that are missing, or were moved, for one cause.
 
-    ``begin`` is the first of them on the timeline and ``frames`` how many there are; 0 where
-    nothing is missing (``restamped``) or where the end is not known yet (``output_failed``).
-    ``source`` and ``output`` are None where the cause has nothing to do with one.
+    ``begin`` is the first of them on the timeline and ``frames`` how many there are; 0 where the
+    end is not known yet (``output_failed``, ``disk_full``). Two causes tell of frames that are all
+    there: ``overlap``, those that came twice, and ``restamped``, those that were moved. `missing`
+    leaves them out. ``source`` and ``output`` are None where the cause has nothing to do with one.
 
     >>> gap = Incident("not_running", "discord", None, ("voice",), begin=0, frames=245760)
     >>> describe(gap, sample_rate=48000)
@@ -59,6 +63,11 @@ class Incident:
     begin: int
     frames: int
     detail: str = ""
+
+    @property
+    def missing(self) -> int:
+        """How many frames are silence, or not there at all, because of it."""
+        return 0 if self.cause in _NOTHING_MISSING else self.frames
 
     def to_json(self) -> dict[str, object]:
         """Gives the fields under their own names, as every line of ``ledger.jsonl`` begins."""

@@ -245,7 +245,7 @@ def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
             continue
         until = timeline_text(max(one.begin + one.frames for one in group), sample_rate)
         text = f"{describe(group[0], sample_rate)}; so {len(group) - 1} more times until {until}"
-        frames = sum(one.frames for one in group)
+        frames = sum(one.missing for one in group)
         yield f"{text}, {counted(frames, 'frame')} in all" if frames else text
 
 

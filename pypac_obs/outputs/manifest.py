@@ -59,10 +59,10 @@ class Manifest:
         self.frames = 0
 
     def add_incident(self, incident: Incident) -> None:
-        """Counts it under its cause."""
+        """Counts it under its cause, with the frames that are missing because of it."""
         count = self._incidents.setdefault(incident.cause, {"count": 0, "frames": 0})
         count["count"] += 1
-        count["frames"] += incident.frames
+        count["frames"] += incident.missing
 
     def add_status(self, status: Mapping[str, object]) -> None:
         """Takes over the status; a source's state and bindings are kept with their frame."""

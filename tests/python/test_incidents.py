@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pypac_obs.cli.running import grouped
 from pypac_obs.incidents import CAUSES, Incident, describe, timeline_text
 
 PACKET_HPP = Path(__file__).parents[2] / "cpp" / "timeline" / "packet.hpp"
@@ -66,6 +67,20 @@ def test_the_detail_ends_the_sentence() -> None:
 def test_a_cause_of_a_newer_core_is_named_as_it_is() -> None:
     sentence = describe(incident("solar_flare"), 48000)
     assert sentence == "solar flare: discord from 0:01.000 to 0:01.100"
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_frames_that_moved_or_came_twice_are_not_missing(cause: str) -> None:
+    all_there = {"overlap", "restamped", "output_failed", "disk_full"}
+    assert incident(cause).missing == (0 if cause in all_there else 4800)
+
+
+def test_many_alike_are_summed_by_what_is_missing() -> None:
+    (moved,) = grouped([incident("restamped", begin=at * 4800) for at in range(9)], 48000)
+    assert "8 more times" in moved
+    assert "in all" not in moved
+    (late,) = grouped([incident("late", begin=at * 4800) for at in range(9)], 48000)
+    assert late.endswith("43200 frames in all")
 
 
 def test_one_frame_is_singular() -> None:
