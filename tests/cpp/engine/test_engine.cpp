@@ -4,11 +4,11 @@
 #include <thread>
 #include <vector>
 
+#include "allocation_counter.hpp"
 #include "capture/synthetic/synthetic_source.hpp"
 #include "core/status.hpp"
 #include "engine/engine.hpp"
 #include "filters/gain.hpp"
-#include "realtime_guard.hpp"
 
 using namespace pypac;
 using namespace std::chrono_literals;
@@ -167,14 +167,14 @@ TEST_CASE("in real time the pump keeps the latency, never allocates, and ends to
   engine.add_source("a", synthetic(numbered()));
   engine.add_track("a", 2, {{0, 1.0F}}, {});
   std::uint32_t subject = 0;
-  const std::uint64_t allocations = realtime_allocations();
+  const std::size_t allocations = test::realtime_allocations();
   Collector collector(engine.add_output({0}, 48000, subject));
   engine.set_end(24'001);
   engine.start(clock.now() + 10ms);
   CHECK_THROWS_AS(engine.start(clock.now()), Failure);
   while (!engine.wait_finished(10ms)) CHECK(engine.position() <= 24'001);
   collector.join();
-  CHECK(realtime_allocations() == allocations);
+  CHECK(test::realtime_allocations() == allocations);
   CHECK(engine.position() == 24'001);
   // No sooner than the last frame has been heard and the latency is over.
   CHECK(clock.now() - engine.anchor().host_time_of(24'001 + 480) > 0ns);

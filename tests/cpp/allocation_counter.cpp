@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: MIT
-// Counts what real-time threads allocate, by standing in for operator new.
-#include "realtime_guard.hpp"
+#include "allocation_counter.hpp"
 
 #include <atomic>
-#include <cstddef>
 #include <cstdlib>
 #include <new>
 
 #include "core/thread_role.hpp"
 
 namespace {
-std::atomic<std::uint64_t> count{0};
+
+thread_local std::size_t count_of_this_thread = 0;
+std::atomic<std::size_t> realtime_count{0};
 
 void* counted(std::size_t size, std::size_t alignment) {
-  if (pypac::on_realtime_thread()) count.fetch_add(1, std::memory_order_relaxed);
+  ++count_of_this_thread;
+  if (pypac::on_realtime_thread()) realtime_count.fetch_add(1, std::memory_order_relaxed);
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  if (void* memory = std::aligned_alloc(alignment, rounded ? rounded : alignment)) return memory;
+  if (void* memory = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment)) {
+    return memory;
+  }
   throw std::bad_alloc();
 }
+
 }  // namespace
 
-std::uint64_t realtime_allocations() noexcept {
-  return count.load(std::memory_order_relaxed);
+std::size_t pypac::test::allocations() noexcept {
+  return count_of_this_thread;
+}
+
+std::size_t pypac::test::realtime_allocations() noexcept {
+  return realtime_count.load(std::memory_order_relaxed);
 }
 
 void* operator new(std::size_t size) {
