@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
@@ -48,6 +49,11 @@ constexpr int kVersionWithRealtimeClients = 1'004'000;
 
 HostTime now() {
   return SystemClock().now();
+}
+
+timespec timespec_of(HostTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  return {seconds.count(), (time - seconds).count()};
 }
 
 const char* name_of(pw_node_state state) {
@@ -248,6 +254,7 @@ class PipewireCapture::Session {
   void lose_connection();
   void lose_node(const std::string& error);
   void try_again();
+  void arm(spa_source* timer, HostTime first, HostTime every = {});
   void make_nodes();
   void make_node(OwnNode& node);
   void destroy_node(OwnNode& node);
@@ -475,8 +482,7 @@ PipewireCapture::Session::Session(PipewireOptions options)
       std::this_thread::sleep_for(1ms);
     }
     const LoopLock lock(api_, loop_);
-    timespec every{0, kTick.count()};
-    pw_loop_update_timer(loop, tick_timer_, &every, &every, false);
+    arm(tick_timer_, kTick, kTick);
   } catch (...) {
     stop();
     throw;
@@ -566,9 +572,7 @@ void PipewireCapture::Session::lose_connection() {
     source.state = SourceState::backend_lost;
     source.slot->feed.set_absence(Cause::backend_lost);
   }
-  timespec delay{0, reconnect_delay_.count()};
-  timespec never{0, 0};
-  pw_loop_update_timer(api_.thread_loop_get_loop(loop_), reconnect_timer_, &delay, &never, false);
+  arm(reconnect_timer_, reconnect_delay_);
 }
 
 void PipewireCapture::Session::lose_node(const std::string& error) {
@@ -586,9 +590,15 @@ void PipewireCapture::Session::try_again() {
     return;
   }
   reconnect_delay_ = std::min(reconnect_delay_ * 2, kReconnectLongest);
-  timespec delay{reconnect_delay_ / 1s, (reconnect_delay_ % 1s).count()};
-  timespec never{0, 0};
-  pw_loop_update_timer(api_.thread_loop_get_loop(loop_), reconnect_timer_, &delay, &never, false);
+  arm(reconnect_timer_, reconnect_delay_);
+}
+
+void PipewireCapture::Session::arm(spa_source* timer, HostTime first, HostTime every) {
+  timespec value = timespec_of(first);
+  timespec interval = timespec_of(every);
+  [[maybe_unused]] const int result =
+      pw_loop_update_timer(api_.thread_loop_get_loop(loop_), timer, &value, &interval, false);
+  assert(result >= 0);  // it fails only for times that are none
 }
 
 void PipewireCapture::Session::stop() noexcept {

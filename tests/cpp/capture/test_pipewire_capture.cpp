@@ -2,6 +2,8 @@
 // Against a bare PipeWire of the test's own: no session manager, no D-Bus, no sound card.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,6 +126,19 @@ class BareAudio {
     fs::remove(remote() + ".lock");
   }
 
+  /// In the place of the daemon, which must have been killed.
+  void take_one_connection_and_drop_it() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    remote().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+    REQUIRE(listen(listener, 1) == 0);
+    close(accept(listener, nullptr, nullptr));
+    close(listener);
+    fs::remove(remote());
+  }
+
   /// A program of that name that plays the graph's position.
   pid_t play(const std::string& name, const std::string& channels = "2") {
     const fs::path program = folder_ / name;
@@ -236,6 +251,18 @@ TEST_CASE(
   CHECK(shifts(voice_source->feed()).empty());
   capture.stop();
   CHECK_THROWS_AS(capture.streams(), pypac::Failure);
+}
+
+TEST_CASE("a daemon that takes the connection and drops it is not the end of reconnecting") {
+  BareAudio audio;
+  PipewireCapture capture(audio.options());
+  REQUIRE(capture.server_info().connected);
+  audio.kill_daemon();
+  std::this_thread::sleep_for(2s);  // by now it tries once a second, no more often
+  audio.take_one_connection_and_drop_it();
+  CHECK(comes_true([&] { return !capture.server_info().connected; }));
+  audio.start_daemon();
+  CHECK(comes_true([&] { return capture.server_info().connected; }));
 }
 
 TEST_CASE("programs come and go while sources are added and streams are metered") {
