@@ -19,9 +19,11 @@ from pypac_obs.sandbox import Player, Sandbox
 from ..conftest import PROGRAM, RATE, require
 from .conftest import (
     breaks,
+    excused,
     ledger,
     level_db,
     manifest,
+    missed_by,
     read,
     spans,
     wait_until,
@@ -31,7 +33,6 @@ pytestmark = pytest.mark.pipewire
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs" / "game-and-discord.yaml"
 FRAMES = 20 * RATE
-QUANTUM = 1024
 NEAR = RATE // 4  # what the clocks of the test and of the programs may be apart
 
 
@@ -48,10 +49,7 @@ class Evening:
     def by_programs(self, line: dict[str, Any]) -> bool:
         """True for what no capture can have: on a busy machine the programs miss cycles."""
         begin, end = line["begin"], line["begin"] + line["frames"]
-        return line["cause"] in ("lost_cycles", "stalled") and any(
-            first - 2 * QUANTUM <= begin and end <= last + 2 * QUANTUM
-            for first, last in self.missed
-        )
+        return excused(line["cause"], begin, end, self.missed)
 
     def ledger(self) -> list[dict[str, Any]]:
         return [line for line in ledger(self.folder) if not self.by_programs(line)]
@@ -133,12 +131,7 @@ def evening(
         assert starts[1] == pytest.approx(12 * RATE, abs=RATE)
         folder = tmp / "whole"
         shutil.copytree(recording, folder)
-        missed = []
-        for player in players:
-            for line in player.output().splitlines():
-                if line.startswith("missed "):
-                    end = frame(int(line.split()[1]))
-                    missed.append((end - int(line.split()[2]), end))
+        missed = [one for player in players for one in missed_by(player, origin_ns)]
         print("missed by the programs themselves:", missed)
         yield Evening(whole.returncode, out, folder, killed, starts, frame(kill_ns), missed)
     finally:
