@@ -125,11 +125,11 @@ def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:
             if not isinstance(entry, str)
             for process in entry.process
         ]
-        return _core.Selector(
-            kind="everything_except",
-            except_=programs,
-            except_sources=[selector_of(profile.sources[name], profile) for name in named],
-        )
+        excluded = [selector_of(profile.sources[name], profile) for name in named]
+        if programs:
+            # As a source, for its guard: by PID, a stream of unknown process may be just that one.
+            excluded.append(_core.Selector(kind="process", patterns=programs))
+        return _core.Selector(kind="everything_except", except_sources=excluded)
     if isinstance(rule, SystemSource):
         return _core.Selector(kind="system")
     assert isinstance(rule, DeviceSource)

@@ -6,22 +6,31 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pypac_obs import _core
+from pypac_obs import Profile, _core
 from pypac_obs.sandbox import Player, Sandbox
+from pypac_obs.wiring import selector_of
 
 from .conftest import Record, programs
 
 pytestmark = pytest.mark.pipewire
 
 Play = Callable[..., Player]
+Tone = Callable[..., Player]
 
 # Processes are looked at again once a second.
 REFRESHED_S = 1.2
+
+
+@pytest.fixture
+def capture(sandbox: Sandbox) -> Iterator[_core.PipewireCapture]:
+    capture = _core.PipewireCapture(remote=sandbox.remote)
+    yield capture
+    capture.stop()
 
 
 def rest(*excluded: _core.Selector) -> _core.Selector:
@@ -50,3 +59,34 @@ def test_a_program_stays_its_launchers_when_the_launcher_exits(
         assert not tracks["rest"].any()
     finally:
         os.killpg(launcher.pid, signal.SIGKILL)  # the orphan
+
+
+def test_a_stream_that_may_be_the_excluded_pid_is_left_out(
+    tone: Tone, sandbox: Sandbox, capture: _core.PipewireCapture
+) -> None:
+    known = tone("known", 440.0, api="pulse")
+    other = tone("other", 440.0, api="pulse")
+    # Its process cannot be found, as a container's cannot.
+    hidden = sandbox.spawn(
+        ["pacat", "--property=application.process.id=99999999", str(known.audio_file)],
+        name="hidden",
+    )
+    try:
+        time.sleep(0.6)
+
+        def taken_except(*excluded: str | int) -> set[str]:
+            profile = Profile.from_dict(
+                {
+                    "version": 1,
+                    "sources": {"rest": {"everything_except": [{"process": list(excluded)}]}},
+                    "tracks": {"rest": {"from": "rest"}},
+                }
+            )
+            selector = selector_of(profile.sources["rest"], profile)
+            return {one.program for one in capture.preview(selector).streams}
+
+        assert taken_except("known") == {"other", "hidden"}
+        assert taken_except(known.pid) == {"other"}
+        assert taken_except(known.pid, other.pid) == set()
+    finally:
+        hidden.kill()
