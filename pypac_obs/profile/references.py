@@ -20,6 +20,12 @@ PROBLEM = "profile_reference"
 
 Loc = tuple[str | int, ...]
 
+# All buffers of one kind together. They are touched at the start, so that none waits for memory
+# later: what does not fit would bring the computer down.
+_MOST_BYTES = 2 << 30
+_SAMPLE_BYTES = 4  # float32
+_SOURCE_CHANNELS = 2  # sources are captured in stereo
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -44,6 +50,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _sends(sources, tracks)
     yield from _exclusions(sources)
     yield from _tones(sources, _mapping(data, "session"))
+    yield from _rings(sources, tracks, _mapping(data, "session"))
     yield from _files(tracks, _mapping(_mapping(data, "outputs"), "files"))
 
 
@@ -107,8 +114,8 @@ def _exclusions(sources: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _tones(sources: Mapping[str, Any], session: Mapping[str, Any]) -> Iterator[Problem]:
-    rate = session.get("sample_rate", 48_000)
-    if not isinstance(rate, int) or not 8000 <= rate <= 192_000:
+    rate = _sample_rate(session)
+    if rate is None:
         return
     for name in sources:
         signal = _mapping(_mapping(sources, name), "synthetic")
@@ -120,6 +127,32 @@ def _tones(sources: Mapping[str, Any], session: Mapping[str, Any]) -> Iterator[P
                 ("sources", name, "synthetic", "frequency_hz"),
                 f"a frequency below half of the sample rate ({rate / 2:g} Hz)",
                 describe(frequency),
+            )
+
+
+def _rings(
+    sources: Mapping[str, Any], tracks: Mapping[str, Any], session: Mapping[str, Any]
+) -> Iterator[Problem]:
+    rings, rate = _mapping(session, "rings"), _sample_rate(session)
+    latency = _number(session, "latency_ms", 40, 5, 2000)
+    if rate is None or latency is None:
+        return
+    # An output gets all tracks unless it asks for some. What the mixer waits for, the latency, lies
+    # in the rings of the capture.
+    track_channels = sum(_channels(_mapping(tracks, name)) for name in tracks)
+    limits = (
+        ("output_ms", track_channels, 0, 60_000, f"{len(tracks)} tracks"),
+        ("capture_ms", _SOURCE_CHANNELS * len(sources), latency, 10_000, f"{len(sources)} sources"),
+    )
+    for key, channels, waiting, highest, what in limits:
+        length = _number(rings, key, 0, 0, highest)
+        bytes_a_ms = channels * rate * _SAMPLE_BYTES / 1000
+        if length is not None and (length + waiting) * bytes_a_ms > _MOST_BYTES:
+            most = int(_MOST_BYTES / bytes_a_ms - waiting)
+            yield Problem(
+                ("session", "rings", key),
+                f"at most {most} ms for {what} at {rate} Hz (2 GiB of memory)",
+                describe(length),
             )
 
 
@@ -171,6 +204,23 @@ def _items(value: Any, loc: Loc) -> Iterator[tuple[Loc, Any]]:
         yield from (((*loc, index), item) for index, item in enumerate(value))
     else:
         yield loc, value
+
+
+def _sample_rate(session: Mapping[str, Any]) -> int | None:
+    rate = _number(session, "sample_rate", 48_000, 8000, 192_000)
+    return rate if isinstance(rate, int) else None
+
+
+def _channels(track: Mapping[str, Any]) -> int:
+    return 1 if track.get("channels") == 1 else 2
+
+
+def _number(
+    data: Mapping[str, Any], key: str, default: float, lowest: float, highest: float
+) -> float | None:
+    """The number at that key, or its default; None for what the model has its own say on."""
+    value = data.get(key, default)
+    return value if isinstance(value, int | float) and lowest <= value <= highest else None
 
 
 def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:

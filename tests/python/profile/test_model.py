@@ -202,3 +202,53 @@ def test_one_written_track_needs_no_track_in_its_name():
 def test_what_is_no_profile_at_all_raises_the_same_error(data: object):
     with pytest.raises(ProfileError):
         Profile.from_dict(data)  # type: ignore[arg-type]
+
+
+def crowd(sources: int, tracks: int, channels: int = 2, **session: object) -> dict[str, object]:
+    return {
+        "version": 1,
+        "session": session,
+        "sources": {f"s{n}": {"process": f"p{n}"} for n in range(sources)},
+        "tracks": {f"t{n}": {"from": "s0", "channels": channels} for n in range(tracks)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("profile", "mistake"),
+    [
+        (
+            crowd(1, 256, sample_rate=192_000, rings={"output_ms": 60_000}),
+            "session.rings.output_ms: expected at most 5461 ms for 256 tracks at 192000 Hz "
+            "(2 GiB of memory), found the number 60000",
+        ),
+        (
+            crowd(1, 256, channels=1, sample_rate=192_000, rings={"output_ms": 10_923}),
+            "session.rings.output_ms: expected at most 10922 ms for 256 tracks at 192000 Hz "
+            "(2 GiB of memory), found the number 10923",
+        ),
+        (
+            crowd(256, 1, sample_rate=192_000, latency_ms=2000, rings={"capture_ms": 10_000}),
+            "session.rings.capture_ms: expected at most 3461 ms for 256 sources at 192000 Hz "
+            "(2 GiB of memory), found the number 10000",
+        ),
+    ],
+)
+def test_rings_that_would_take_more_than_2_gib_are_refused(
+    profile: dict[str, object], mistake: str
+):
+    with pytest.raises(ProfileError) as caught:
+        Profile.from_dict(profile)
+    assert [str(found) for found in caught.value.mistakes] == [f"<profile>: {mistake}"]
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        crowd(256, 256, sample_rate=192_000, latency_ms=2000),
+        crowd(1, 256, sample_rate=192_000, rings={"output_ms": 5461}),
+        crowd(1, 256, channels=1, sample_rate=192_000, rings={"output_ms": 10_922}),
+        crowd(256, 1, sample_rate=192_000, latency_ms=2000, rings={"capture_ms": 3461}),
+    ],
+)
+def test_rings_of_2_gib_or_less_are_taken_and_so_are_all_default_ones(profile: dict[str, object]):
+    assert Profile.from_dict(profile).sources
