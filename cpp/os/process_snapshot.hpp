@@ -9,7 +9,8 @@
 
 namespace pypac {
 
-/// One running process, by the names that a user may know it by.
+/// One running process, by the names that a user may know it by. They are valid UTF-8, whatever the
+/// system has.
 struct ProcessEntry {
   std::int64_t pid = 0;
   std::int64_t parent_pid = 0;

@@ -11,6 +11,8 @@
 #include <charconv>
 #include <utility>
 
+#include "os/valid_utf8.hpp"
+
 namespace pypac {
 namespace {
 
@@ -35,7 +37,7 @@ void merge(NodeProperties& into, const spa_dict* properties) {
   if (!properties) return;
   for (std::uint32_t i = 0; i < properties->n_items; ++i) {
     const spa_dict_item& item = properties->items[i];
-    if (item.value) into.insert_or_assign(item.key, item.value);
+    if (item.value) into.insert_or_assign(valid_utf8(item.key), valid_utf8(item.value));
   }
 }
 
@@ -152,7 +154,7 @@ struct GraphCallbacks {
     auto& view = *static_cast<GraphView*>(data);
     if (subject != PW_ID_CORE) return 0;
     const std::string_view name(key ? key : "");
-    const std::string device = value ? name_in_json(value) : std::string{};
+    const std::string device = value ? valid_utf8(name_in_json(value)) : std::string{};
     // No key: all are gone.
     if (!key || name == "default.audio.sink") view.default_sink_ = device;
     if (!key || name == "default.audio.source") view.default_source_ = device;
@@ -322,7 +324,7 @@ void GraphView::add(std::uint32_t id, std::string_view type, std::uint32_t versi
     port.audio = lookup(properties, "format.dsp") == "32 bit float mono audio";
     port.monitor = lookup(properties, "port.monitor") == "true";
     port.name = lookup(properties, "port.name");
-    port.position = lookup(properties, "audio.channel");
+    port.position = valid_utf8(lookup(properties, "audio.channel"));
     if (port.position.empty() || port.position == "UNK") {
       port.position = "AUX" + std::string(lookup(properties, "port.id"));
     }

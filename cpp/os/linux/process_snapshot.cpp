@@ -11,6 +11,8 @@
 #include <memory>
 #include <string_view>
 
+#include "os/valid_utf8.hpp"
+
 namespace pypac {
 namespace {
 
@@ -49,14 +51,14 @@ std::string executable_of(const std::string& folder) {
   // The kernel says so where an update has replaced the program file under a running program.
   constexpr std::string_view kDeleted = " (deleted)";
   if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
-  return std::string(after_last(path, "/"));
+  return valid_utf8(after_last(path, "/"));
 }
 
 std::string command_of(const std::string& folder) {
   const std::string line = read_start(folder + "/cmdline");
   // Wine puts the Windows path here: Z:\games\cs2.exe. A program that writes its own title
   // (Chromium) joins its arguments with spaces; such a word is no path then, and matches nothing.
-  return std::string(after_last(std::string_view(line).substr(0, line.find('\0')), "/\\"));
+  return valid_utf8(after_last(std::string_view(line).substr(0, line.find('\0')), "/\\"));
 }
 
 std::int64_t namespace_pid_of(const std::string& folder, std::int64_t pid) {
@@ -80,7 +82,7 @@ bool read_stat(const std::string& folder, ProcessEntry& entry) {
   const std::size_t open = stat.find('(');
   const std::size_t close = stat.rfind(')');
   if (open == std::string::npos || close == std::string::npos || close < open) return false;
-  entry.title = stat.substr(open + 1, close - open - 1);
+  entry.title = valid_utf8(std::string_view(stat).substr(open + 1, close - open - 1));
   const char* at = stat.data() + close + 1;
   const char* const end = stat.data() + stat.size();
   // proc(5): the title is field 2, the state 3, the parent 4, the flags 9, the start time 22.

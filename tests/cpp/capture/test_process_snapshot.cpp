@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <optional>
+#include <string>
+#include <thread>
 
 #include "os/process_snapshot.hpp"
 #include "os/thread_priority.hpp"
 
 namespace {
 
-/// A child that does nothing, for as long as this object lives.
+/// A child that does nothing after `first`, for as long as this object lives.
 class IdleChild {
  public:
-  IdleChild() : pid_(fork()) {
+  explicit IdleChild(void (*first)() = nullptr) : pid_(fork()) {
     if (pid_ == 0) {
+      if (first) first();
       for (;;) pause();
     }
   }
@@ -45,6 +50,16 @@ TEST_CASE("this process is found with its parent and its names") {
   CHECK(entry->title == "test_process_sn");
   CHECK(entry->namespace_pid > 0);
   CHECK_FALSE(entry->stopped);
+}
+
+TEST_CASE("names that are not UTF-8 are made so") {
+  const IdleChild child([] { prctl(PR_SET_NAME, "caf\xe9"); });
+  std::string title;
+  for (int round = 0; round < 1000 && title != "caf\ufffd"; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    title = pypac::read_process(child.pid())->title;
+  }
+  CHECK(title == "caf\ufffd");
 }
 
 TEST_CASE("what is not running is not found") {

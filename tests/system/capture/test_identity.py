@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,6 @@ from .conftest import Record, programs
 
 pytestmark = pytest.mark.pipewire
 
-Play = Callable[..., Player]
 Tone = Callable[..., Player]
 
 # Processes are looked at again once a second.
@@ -90,3 +90,24 @@ def test_a_stream_that_may_be_the_excluded_pid_is_left_out(
         assert taken_except(known.pid, other.pid) == set()
     finally:
         hidden.kill()
+
+
+def test_names_that_are_not_utf8_are_shown_and_matched_all_the_same(
+    record: Record, sandbox: Sandbox, position_player: Path
+) -> None:
+    # Latin-1 for "café", as file name and as properties of the stream.
+    program = sandbox.folder / "bin" / "caf\udce9"
+    shutil.copy2(position_player, program)
+    player = sandbox.spawn([program, "--name", "stream \udce9"])
+    try:
+        time.sleep(0.4)
+        recording = record(cafe=programs("caf*"), stream=programs("stream \ufffd"))
+        recording.wait_for_state("cafe", "capturing")
+        recording.wait_for_state("stream", "capturing")
+        status = recording.capture.source_status(0)
+        assert [one.program for one in status.streams] == ["caf\ufffd"]
+        named = [one for one in recording.capture.streams() if one.program == "caf\ufffd"]
+        assert [one.application_name for one in named] == ["stream \ufffd"]
+        recording.stop()
+    finally:
+        player.kill()
