@@ -21,9 +21,8 @@ _SENTENCES = {
     "no_stream": "{who} was running without an audio stream {span}",
     "paused": "{who} had paused its audio {span}",
     "starting": "{who} was starting {span}: its stream was found, its first frame had not come",
-    "ended": "{who} had ended and gave nothing {span}",
     "stalled": "{who} gave nothing {span}: it was frozen, or the machine was overloaded",
-    "late": "{who} came too late {span}: that time had been played already",
+    "late": "{frames} of {who} came too late at {at}: that time had been played already",
     "lost_cycles": "the audio system lost {frames} of {who} {span}",
     "clock_changed": "{who} was given another clock or rate at {at}, which cost {frames}",
     "clock_stepped": "the clock of {who} jumped at {at}, which cost {frames}",
@@ -39,7 +38,7 @@ _SENTENCES = {
 CAUSES = tuple(_SENTENCES)
 
 # Frames that came twice or were moved are all there; from where an output stopped, its files end.
-_NOTHING_MISSING = ("overlap", "restamped", OUTPUT_FAILED, DISK_FULL)
+_NOTHING_MISSING = ("late", "overlap", "restamped", OUTPUT_FAILED, DISK_FULL)
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ class Incident:
 
     ``begin`` is the first of them on the timeline and ``frames`` how many there are; 0 where the
     end is not known yet (``output_failed``, ``disk_full``). Two causes tell of frames that are all
-    there: ``overlap``, those that came twice, and ``restamped``, those that were moved. `missing`
+    there: ``overlap``, those that came twice, ``late``, those whose silence had been played and
+    listed already, and ``restamped``, those that were moved. `missing`
     leaves them out. ``source`` and ``output`` are None where the cause has nothing to do with one.
 
     >>> gap = Incident("not_running", "discord", None, ("voice",), begin=0, frames=245760)

@@ -13,7 +13,6 @@ inline constexpr auto kCauseNames = std::to_array<const char*>({
     "no_stream",
     "paused",
     "starting",
-    "ended",
     "stalled",
     "late",
     "lost_cycles",

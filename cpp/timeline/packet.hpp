@@ -26,7 +26,6 @@ enum class Cause : std::uint8_t {
   no_stream,        // the program runs and has no audio stream
   paused,           // it has paused its stream
   starting,         // a stream was found and linked; its first frame has not come
-  ended,            // the synthetic or plug-in source has no more frames
   stalled,          // linked, and no packet came in time: a frozen program, an overloaded machine
   late,             // frames came after their place had been played; dropped, beside its silence
   lost_cycles,      // the source's own clock jumped ahead: the audio system lost frames
