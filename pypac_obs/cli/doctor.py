@@ -159,12 +159,13 @@ def _pipewire() -> Iterator[Finding]:
     try:
         # Without a program that plays no cycle may ever come: that is no trouble.
         capture.wait_until_running(_GRAPH_PATIENCE_S)
-        yield from _graph(capture.server_info())
+        inputs = {one.node_name for one in capture.streams() if one.kind == "input"}
+        yield from _graph(capture.server_info(), inputs)
     finally:
         capture.stop()
 
 
-def _graph(server: _core.PipewireServer) -> Iterator[Finding]:
+def _graph(server: _core.PipewireServer, inputs: set[str]) -> Iterator[Finding]:
     yield Finding("PipeWire daemon", "good", f"version {server.server_version}")
     yield _session_manager(server.default_sink)
     if server.cycles and server.rate:
@@ -186,7 +187,11 @@ def _graph(server: _core.PipewireServer) -> Iterator[Finding]:
             "none: programs have nowhere to play, and so may have no audio stream",
             "Connect a sound device, or choose one in the desktop's sound settings.",
         )
-    yield Finding("default input", "good", server.default_source or "none: there is no microphone")
+    # Without a microphone the session manager names an output here, and means its monitor. That is
+    # no input, and `device: default` does not take it.
+    has_input = server.default_source in inputs
+    found = server.default_source if has_input else "none: there is no microphone"
+    yield Finding("default input", "good", found)
     yield _real_time(server)
     if server.frozen_programs:
         names = ", ".join(server.frozen_programs)
