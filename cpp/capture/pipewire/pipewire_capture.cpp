@@ -22,6 +22,7 @@
 #include "capture/binding.hpp"
 #include "capture/pipewire/capture_slots.hpp"
 #include "capture/pipewire/graph_view.hpp"
+#include "core/decibels.hpp"
 #include "core/host_clock.hpp"
 #include "core/status.hpp"
 #include "os/thread_priority.hpp"
@@ -44,6 +45,7 @@ constexpr HostTime kStartsWithin = 1s;
 constexpr HostTime kReconnectFirst = 100ms;
 constexpr HostTime kReconnectLongest = 1s;
 constexpr HostTime kRetryLinkAfter = 250ms;
+constexpr HostTime kRemakeNodeAfter = 250ms;
 constexpr HostTime kAnswersWithin = 3s;
 constexpr int kVersionWithRealtimeClients = 1'004'000;
 
@@ -83,10 +85,6 @@ const char* name_of(StreamKind kind) {
       break;
   }
   return "own";
-}
-
-double decibels(double amplitude) {
-  return amplitude > 0 ? 20 * std::log10(amplitude) : -std::numeric_limits<double>::infinity();
 }
 
 std::string program_of(const StreamIdentity& identity) {
@@ -213,6 +211,8 @@ class PipewireCapture::Session {
     pw_filter* filter = nullptr;
     spa_hook state_listener{};
     spa_hook process_listener{};
+    bool lost = false;  // refused, or destroyed by somebody else; made again after a while
+    HostTime lost_at{};
   };
 
   struct SourceControl {
@@ -252,12 +252,13 @@ class PipewireCapture::Session {
   void open();
   void close_connection();
   void lose_connection();
-  void lose_node(const std::string& error);
   void try_again();
   void arm(spa_source* timer, HostTime first, HostTime every = {});
   void make_nodes();
   void make_node(OwnNode& node);
   void destroy_node(OwnNode& node);
+  void lose_node(OwnNode& node, const std::string& error);
+  void remake_lost_nodes();
 
   // Bindings.
   void mark_changed();
@@ -311,7 +312,7 @@ class PipewireCapture::Session {
   std::uint64_t reconnects_ = 0;
   HostTime reconnect_delay_ = kReconnectFirst;
   std::string server_version_;
-  std::string node_error_;  // why our node was refused the last time
+  std::string node_error_;  // why a node of ours was lost the last time; empty: it was not said
 
   const std::string group_;  // of our nodes
 
@@ -347,7 +348,6 @@ struct PipewireCapture::Session::Callbacks {
       session.sync_sequence_ = pw_core_sync(session.core_, PW_ID_CORE, 0);
     } else {
       session.synced_ = true;
-      session.node_error_.clear();
       session.mark_changed();
     }
   }
@@ -362,9 +362,12 @@ struct PipewireCapture::Session::Callbacks {
   }
 
   static void filter_state(void* data, pw_filter_state, pw_filter_state state, const char* error) {
-    Session& session = self(data);
-    if (state == PW_FILTER_STATE_ERROR) session.lose_node(error ? error : "");
-    session.mark_changed();
+    auto& node = *static_cast<OwnNode*>(data);
+    if (!node.filter) return;  // it is just what destroy_node() does
+    if (state == PW_FILTER_STATE_ERROR || state == PW_FILTER_STATE_UNCONNECTED) {
+      node.session->lose_node(node, error ? error : "");
+    }
+    node.session->mark_changed();
   }
 
   static void filter_process(void* data, spa_io_position* position) {
@@ -524,21 +527,47 @@ void PipewireCapture::Session::make_node(OwnNode& node) {
       group_.c_str(), GraphView::kOwnMark, "capture", nullptr);
   node.filter = api_.filter_new(core_, "PyPAC-OBS", properties);
   if (!node.filter) {
-    lose_node(std::strerror(errno));
+    lose_node(node, std::strerror(errno));
     return;
   }
   static const pw_filter_events state_events = Callbacks::filter_events();
   static const pw_filter_events process_events = Callbacks::process_events();
-  api_.filter_add_listener(node.filter, &node.state_listener, &state_events, this);
+  api_.filter_add_listener(node.filter, &node.state_listener, &state_events, &node);
   api_.filter_add_listener(node.filter, &node.process_listener, &process_events, &node);
   if (api_.filter_connect(node.filter, PW_FILTER_FLAG_RT_PROCESS, nullptr, 0) < 0) {
-    lose_node("PipeWire takes no node of ours");
+    lose_node(node, "PipeWire takes no node of ours");
   }
 }
 
 void PipewireCapture::Session::destroy_node(OwnNode& node) {
   // Joins the data thread's work for this node: no process() after this.
   if (node.filter) api_.filter_destroy(std::exchange(node.filter, nullptr));
+  node.lost = false;
+}
+
+void PipewireCapture::Session::lose_node(OwnNode& node, const std::string& error) {
+  // Where the whole connection is lost, close_connection() comes first, and all nodes are made
+  // anew.
+  node.lost = true;
+  node.lost_at = now();
+  node_error_ = error;
+}
+
+void PipewireCapture::Session::remake_lost_nodes() {
+  if (!synced_) return;
+  const auto remake = [&](OwnNode& node) {
+    if (!node.lost || now() - node.lost_at < kRemakeNodeAfter) return;
+    destroy_node(node);
+    if (node.slot) {
+      for (SourcePort& port : node.slot->ports) port.handle.store(nullptr);
+    } else {
+      for (std::size_t i = 0; i < meters_.size(); ++i) slots_.meter(i).handle.store(nullptr);
+    }
+    make_node(node);
+    mark_changed();
+  };
+  remake(meter_node_);
+  for (SourceControl& source : sources_) remake(*source.node);
 }
 
 void PipewireCapture::Session::close_connection() {
@@ -573,13 +602,6 @@ void PipewireCapture::Session::lose_connection() {
     source.slot->feed.set_absence(Cause::backend_lost);
   }
   arm(reconnect_timer_, reconnect_delay_);
-}
-
-void PipewireCapture::Session::lose_node(const std::string& error) {
-  if (!connected_) return;  // the connection's own end says more
-  node_error_ = error;
-  reconnect_delay_ = kReconnectLongest;
-  pw_loop_signal_event(api_.thread_loop_get_loop(loop_), lost_event_);
 }
 
 void PipewireCapture::Session::try_again() {
@@ -855,6 +877,7 @@ void PipewireCapture::Session::tick() {
     graph_.refresh_lineages(processes_);
     mark_changed();
   }
+  remake_lost_nodes();
   look_for_frozen();
   if (std::ranges::any_of(links_, [](const auto& link) { return link.second->gone; }))
     mark_changed();
@@ -911,16 +934,20 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
   if (source.binding.presence == Presence::no_stream) return SourceState::no_stream;
   bool playing = false;
   bool audible = false;
-  bool all_frozen = true;
+  bool any_frozen = false;
+  bool any_thawed = false;
   for (const std::uint64_t serial : source.binding.serials) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
     if (!node) continue;
-    if (is_frozen(*node)) continue;
-    all_frozen = false;
+    if (is_frozen(*node)) {
+      any_frozen = true;
+      continue;
+    }
+    any_thawed = true;
     playing = playing || node->playing();
     audible = audible || (node->playing() && !node->muted && node->amplitude > 0);
   }
-  if (all_frozen) return SourceState::frozen;
+  if (any_frozen && !any_thawed) return SourceState::frozen;
   const HostTime time = now();
   const HostTime delivered(source.slot->last_delivery_ns.load(std::memory_order_relaxed));
   if (delivered >= source.bound_since && time - delivered < kDeliversWithin) {
@@ -980,12 +1007,15 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
     case SourceState::frozen:
       return "The program is frozen (stopped by a signal), and does not play.";
     case SourceState::stalled: {
+      if (source.node && source.node->lost) {
+        return node_error_.empty() ? "PipeWire took the capture away; it is made again."
+                                   : "PipeWire refuses the capture (" + node_error_ + ").";
+      }
       if (frozen_programs_.empty()) return "The stream is linked, and no frames come.";
       return "The audio system waits for the frozen program " + frozen_programs_.front() + ".";
     }
     case SourceState::backend_lost:
-      return node_error_.empty() ? "PipeWire went away; waiting for it to come back."
-                                 : "PipeWire refuses the capture (" + node_error_ + ").";
+      return "PipeWire went away; waiting for it to come back.";
   }
   return {};
 }
@@ -1077,7 +1107,7 @@ std::vector<StreamView> PipewireCapture::Session::streams() {
     view.muted = node->muted;
     // PulseAudio's and the desktops' sliders are the cube root of the amplitude.
     view.volume = std::cbrt(node->amplitude);
-    view.volume_db = decibels(node->amplitude);
+    view.volume_db = db_from_linear(node->amplitude);
     view.sample_rate = node->sample_rate;
     view.channels = node->channels;
     for (const std::uint32_t sink : graph_.sinks_of(id)) {
@@ -1094,7 +1124,7 @@ std::vector<StreamView> PipewireCapture::Session::streams() {
       if (meters_[m].serial != node->serial) continue;
       MeterPort& meter = slots_.meter(m);
       if (!meter.heard.exchange(false)) continue;
-      const double peak = decibels(meter.peak.exchange(0));
+      const double peak = db_from_linear(meter.peak.exchange(0));
       view.peak_db = std::isnan(view.peak_db) ? peak : std::max(view.peak_db, peak);
     }
     views.push_back(std::move(view));
