@@ -37,7 +37,8 @@ _SENTENCES = {
 
 CAUSES = tuple(_SENTENCES)
 
-# Frames that came twice or were moved are all there; from where an output stopped, its files end.
+# Frames that came twice or were moved are all there; the silence in the place of late ones has an
+# incident of its own; from where an output stopped, its files end.
 _NOTHING_MISSING = ("late", "overlap", "restamped", OUTPUT_FAILED, DISK_FULL)
 
 
@@ -46,10 +47,10 @@ class Incident:
     """Frames of some tracks that are missing, or were moved, for one cause.
 
     ``begin`` is the first of them on the timeline and ``frames`` how many there are; 0 where the
-    end is not known yet (``output_failed``, ``disk_full``). Two causes tell of frames that are all
-    there: ``overlap``, those that came twice, ``late``, those whose silence had been played and
-    listed already, and ``restamped``, those that were moved. `missing`
-    leaves them out. ``source`` and ``output`` are None where the cause has nothing to do with one.
+    end is not known yet (``output_failed``, ``disk_full``). `missing` leaves out what is silent
+    nowhere because of it: ``overlap``, frames that came twice; ``restamped``, frames that were
+    moved; ``late``, frames whose silence had been played and listed already. ``source`` and
+    ``output`` are None where the cause has nothing to do with one.
 
     >>> gap = Incident("not_running", "discord", None, ("voice",), begin=0, frames=245760)
     >>> describe(gap, sample_rate=48000)

@@ -624,8 +624,8 @@ def test_the_ledger_has_a_line_per_incident_at_once_and_the_manifest_their_count
     output.open(session_info({"voice": 1}))
     sent = [
         Incident("not_running", "discord", None, ("voice",), 0, 240_000),
-        Incident("late", "discord", None, ("voice",), 240_000, 10),
-        Incident("late", "discord", None, ("voice",), 240_100, 32),
+        Incident("stalled", "discord", None, ("voice",), 240_000, 10),
+        Incident("stalled", "discord", None, ("voice",), 240_100, 32),
         Incident("restamped", "discord", None, ("voice",), 241_000, 480),
         Incident("overlap", "discord", None, ("voice",), 242_000, 480),
     ]
@@ -640,7 +640,7 @@ def test_the_ledger_has_a_line_per_incident_at_once_and_the_manifest_their_count
     output.close(100)
     assert manifest(tmp_path)["incidents"] == {
         "not_running": {"count": 1, "frames": 240_000},
-        "late": {"count": 2, "frames": 42},
+        "stalled": {"count": 2, "frames": 42},
         "restamped": {"count": 1, "frames": 0},
         "overlap": {"count": 1, "frames": 0},
     }
