@@ -201,14 +201,14 @@ TEST_CASE("without a daemon there is one sentence and a remedy") {
 TEST_CASE(
     "every captured frame is where the graph put it, through exits and a restart of PipeWire") {
   BareAudio audio;
-  const pid_t game = audio.play("game");
-  audio.play("voice");
+  const pid_t game = audio.play("bare-game");
+  audio.play("bare-voice");
   PipewireCapture capture(audio.options());
-  const auto game_source = capture.add_source("game", program("game"));
-  const auto voice_source = capture.add_source("voice", program("voice"));
+  const auto game_source = capture.add_source("game", program("bare-game"));
+  const auto voice_source = capture.add_source("voice", program("bare-voice"));
   Selector rest;
   rest.kind = SelectorKind::everything_except;
-  rest.except_sources = {program("voice")};
+  rest.except_sources = {program("bare-voice")};
   const auto rest_source = capture.add_source("rest", rest);
   const auto state = [&](std::size_t index) { return capture.source_status(index).state; };
 
@@ -236,7 +236,7 @@ TEST_CASE(
   CHECK(comes_true([&] { return state(1) == SourceState::backend_lost; }));
   CHECK(voice_source->feed().absence() == pypac::Cause::backend_lost);
   audio.start_daemon();
-  audio.play("voice");
+  audio.play("bare-voice");
   REQUIRE(comes_true([&] { return state(1) == SourceState::capturing; }));
   shifts(voice_source->feed());
   std::this_thread::sleep_for(100ms);
