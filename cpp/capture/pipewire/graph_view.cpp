@@ -284,6 +284,8 @@ std::vector<std::uint32_t> GraphView::sinks_of(std::uint32_t node_id) const {
 
 void GraphView::add(std::uint32_t id, std::string_view type, std::uint32_t version,
                     const spa_dict* properties) {
+  // Should the news of its end have been lost: its listener points into the old record.
+  if (clients_.contains(id) || nodes_.contains(id)) remove(id);
   if (type == PW_TYPE_INTERFACE_Client) {
     auto client = std::make_unique<ClientRecord>();
     client->view = this;
