@@ -17,7 +17,7 @@ void find(void* library, const char* name, Function& function) {
   function = reinterpret_cast<Function>(dlsym(library, name));
   if (!function) {
     throw Failure(ErrorKind::unsupported, std::string("this version of PipeWire has no ") + name,
-                  "Update PipeWire to 0.3.48 or later.");
+                  "Update PipeWire to " PYPAC_PIPEWIRE_MINIMUM " or newer.");
   }
 }
 

@@ -105,9 +105,10 @@ struct PipewireAvailability {
 
 /// Captures programs and inputs from PipeWire, each apart, all on one clock.
 ///
-/// One node with one mono port a captured channel, linked explicitly to the programs' own ports:
-/// the user's links, volumes and default devices are left alone. Everything below is
-/// [control-thread]; the capture thread is PipeWire's.
+/// One node a source, all in one group, so that one driver clocks them; a mono port for each
+/// captured channel, linked explicitly to the programs' own ports: the user's links, volumes and
+/// default devices are left alone. Everything below is [control-thread]; the capture thread is
+/// PipeWire's.
 ///
 ///     PipewireCapture capture({});
 ///     auto game = capture.add_source("game", {.patterns = {"cs2.exe"}});
