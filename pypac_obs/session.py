@@ -195,6 +195,8 @@ class Session:
         if any(thread.is_current() for thread in self._threads):
             return
         self._ended.wait()
+        if self._watch is not None and self._watch.ident is not None:
+            self._watch.join()  # it tells of the session's end just before its own
 
     def _finish(self, wiring: Wiring) -> None:
         if self._offline:
