@@ -16,6 +16,14 @@ if TYPE_CHECKING:
         BackendUnavailable,
         DeviceGone,
         NotRunning,
+        ObsDisabled,
+        ObsError,
+        ObsNotAnswering,
+        ObsNotRunning,
+        ObsProtocolError,
+        ObsRefused,
+        ObsTooOld,
+        ObsWrongPassword,
         OutputFailed,
         PermissionDenied,
         ProfileError,
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from pypac_obs.incidents import Incident, describe
-    from pypac_obs.outputs.base import Block, Output, SessionInfo, TrackInfo
+    from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo
     from pypac_obs.processes import AudioStream, ProcessAudio, ProcessWatch, list_processes
     from pypac_obs.profile import Profile, load_profile
     from pypac_obs.recorder import ProcessRecorder, record_process, record_process_id
@@ -41,7 +49,16 @@ __all__ = [
     "Capability",
     "DeviceGone",
     "Incident",
+    "Marker",
     "NotRunning",
+    "ObsDisabled",
+    "ObsError",
+    "ObsNotAnswering",
+    "ObsNotRunning",
+    "ObsProtocolError",
+    "ObsRefused",
+    "ObsTooOld",
+    "ObsWrongPassword",
     "Output",
     "OutputFailed",
     "PermissionDenied",
@@ -73,6 +90,14 @@ _HOMES = {
     "BackendUnavailable": "pypac_obs.errors",
     "DeviceGone": "pypac_obs.errors",
     "NotRunning": "pypac_obs.errors",
+    "ObsDisabled": "pypac_obs.errors",
+    "ObsError": "pypac_obs.errors",
+    "ObsNotAnswering": "pypac_obs.errors",
+    "ObsNotRunning": "pypac_obs.errors",
+    "ObsProtocolError": "pypac_obs.errors",
+    "ObsRefused": "pypac_obs.errors",
+    "ObsTooOld": "pypac_obs.errors",
+    "ObsWrongPassword": "pypac_obs.errors",
     "OutputFailed": "pypac_obs.errors",
     "PermissionDenied": "pypac_obs.errors",
     "ProfileError": "pypac_obs.errors",
@@ -83,6 +108,7 @@ _HOMES = {
     "Incident": "pypac_obs.incidents",
     "describe": "pypac_obs.incidents",
     "Block": "pypac_obs.outputs.base",
+    "Marker": "pypac_obs.outputs.base",
     "Output": "pypac_obs.outputs.base",
     "SessionInfo": "pypac_obs.outputs.base",
     "TrackInfo": "pypac_obs.outputs.base",

@@ -29,8 +29,13 @@ class Capability:
 
 
 def capabilities() -> dict[str, Capability]:
-    """Tells what is built in and what of it is present: ``pipewire``, ``flac``, ``rf64``."""
+    """Tells what is built in and what of it is present.
+
+    The names are ``pipewire``, ``wasapi``, ``obs_plugin``, ``flac`` and ``rf64``; ``obs_plugin`` is
+    the module that `pypac_obs.obs.plugin` puts into OBS.
+    """
     pipewire = _core.pipewire_availability()
+    wasapi = _core.wasapi_availability()
     formats = soundfile.available_formats()
     sndfile = soundfile.__libsndfile_version__
     return {
@@ -41,6 +46,14 @@ def capabilities() -> dict[str, Capability]:
             version=pipewire.version,
             reason=pipewire.reason,
         ),
+        "wasapi": Capability(
+            "wasapi",
+            built_in=_core.WITH_WASAPI,
+            present=wasapi.loadable,
+            version=wasapi.version,
+            reason=wasapi.reason,
+        ),
+        "obs_plugin": _obs_plugin(),
         **{
             name: Capability(
                 name,
@@ -52,6 +65,19 @@ def capabilities() -> dict[str, Capability]:
             for name in ("flac", "rf64")
         },
     }
+
+
+def _obs_plugin() -> Capability:
+    from pypac_obs.obs.plugin import built_module
+
+    there = built_module() is not None
+    return Capability(
+        "obs_plugin",
+        built_in=there,
+        present=there,
+        version=version("pypac-obs") if there else "",
+        reason="" if there else "it was built on a machine without libobs-dev",
+    )
 
 
 def versions() -> dict[str, str]:

@@ -12,7 +12,15 @@
     ├── BackendUnavailable                   install or start the audio system     exit 3
     ├── DeviceGone                           plug it in again, or pick another     exit 1
     ├── OutputFailed      (OSError)          make room, or write somewhere else    exit 1
-    └── SessionClosed                        open a new session                    exit 1
+    ├── SessionClosed                        open a new session                    exit 1
+    └── ObsError                             catches everything about OBS          exit 1
+        ├── ObsNotRunning   (ConnectionError)  start OBS, or wait for it           exit 1
+        ├── ObsDisabled                        switch its websocket server on      exit 1
+        ├── ObsWrongPassword (PermissionError) give the right password             exit 1
+        ├── ObsTooOld                          update OBS                          exit 1
+        ├── ObsNotAnswering (TimeoutError)     wait, or see what holds OBS up      exit 1
+        ├── ObsProtocolError                   see what listens there instead      exit 1
+        └── ObsRefused                         do what its comment says            exit 1
 
 ``exit_code`` is what the command line ends with. Events of the stream (a gap, an xrun, a program
 that went away) are no errors: they are data, in the ledger and on the block.
@@ -28,6 +36,14 @@ __all__ = [
     "BackendUnavailable",
     "DeviceGone",
     "NotRunning",
+    "ObsDisabled",
+    "ObsError",
+    "ObsNotAnswering",
+    "ObsNotRunning",
+    "ObsProtocolError",
+    "ObsRefused",
+    "ObsTooOld",
+    "ObsWrongPassword",
     "OutputFailed",
     "PermissionDenied",
     "ProfileError",
@@ -141,3 +157,47 @@ class OutputFailed(PypacError, OSError):
 
 class SessionClosed(PypacError):
     """The session has ended: it has no more audio to give, and cannot be changed any more."""
+
+
+class ObsError(PypacError):
+    """Something between us and OBS Studio went wrong. Passwords are in none of these."""
+
+
+class ObsNotRunning(ObsError, ConnectionError):
+    """Nothing listens there, or it has gone: OBS is not running, or not at this address."""
+
+
+class ObsDisabled(ObsError):
+    """Nothing listens there, and OBS's own settings say that its websocket server is off."""
+
+
+class ObsWrongPassword(ObsError, PermissionError):
+    """OBS does not take the password, or asks for one and none is known."""
+
+
+class ObsTooOld(ObsError):
+    """An OBS before 28, whose websocket server speaks another protocol."""
+
+
+class ObsNotAnswering(ObsError, TimeoutError):
+    """OBS is connected, or listens, but does not answer in time."""
+
+
+class ObsProtocolError(ObsError):
+    """What answers there does not keep to the protocol; it may be another program."""
+
+
+class ObsRefused(ObsError):
+    """OBS cannot do what it was asked to.
+
+    ``request`` is what it was asked for, ``code`` obs-websocket's number for the reason (such as
+    600, there is none of this name) and ``comment`` OBS's own words, "" if it has none.
+    """
+
+    def __init__(self, request: str, code: int, comment: str = "") -> None:
+        self.request = request
+        self.code = code
+        self.comment = comment
+        words = f": {comment.rstrip('.')}" if comment else ""
+        super().__init__(f"OBS refused {request}{words} (code {code})", native_code=code)
+        self.args = (request, code, comment)  # what pickle calls the class with

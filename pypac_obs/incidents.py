@@ -2,25 +2,36 @@
 """Incidents: every missing or moved frame, with its place, its length and its cause.
 
 An incident is data, never an exception. The native ledger makes most of them; the outputs add
-``output_failed`` and ``disk_full``.
+``late_start``, ``output_failed`` and ``disk_full``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CAUSES", "DISK_FULL", "OUTPUT_FAILED", "Incident", "describe", "timeline_text"]
+__all__ = [
+    "CAUSES",
+    "DISK_FULL",
+    "LATE_START",
+    "OUTPUT_FAILED",
+    "Incident",
+    "describe",
+    "timeline_text",
+]
 
+LATE_START = "late_start"
 OUTPUT_FAILED = "output_failed"
 DISK_FULL = "disk_full"
 
-# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last two are made
-# in Python. {who}: the source, else the tracks. {at}: the first frame. {span}: "from ... to ...".
+# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last three are
+# made in Python. {who}: the source, else the tracks. {at}: the first frame. {span}: "from ... to
+# ...".
 _SENTENCES = {
     "not_running": "{who} was not running {span}",
     "no_stream": "{who} was running without an audio stream {span}",
     "paused": "{who} had paused its audio {span}",
     "starting": "{who} was starting {span}: its stream was found, its first frame had not come",
+    "refused": "{who} was not captured {span}: it cannot be had without what must not be captured",
     "stalled": "{who} gave nothing {span}: it was frozen, or the machine was overloaded",
     "late": "{frames} of {who} came too late at {at}: that time had been played already",
     "lost_cycles": "the audio system lost {frames} of {who} {span}",
@@ -31,6 +42,8 @@ _SENTENCES = {
     "capture_overrun": "{frames} of {who} were dropped {span}: the capture ring was full",
     "output_overrun": "the output {output} was too slow {span}: {frames} of {tracks} were dropped",
     "backend_lost": "the audio system was gone {span}: {who} gave nothing",
+    LATE_START: "the output {output} was told too late to begin: {frames} of {tracks} are missing "
+    "{span}",
     OUTPUT_FAILED: "the output {output} stopped at {at}",
     DISK_FULL: "the output {output} stopped at {at}: the disk is full",
 }

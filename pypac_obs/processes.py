@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from pypac_obs import _core
+from pypac_obs.audio_system import open_capture
 
 __all__ = ["AudioStream", "ProcessAudio", "ProcessWatch", "list_processes"]
 
@@ -23,9 +24,9 @@ _METER_S = 0.25
 class AudioStream:
     """One audio stream of a program.
 
-    ``volume`` is what sliders show (the cube root of the amplitude, 1.0 is 100 %), ``volume_db``
-    the amplitude in dB. ``peak_db`` is in dBFS since the last look, after volume and mute; NaN
-    where it was not measured. ``sample_rate`` is the program's own, 0 if unknown.
+    ``volume`` is what sliders show (1.0 is 100 %; on Linux the cube root of the amplitude),
+    ``volume_db`` the amplitude in dB. ``peak_db`` is in dBFS since the last look, after volume and
+    mute; NaN where it was not measured. ``sample_rate`` is the program's own, 0 if unknown.
     """
 
     name: str
@@ -97,7 +98,7 @@ class ProcessWatch:
     """
 
     def __init__(self) -> None:
-        self._capture = _core.PipewireCapture(meter_streams=True)
+        self._capture = open_capture(meter_streams=True)
         self._capture.wait_until_running(2.0)
 
     def processes(self) -> list[ProcessAudio]:

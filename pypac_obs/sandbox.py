@@ -73,6 +73,10 @@ rm -rf "$2"
 
 Api = Literal["pipewire", "pulse"]
 
+#: Players are to keep time on a busy machine too: below PipeWire 1.4 pw-cat asks for real-time
+#: priority only with this configuration.
+_IN_TIME = {"PIPEWIRE_CONFIG_NAME": "client-rt.conf"}
+
 READY_WITHIN_S = 15.0
 ENDS_WITHIN_S = 2.0
 POLL_S = 0.01
@@ -325,12 +329,12 @@ class Sandbox:
         else:
             args = ["pw-cat", "--playback", f"--latency={self.quantum}", str(path)]
             args += [f"--target={sink}"] if sink else []
-        return self._spawn(args, program_name, path, None)
+        return self._spawn(args, program_name, path, _IN_TIME)
 
     def _play_into_source(self, program_name: str, path: Path, source: str) -> Player:
         # Session managers link no player to a source, so the sandbox does it.
         args = ["pw-cat", "--playback", f"--latency={self.quantum}", "--target=0", str(path)]
-        player = self._spawn(args, program_name, path, None)
+        player = self._spawn(args, program_name, path, _IN_TIME)
         for side in ("FL", "FR"):
             link = ("pw-link", f"{program_name}:output_{side}", f"{source}:input_{side}")
             self._wait_for("wireplumber", functools.partial(self._succeeds, link))

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,10 +18,13 @@ from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
 from pypac_obs.errors import NotRunning, PypacError, SessionClosed
 from pypac_obs.incidents import Incident
-from pypac_obs.outputs.base import Block, Output, OutputThread, SessionInfo
+from pypac_obs.outputs.base import Block, Marker, Output, OutputThread, SessionInfo
 from pypac_obs.outputs.callback import CallbackOutput
 from pypac_obs.outputs.files import FilesOutput
+from pypac_obs.outputs.following import FollowingFiles
+from pypac_obs.outputs.obs import ObsOutput
 from pypac_obs.profile import Profile, load_profile
+from pypac_obs.session_registry import Mark, SessionRegistration, checked_text, frame_at
 from pypac_obs.status import (
     BoundProgram,
     Level,
@@ -38,6 +42,7 @@ __all__ = ["Session"]
 # nothing is missing at the beginning.
 _LEAD_S = 0.1
 _WATCH_S = 0.25
+_PATIENCE_S = 0.1
 # How long start() waits for the audio graph before it begins all the same.
 _GRAPH_PATIENCE_S = 3.0
 # What iterators and callbacks get at once.
@@ -59,7 +64,8 @@ class Session:
     ``outputs`` are added to those of the profile, ``on_block`` is called with each block of 20 ms
     on a thread of its own (its arrays are valid until it returns), and ``duration_s`` ends
     the session after exactly that time. ``offline`` runs synthetic sources as fast as the readers
-    take them, on the calling thread, with `run_offline`.
+    take them, on the calling thread, with `run_offline`, and leaves OBS out, which lives in real
+    time.
 
     Raises ProfileError before anything is opened, BackendUnavailable, PermissionDenied or
     Unsupported where there is no audio system, and OutputFailed where an output cannot be opened.
@@ -82,18 +88,36 @@ class Session:
         self._duration_s = duration_s
         self._offline = offline
         self._outputs = list(outputs)
-        if self.profile.outputs.files is not None:
-            self._outputs.append(FilesOutput(self.profile.outputs.files))
+        files = self.profile.outputs.files
+        self._following: FollowingFiles | None = None
+        if files is not None and files.follow is not None:
+            self._following = FollowingFiles(files, self._open_incidents)
+            self._outputs.append(self._following)
+        elif files is not None:
+            self._outputs.append(FilesOutput(files))
         if on_block is not None:
             self._outputs.append(CallbackOutput(on_block))
+        self._obs: ObsOutput | None = None
+        if self.profile.outputs.obs is not None and not offline:
+            self._obs = ObsOutput(
+                self.profile,
+                self.name,
+                following=self._following,
+                on_sink=self._name_sink,
+                on_news=self._add_news,
+            )
         self._wiring: Wiring | None = None
         self._threads: list[OutputThread] = []
-        self._readers: dict[int, tuple[str, tuple[str, ...]]] = {}  # subject: output, tracks
+        self._sinks: dict[int, tuple[str, tuple[str, ...]]] = {}  # subject: output, tracks
         self._incidents: list[Incident] = []
         self._warnings: list[str] = []
+        self._news: list[str] = []
         self._last_captured: dict[str, _core.CaptureStatus] = {}
         self._unlisted: dict[str, tuple[int, int]] = {}  # cause: incidents, frames
         self._warned_of_priority = False
+        self._registration: SessionRegistration | None = None
+        self._markers: list[Marker] = []
+        self._origin: tuple[int, datetime] | None = None  # frame 0, in host time and in wall time
         self._watch: threading.Thread | None = None
         self._started = False
         self._stop_asked = False
@@ -141,16 +165,31 @@ class Session:
         if self._duration_s is not None:
             wiring.engine.set_end(round(self._duration_s * self.sample_rate))
         readers = [self._reader(output.tracks, output.name) for output in self._outputs]
+        if self._obs is not None:
+            self._obs.open(wiring)
         origin_ns = _core.host_now_ns() + round(lead_s * 1e9)
         origin_wall = datetime.fromtimestamp(time.time() + lead_s, UTC).astimezone()
         if self._stop_asked:
             raise SessionClosed("the session was stopped while it was starting")
         if not self._offline:
             wiring.engine.start(origin_ns)
+        self._origin = origin_ns, origin_wall
         for output, reader in zip(self._outputs, readers, strict=True):
             self._start_output(output, reader, origin_ns, origin_wall)
+        self._register(origin_ns)
+        if self._obs is not None:
+            self._obs.start()
         self._watch = threading.Thread(target=self._keep_watch, name="session watch")
         self._watch.start()
+
+    def _register(self, origin_ns: int) -> None:
+        """Lets other programs know of the session; that they can't is no reason not to run."""
+        if self._offline:
+            return
+        try:
+            self._registration = SessionRegistration(self.name, self.sample_rate, origin_ns)
+        except (PypacError, OSError) as error:
+            self._warnings.append(f"`pypac-obs mark` cannot find the session: {error}")
 
     def _start_output(
         self, output: Output, reader: TrackReader, origin_ns: int, origin_wall: datetime
@@ -194,7 +233,7 @@ class Session:
             self._finish(self._wiring)
         if any(thread.is_current() for thread in self._threads):
             return
-        self._ended.wait()
+        self.wait()
         if self._watch is not None and self._watch.ident is not None:
             self._watch.join()  # it tells of the session's end just before its own
 
@@ -223,9 +262,25 @@ class Session:
             self._collect_incidents(wiring)
             rest -= piece
 
+    def mark(self, text: str) -> int:
+        """Marks this moment with a text of one line, in ``session.json``, and gives its frame.
+
+        Raises ValueError for a text that is empty or too long, SessionClosed if the session is not
+        running.
+        """
+        text = checked_text(text)
+        if self._require_running() and self._origin is None:
+            raise SessionClosed("the session is still starting", remedy="Mark when it runs.")
+        return self._add_marker(Mark(_core.host_now_ns(), text))
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits for the session's end (its duration, or stop()); False: not in time."""
-        return self._ended.wait(timeout_s)
+        until = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        # In pieces, because on Windows Ctrl-C does not end a wait; it is noticed between them.
+        while not self._ended.wait(max(0.0, min(_PATIENCE_S, until - time.monotonic()))):
+            if time.monotonic() >= until:
+                return False
+        return True
 
     @property
     def running(self) -> bool:
@@ -276,8 +331,15 @@ class Session:
         if unknown := [name for name in names if name not in wiring.track_names]:
             raise ValueError(f"there is no track {unknown[0]!r} in {', '.join(wiring.track_names)}")
         native = wiring.add_reader(names)
-        self._readers[native.subject] = (output, names)
+        self._name_sink(native.subject, names, output)
         return TrackReader(native, names, [wiring.track_channels[name] for name in names])
+
+    def _add_news(self, sentence: str) -> None:
+        with self._lock:
+            self._news.append(sentence)
+
+    def _name_sink(self, subject: int, tracks: tuple[str, ...], output: str = "obs") -> None:
+        self._sinks[subject] = (output, tracks)
 
     # State --------------------------------------------------------------------------------------
 
@@ -293,14 +355,23 @@ class Session:
             return tuple(self._incidents)
 
     @property
+    def markers(self) -> tuple[Marker, ...]:
+        """The moments that were marked so far, by `mark` or by `pypac-obs mark`."""
+        with self._lock:
+            return tuple(self._markers)
+
+    @property
     def outputs(self) -> tuple[Output, ...]:
         """Where its tracks go: the outputs that it was given, and those of its profile."""
         return tuple(self._outputs)
 
     @property
     def errors(self) -> tuple[PypacError, ...]:
-        """Why outputs have stopped early; empty while all is well."""
-        return tuple(thread.error for thread in self._threads if thread.error is not None)
+        """Why outputs have stopped early, or OBS gets nothing; empty while all is well."""
+        failed = [thread.error for thread in self._threads]
+        if self._obs is not None:
+            failed.append(self._obs.error)
+        return tuple(error for error in failed if error is not None)
 
     def status(self) -> SessionStatus:
         """Tells of every source, track and output as it is now; after the end, as it was then."""
@@ -309,6 +380,7 @@ class Session:
         frames = engine.position
         with self._lock:
             incidents, warnings = len(self._incidents), tuple(self._warnings)
+            news = tuple(self._news)
         return SessionStatus(
             session=self.name,
             sample_rate=self.sample_rate,
@@ -321,17 +393,24 @@ class Session:
                 TrackStatus(name, frames, _level(engine.track_level(index)))
                 for index, name in enumerate(wiring.track_names)
             ),
-            outputs=tuple(
-                OutputStatus(
-                    thread.output.name,
-                    str(thread.error) if thread.error is not None else "",
-                    thread.lost_frames,
-                )
-                for thread in self._threads
-            ),
+            outputs=self._output_states(),
             incidents=incidents,
             warnings=warnings,
+            news=news,
         )
+
+    def _output_states(self) -> tuple[OutputStatus, ...]:
+        states = [
+            OutputStatus(
+                thread.output.name,
+                str(thread.error) if thread.error is not None else "",
+                thread.lost_frames,
+            )
+            for thread in self._threads
+        ]
+        if self._obs is not None:
+            states.append(self._obs.status())
+        return tuple(states)
 
     def _source_status(self, wiring: Wiring, index: int, name: str) -> SourceStatus:
         progress = wiring.engine.source_progress(index)
@@ -406,11 +485,13 @@ class Session:
         try:
             while not wiring.engine.wait_finished(_WATCH_S):
                 self._collect_incidents(wiring)
+                self._collect_marks()
                 self._warn_of_priority(wiring)
                 if not threading.main_thread().is_alive():
                     # The program has ended and forgot to stop the session.
                     self._finish(wiring)
             self._collect_incidents(wiring)
+            self._collect_marks()
         finally:
             wiring.engine.abort()
             self._put_away()
@@ -419,6 +500,10 @@ class Session:
         """Closes outputs and capture, whatever goes wrong on the way."""
         capture = self._wiring.capture if self._wiring is not None else None
         try:
+            if self._registration is not None:
+                self._registration.close()
+            if self._obs is not None:
+                self._obs.close()
             self._end_outputs()
         finally:
             try:
@@ -439,6 +524,25 @@ class Session:
             with self._lock:
                 self._warnings.append(f"the mixer has no real-time priority: {refusal}")
 
+    def _collect_marks(self) -> None:
+        if self._registration is not None:
+            for mark in self._registration.take_marks():
+                self._add_marker(mark)
+
+    def _add_marker(self, mark: Mark) -> int:
+        assert self._origin is not None
+        origin_ns, origin_wall = self._origin
+        frame = frame_at(mark.host_ns, origin_ns, self.sample_rate)
+        wall = origin_wall + timedelta(seconds=frame / self.sample_rate)
+        marker = Marker(frame, wall, mark.text)
+        with self._lock:
+            self._markers.append(marker)
+        for thread in self._threads:
+            thread.post_marker(marker)
+        if self._obs is not None:
+            self._obs.add_chapter(mark.text)
+        return frame
+
     def _collect_incidents(self, wiring: Wiring) -> None:
         for raw in wiring.engine.pop_incidents():
             self._note(self._named(wiring, raw))
@@ -451,9 +555,14 @@ class Session:
                 missing = frames - known_frames
                 self._note(Incident(cause, None, None, (), begin, missing, detail))
 
+    def _open_incidents(self) -> list[Incident]:
+        """What sources are in now: it comes into the ledger when it is over."""
+        wiring = self._require_wiring()
+        return [self._named(wiring, raw) for raw in wiring.engine.open_incidents()]
+
     def _named(self, wiring: Wiring, raw: _core.RawIncident) -> Incident:
         if raw.of_output:
-            output, tracks = self._readers[raw.subject]
+            output, tracks = self._sinks[raw.subject]
             return Incident(raw.cause, None, output, tracks, raw.begin, raw.frames)
         source = wiring.source_names[raw.subject]
         tracks = wiring.tracks_of_source[source]

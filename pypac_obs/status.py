@@ -49,7 +49,8 @@ class SourceStatus:
     """A source now.
 
     ``state`` is one of: playing, silent (captured zeros), paused, muted, starting, not_running,
-    no_stream, frozen, stalled, backend_lost; ``reason`` says it in one plain sentence.
+    no_stream, frozen, blind_tap (it plays and hides from capture), refused (it can't be captured
+    without something else), stalled, backend_lost; ``reason`` says it in one plain sentence.
     ``drift_ppm`` is its clock against host time, and ``bit_exact`` whether its frames pass
     unchanged. ``captured_frames`` came from the program; the rest of the timeline is silence of
     ours, listed in the ledger. ``late_frames`` came after their time and were dropped.
@@ -77,16 +78,23 @@ class TrackStatus:
 
 @dataclass(frozen=True)
 class OutputStatus:
-    """An output now; ``error`` is empty while it works. ``lost_frames`` are its own losses."""
+    """An output now; ``error`` is empty while it works. ``lost_frames`` are its own losses.
+
+    ``state`` says in plain words what it is doing, where there is more to tell than that it works.
+    """
 
     name: str
     error: str
     lost_frames: int
+    state: str = ""
 
 
 @dataclass(frozen=True)
 class SessionStatus:
-    """A session now. ``frames`` is how far the timeline has come, at ``sample_rate`` per second."""
+    """A session now. ``frames`` is how far the timeline has come, at ``sample_rate`` per second.
+
+    ``news`` are sentences about what an output has done or cannot do, such as in OBS, in order.
+    """
 
     session: str
     sample_rate: int
@@ -96,6 +104,7 @@ class SessionStatus:
     outputs: tuple[OutputStatus, ...]
     incidents: int
     warnings: tuple[str, ...]
+    news: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:

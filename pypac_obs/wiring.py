@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pypac_obs import _core
+from pypac_obs.audio_system import Capture, open_capture
 from pypac_obs.profile import Profile
 from pypac_obs.profile.model import (
     AnySource,
@@ -22,6 +23,9 @@ __all__ = ["Wiring", "selector_of"]
 # Stereo: what programs play and OBS takes. Other layouts are brought to it at capture.
 SOURCE_CHANNELS = 2
 
+# How far a reader of a shared track may fall behind: much more than OBS ever does.
+SHARED_TRACK_MS = 2000.0
+
 
 class Wiring:
     """The native objects of one session, by the names of its profile.
@@ -34,7 +38,7 @@ class Wiring:
         settings = profile.session
         self.sample_rate = settings.sample_rate
         self.latency_frames = round(settings.latency_ms * self.sample_rate / 1000)
-        self.capture: _core.PipewireCapture | None = None
+        self.capture: Capture | None = None
         self.source_names = tuple(profile.sources)
         self.track_names = tuple(profile.tracks)
         self.track_channels = {name: rule.channels for name, rule in profile.tracks.items()}
@@ -57,7 +61,7 @@ class Wiring:
             latency_frames=self.latency_frames,
         )
         if any(not isinstance(rule, SyntheticSource) for rule in profile.sources.values()):
-            self.capture = _core.PipewireCapture(
+            self.capture = open_capture(
                 timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
             )
         for name, rule in profile.sources.items():
@@ -69,6 +73,27 @@ class Wiring:
         """Adds an output for these tracks, also while the session runs."""
         indices = [self.track_names.index(track) for track in tracks]
         return _core.Reader(self.engine, indices, capacity_frames or self.output_frames)
+
+    def add_shared_tracks(
+        self, session: str, tracks: Sequence[str], capacity_frames: int | None = None
+    ) -> _core.SharedTracks:
+        """Adds an output that other programs of this user read, also while the session runs.
+
+        Raises OutputFailed where another living session of that name has such a track, or memory
+        is short; ValueError where a name is no file's.
+        """
+        indices = [self.track_names.index(track) for track in tracks]
+        frames = capacity_frames or self._frames(SHARED_TRACK_MS)
+        return _core.SharedTracks(self.engine, session, indices, list(tracks), frames)
+
+    def add_virtual_sources(self, session: str, tracks: Sequence[str]) -> _core.VirtualSources:
+        """Adds a virtual microphone for each of these tracks, also while the session runs.
+
+        Raises BackendUnavailable or PermissionDenied where PipeWire is not there; Unsupported where
+        this build has none.
+        """
+        indices = [self.track_names.index(track) for track in tracks]
+        return _core.VirtualSources(self.engine, session, indices, list(tracks))
 
     def _frames(self, milliseconds: float) -> int:
         return round(milliseconds * self.sample_rate / 1000)

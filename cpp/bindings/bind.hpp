@@ -7,6 +7,7 @@ namespace pypac {
 
 void bind_timeline(nanobind::module_& module);
 void bind_engine(nanobind::module_& module);
+void bind_sinks(nanobind::module_& module);
 void bind_capture(nanobind::module_& module);
 
 }  // namespace pypac

@@ -17,6 +17,10 @@
 #include "bindings/bind.hpp"
 #include "capture/pipewire/pipewire_capture.hpp"
 #include "capture/selector.hpp"
+#include "capture/wasapi/endpoint_format.hpp"
+#include "capture/wasapi/loopback_probe.hpp"
+#include "capture/wasapi/tone_player.hpp"
+#include "capture/wasapi/wasapi_capture.hpp"
 #include "core/status.hpp"
 
 namespace nb = nanobind;
@@ -30,13 +34,18 @@ constexpr bool kWithPipewire = true;
 #else
 constexpr bool kWithPipewire = false;
 #endif
+#ifdef PYPAC_WITH_WASAPI
+constexpr bool kWithWasapi = true;
+#else
+constexpr bool kWithWasapi = false;
+#endif
 
 // In the order of the enumerations.
 constexpr std::array<const char*, 4> kKinds{"process", "everything_except", "system", "device"};
 constexpr std::array<const char*, 3> kPicks{"all", "first", "newest"};
-constexpr std::array<const char*, 9> kStates{"not_running", "no_stream", "starting",
-                                             "capturing",   "paused",    "muted",
-                                             "frozen",      "stalled",   "backend_lost"};
+constexpr std::array<const char*, 11> kStates{
+    "not_running", "no_stream", "starting", "capturing", "paused",      "muted",
+    "frozen",      "blind_tap", "refused",  "stalled",   "backend_lost"};
 
 template <typename Enumeration, std::size_t Size>
 Enumeration named(const std::array<const char*, Size>& names, const std::string& name,
@@ -70,6 +79,41 @@ std::shared_ptr<PipewireCapture> make_capture(std::string remote, std::uint32_t 
   // It waits for the daemon's answer.
   const nb::gil_scoped_release unlocked;
   return std::make_shared<PipewireCapture>(std::move(options));
+}
+
+std::shared_ptr<WasapiCapture> make_wasapi_capture(std::uint32_t timeline_rate,
+                                                   std::uint32_t capacity_frames,
+                                                   bool meter_streams) {
+  WasapiOptions options;
+  options.timeline_rate = timeline_rate;
+  options.capacity_frames = capacity_frames;
+  options.meter_streams = meter_streams;
+  const nb::gil_scoped_release unlocked;
+  return std::make_shared<WasapiCapture>(options);
+}
+
+/// What the captures of all audio systems can do.
+template <typename Capture>
+void bind_capture_of(nb::class_<Capture>& capture) {
+  using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+  capture
+      .def("add_source", &Capture::add_source, "name"_a, "selector"_a, "channels"_a = 2, Unlocked(),
+           "Also while running.")
+      .def(
+          "wait_until_running",
+          [](Capture& self, double timeout_s) {
+            return self.wait_until_running(std::chrono::duration_cast<std::chrono::milliseconds>(
+                std::chrono::duration<double>(timeout_s)));
+          },
+          "timeout_s"_a, Unlocked(),
+          "Until all that is there to be captured is; False: out of time.")
+      .def("streams", &Capture::streams, Unlocked(), "Every stream and input, by serial.")
+      .def_prop_ro("source_count", &Capture::source_count)
+      .def("source_status", &Capture::source_status, "index"_a, Unlocked())
+      .def("preview", &Capture::preview, "selector"_a, Unlocked(),
+           "What the selector would bind to now.")
+      .def("server_info", &Capture::server_info, Unlocked())
+      .def("stop", &Capture::stop, Unlocked(), "No frames after this. Final.");
 }
 
 void bind_views(nb::module_& module) {
@@ -114,12 +158,31 @@ void bind_views(nb::module_& module) {
       .def_prop_ro(
           "state",
           [](const SourceStatus& self) { return kStates[static_cast<std::size_t>(self.state)]; },
-          "not_running, no_stream, starting, capturing, paused, muted, frozen, stalled or "
-          "backend_lost.")
+          "not_running, no_stream, starting, capturing, paused, muted, frozen, blind_tap, refused, "
+          "stalled or backend_lost.")
       .def_ro("reason", &SourceStatus::reason, "The same in a plain sentence.")
       .def_ro("streams", &SourceStatus::streams)
       .def_ro("pids", &SourceStatus::pids, "Running programs that match, with audio or not.")
       .def_ro("packets", &SourceStatus::packets, "Pushed since the start.");
+
+  nb::class_<WasapiAvailability>(module, "WasapiAvailability",
+                                 "Can this Windows capture single programs?")
+      .def_ro("loadable", &WasapiAvailability::loadable)
+      .def_ro("version", &WasapiAvailability::version, "Of Windows.")
+      .def_ro("reason", &WasapiAvailability::reason, "Why not; empty: it can.");
+
+  nb::class_<WasapiServer>(module, "WasapiServer", "Windows' audio engine.")
+      .def_ro("connected", &WasapiServer::connected, "The audio service answers.")
+      .def_ro("build", &WasapiServer::build, "Of Windows.")
+      .def_ro("default_sink", &WasapiServer::default_sink)
+      .def_ro("default_source", &WasapiServer::default_source)
+      .def_ro("quantum", &WasapiServer::quantum, "Frames in a packet; 0: none came yet.")
+      .def_ro("rate", &WasapiServer::rate, "0: no packet came yet.")
+      .def_ro("clients", &WasapiServer::clients, "Captures that are open.")
+      .def_ro("disbelieved", &WasapiServer::disbelieved, "Packets with stamps that cannot be.")
+      .def_ro("own_clock", &WasapiServer::own_clock, "Stamps of a capture are lastingly wrong.")
+      .def_ro("realtime", &WasapiServer::realtime, "The capture threads have MMCSS's priority.")
+      .def_ro("realtime_refusal", &WasapiServer::realtime_refusal, "Why not; empty: they have.");
 
   nb::class_<PipewireServer>(module, "PipewireServer", "The audio graph.")
       .def_ro("connected", &PipewireServer::connected)
@@ -139,12 +202,68 @@ void bind_views(nb::module_& module) {
       .def_ro("frozen_programs", &PipewireServer::frozen_programs, "That hold the graph up now.");
 }
 
+/// What `doctor --report` measures Windows with.
+void bind_measuring(nb::module_& module) {
+  using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+
+  nb::class_<PacketRecord>(module, "LoopbackPacket", "One packet as Windows handed it over.")
+      .def_ro("frames", &PacketRecord::frames)
+      .def_prop_ro(
+          "stamp_ns", [](const PacketRecord& self) { return self.qpc_100ns * 100; },
+          "QPC when its first frame was heard, as Windows says.")
+      .def_prop_ro(
+          "received_ns", [](const PacketRecord& self) { return self.received.count(); },
+          "QPC when it was handed over.")
+      .def_ro("silent", &PacketRecord::silent, "Windows called it silent.")
+      .def_ro("discontinuity", &PacketRecord::discontinuity)
+      .def_ro("timestamp_error", &PacketRecord::timestamp_error)
+      .def_ro("peak", &PacketRecord::peak, "Amplitude.");
+
+  nb::class_<LoopbackProbe>(module, "LoopbackProbe",
+                            "A capture of one process and what it starts, to be looked at.")
+      .def(nb::init<std::int64_t>(), "pid"_a, Unlocked(),
+           "Begins to open it. Raises Unsupported or BackendUnavailable.")
+      .def(
+          "wait_until_tried",
+          [](LoopbackProbe& self, double timeout_s) {
+            return self.wait_until_tried(std::chrono::duration_cast<std::chrono::milliseconds>(
+                std::chrono::duration<double>(timeout_s)));
+          },
+          "timeout_s"_a, Unlocked(), "Until it is open, or could not be; False: out of time.")
+      .def_prop_ro("is_open", &LoopbackProbe::is_open)
+      .def_prop_ro("opened", &LoopbackProbe::opened, "How often.")
+      .def_prop_ro("failure", &LoopbackProbe::failure, "Step and HRESULT; empty: none.")
+      .def_prop_ro("lost", &LoopbackProbe::lost, "Packets that were not taken in time.")
+      .def("take", &LoopbackProbe::take, "The packets since the last call.")
+      .def("stop", &LoopbackProbe::stop, Unlocked(), "Final.");
+
+  nb::class_<TonePlayer>(module, "TonePlayer", "Plays to the default output, to be captured.")
+      .def(nb::init<float>(), "amplitude"_a, Unlocked(),
+           "A tone of 440 Hz; 0: zeros. Raises Unsupported or BackendUnavailable.")
+      .def("stop", &TonePlayer::stop, Unlocked(), "Final.");
+
+  nb::class_<EndpointFormat>(module, "EndpointFormat", "Of a default output or input.")
+      .def_ro("input", &EndpointFormat::input)
+      .def_ro("rate", &EndpointFormat::rate)
+      .def_ro("channels", &EndpointFormat::channels)
+      .def_ro("bits", &EndpointFormat::bits)
+      .def_prop_ro("period_ms", [](const EndpointFormat& self) { return 1e-4 * self.period_100ns; })
+      .def_prop_ro("least_period_ms",
+                   [](const EndpointFormat& self) { return 1e-4 * self.least_period_100ns; })
+      .def_ro("error", &EndpointFormat::error, "HRESULT; 0: all is known.");
+  module.def("default_endpoint_formats", &default_endpoint_formats, Unlocked(),
+             "Of Windows' default output and input, so far as there are any.");
+}
+
 }  // namespace
 
 void bind_capture(nb::module_& module) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
 
   module.attr("WITH_PIPEWIRE") = kWithPipewire;
+  module.attr("WITH_WASAPI") = kWithWasapi;
+  module.def("wasapi_availability", &WasapiCapture::probe, Unlocked(),
+             "Is this a Windows that can capture single programs?");
   module.def("pipewire_availability", &PipewireCapture::probe, Unlocked(),
              "Tries to load PipeWire's library.");
   module.def("name_matches", &name_matches, "pattern"_a, "name"_a,
@@ -157,30 +276,22 @@ void bind_capture(nb::module_& module) {
            "kind is process, everything_except, system or device; pick is all, first or newest.");
 
   bind_views(module);
+  bind_measuring(module);
 
-  nb::class_<PipewireCapture>(module, "PipewireCapture",
-                              "Captures programs and inputs from PipeWire, all on one clock.")
-      .def(nb::new_(&make_capture), nb::kw_only(), "remote"_a = "", "timeline_rate"_a = 48000,
-           "capacity_frames"_a = 48000, "meter_streams"_a = false,
-           "Connects; remote is a socket's name or path. Raises BackendUnavailable, "
-           "PermissionDenied or Unsupported.")
-      .def("add_source", &PipewireCapture::add_source, "name"_a, "selector"_a, "channels"_a = 2,
-           Unlocked(), "Also while running.")
-      .def(
-          "wait_until_running",
-          [](PipewireCapture& self, double timeout_s) {
-            return self.wait_until_running(std::chrono::duration_cast<std::chrono::milliseconds>(
-                std::chrono::duration<double>(timeout_s)));
-          },
-          "timeout_s"_a, Unlocked(),
-          "Until the graph runs and all that is there is linked; False: out of time.")
-      .def("streams", &PipewireCapture::streams, Unlocked(), "Every stream and input, by serial.")
-      .def_prop_ro("source_count", &PipewireCapture::source_count)
-      .def("source_status", &PipewireCapture::source_status, "index"_a, Unlocked())
-      .def("preview", &PipewireCapture::preview, "selector"_a, Unlocked(),
-           "What the selector would bind to now.")
-      .def("server_info", &PipewireCapture::server_info, Unlocked())
-      .def("stop", &PipewireCapture::stop, Unlocked(), "No frames after this. Final.");
+  nb::class_<PipewireCapture> pipewire(
+      module, "PipewireCapture", "Captures programs and inputs from PipeWire, all on one clock.");
+  pipewire.def(nb::new_(&make_capture), nb::kw_only(), "remote"_a = "", "timeline_rate"_a = 48000,
+               "capacity_frames"_a = 48000, "meter_streams"_a = false,
+               "Connects; remote is a socket's name or path. Raises BackendUnavailable, "
+               "PermissionDenied or Unsupported.");
+  bind_capture_of(pipewire);
+
+  nb::class_<WasapiCapture> wasapi(module, "WasapiCapture",
+                                   "Captures programs and inputs from Windows, each by a client.");
+  wasapi.def(nb::new_(&make_wasapi_capture), nb::kw_only(), "timeline_rate"_a = 48000,
+             "capacity_frames"_a = 48000, "meter_streams"_a = false,
+             "Raises BackendUnavailable or Unsupported.");
+  bind_capture_of(wasapi);
 }
 
 }  // namespace pypac

@@ -16,12 +16,17 @@
 
 #include "bindings/bind.hpp"
 #include "bindings/cause_names.hpp"
+#include "bindings/hex.hpp"
 #include "capture/synthetic/synthetic_source.hpp"
 #include "core/decibels.hpp"
 #include "core/host_clock.hpp"
 #include "core/status.hpp"
 #include "engine/engine.hpp"
 #include "filters/builtin_filters.hpp"
+#include "sinks/pipewire/virtual_sources.hpp"
+#include "sinks/playout.hpp"
+#include "sinks/shared_tracks.hpp"
+#include "sinks/virtual_source_name.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -79,6 +84,7 @@ class PythonEngine {
       : engine_(EngineOptions{sample_rate, block_frames, latency_frames}, clock_) {}
 
   Engine& engine() { return engine_; }
+  const HostClock& clock() const { return clock_; }
 
   std::size_t add_track(
       const std::string& name, std::uint32_t channels,
@@ -100,6 +106,15 @@ class PythonEngine {
     std::vector<RawIncident> incidents;
     while (const std::optional<Incident> incident = engine_.ledger().pop())
       incidents.push_back(raw(*incident));
+    return incidents;
+  }
+
+  std::vector<RawIncident> open_incidents() {
+    std::vector<RawIncident> incidents;
+    const std::size_t sources = engine_.plan()->sources.size();
+    for (std::uint32_t i = 0; i < sources; ++i)
+      if (const auto incident = engine_.ledger().open(SubjectKind::source, i))
+        incidents.push_back(raw(*incident));
     return incidents;
   }
 
@@ -157,6 +172,96 @@ class Reader {
   std::uint32_t subject_ = 0;
   std::shared_ptr<ReaderRing> ring_;
 };
+
+/// Tracks of an engine in memory that other programs read.
+class SharedOutput {
+ public:
+  SharedOutput(PythonEngine& engine, const std::string& session,
+               const std::vector<std::size_t>& tracks, const std::vector<std::string>& names,
+               std::uint32_t capacity_frames)
+      : engine_(engine.engine()) {
+    if (names.size() != tracks.size())
+      throw Failure(ErrorKind::invalid_argument, "each shared track needs one name");
+    const std::vector<std::uint32_t> channels = engine_.channels_of(tracks);
+    std::vector<SharedTracks::Track> shared;
+    for (std::size_t i = 0; i < tracks.size(); ++i) shared.push_back({names[i], channels[i]});
+    const EngineOptions& options = engine_.options();
+    sink_ = std::make_shared<SharedTracks>(
+        SharedTracksOptions{session, options.sample_rate, options.block_frames,
+                            options.latency_frames, capacity_frames},
+        shared, engine.clock());
+    subject_ = engine_.add_sink(sink_, tracks);
+  }
+  ~SharedOutput() { close(); }
+  SharedOutput(const SharedOutput&) = delete;
+  SharedOutput& operator=(const SharedOutput&) = delete;
+
+  std::uint32_t subject() const { return subject_; }
+  const SharedTracks& sink() const { return *sink_; }
+
+  void close() {
+    if (sink_->closed()) return;
+    sink_->close();
+    engine_.remove_output(*sink_);
+  }
+
+ private:
+  Engine& engine_;
+  std::uint32_t subject_ = 0;
+  std::shared_ptr<SharedTracks> sink_;
+};
+
+/// Tracks of an engine as microphones of the audio system.
+class VirtualOutput {
+ public:
+  VirtualOutput(PythonEngine& engine, const std::string& session,
+                const std::vector<std::size_t>& tracks, const std::vector<std::string>& names,
+                const std::string& remote)
+      : engine_(engine.engine()) {
+    const EngineOptions& options = engine_.options();
+    PlayoutOptions playout;
+    playout.sample_rate = options.sample_rate;
+    playout.block_frames = options.block_frames;
+    playout.latency_frames = options.latency_frames;
+    playout.spare_frames = options.sample_rate / 50;
+    playout_ = std::make_shared<Playout>(playout, engine_.channels_of(tracks));
+    sources_ = std::make_unique<VirtualSources>(
+        VirtualSourcesOptions{remote, session, options.sample_rate}, names, playout_);
+    subject_ = engine_.add_sink(playout_, tracks);
+  }
+  ~VirtualOutput() { close(); }
+  VirtualOutput(const VirtualOutput&) = delete;
+  VirtualOutput& operator=(const VirtualOutput&) = delete;
+
+  std::uint32_t subject() const { return subject_; }
+  Frames delay_frames() const { return playout_->delay_frames(); }
+  std::vector<VirtualSources::Status> status() { return sources_->status(); }
+
+  void close() {
+    sources_->stop();
+    if (playout_->closed()) return;
+    playout_->close();
+    engine_.remove_output(*playout_);
+  }
+
+ private:
+  Engine& engine_;
+  std::uint32_t subject_ = 0;
+  std::shared_ptr<Playout> playout_;
+  std::unique_ptr<VirtualSources> sources_;
+};
+
+const char* name_of(VirtualSources::State state) {
+  switch (state) {
+    case VirtualSources::State::idle:
+      return "idle";
+    case VirtualSources::State::recording:
+      return "recording";
+    case VirtualSources::State::lost:
+      break;
+  }
+  return "lost";
+}
 
 nb::tuple peek(nb::handle_t<Reader> self, std::uint32_t max_frames) {
   const ReaderRing& ring = nb::cast<Reader&>(self).ring();
@@ -301,6 +406,8 @@ void bind_engine(nb::module_& module) {
       .def("track_level", &PythonEngine::track_level, "index"_a)
       .def("pop_incidents", &PythonEngine::pop_incidents,
            "Those that have ended since the last call.")
+      .def("open_incidents", &PythonEngine::open_incidents,
+           "Those that sources are in now, as long as they are so far.")
       .def("unlisted_incidents", &PythonEngine::unlisted_incidents,
            "Incidents and frames of each cause that the full list refused so far.");
 
@@ -330,6 +437,45 @@ void bind_engine(nb::module_& module) {
       .def_prop_ro("available", [](const Reader& self) { return self.ring().available(); })
       .def_prop_ro("capacity", [](const Reader& self) { return self.ring().capacity(); })
       .def_prop_ro("lost_frames", [](const Reader& self) { return self.ring().lost_frames(); });
+
+  nb::class_<SharedOutput>(module, "SharedTracks",
+                           "Tracks in memory that other programs of this user read.")
+      .def(nb::init<PythonEngine&, const std::string&, const std::vector<std::size_t>&,
+                    const std::vector<std::string>&, std::uint32_t>(),
+           "engine"_a, "session"_a, "tracks"_a, "names"_a, "capacity_frames"_a,
+           nb::keep_alive<1, 2>(),
+           "Raises OutputFailed where another living session of that name has such a track.")
+      .def_prop_ro("subject", &SharedOutput::subject, "Its number in the ledger.")
+      .def_prop_ro(
+          "paths", [](const SharedOutput& self) { return self.sink().paths(); },
+          "The tracks' files, in order.")
+      .def_prop_ro(
+          "session_id", [](const SharedOutput& self) { return hex_of(self.sink().session_id()); },
+          "32 hexadecimal digits: readers see by it that a new session has begun.")
+      .def("close", &SharedOutput::close, "Ends the tracks for their readers; removes the files.");
+
+  module.def("virtual_source_name", &virtual_source_name, "session"_a, "track"_a,
+             "What programs find a track's virtual source by.");
+
+  nb::class_<VirtualSources::Status>(module, "VirtualSourceStatus", "A track as a microphone.")
+      .def_ro("node_name", &VirtualSources::Status::node_name, "What programs find it by.")
+      .def_prop_ro(
+          "state", [](const VirtualSources::Status& self) { return name_of(self.state); },
+          "lost (PipeWire is not there), idle (nobody records from it) or recording.")
+      .def_ro("lost_frames", &VirtualSources::Status::lost_frames,
+              "Missing or left out while somebody recorded.");
+
+  nb::class_<VirtualOutput>(module, "VirtualSources",
+                            "Tracks as microphones that other programs record from.")
+      .def(nb::init<PythonEngine&, const std::string&, const std::vector<std::size_t>&,
+                    const std::vector<std::string>&, const std::string&>(),
+           "engine"_a, "session"_a, "tracks"_a, "names"_a, "remote"_a = "", nb::keep_alive<1, 2>(),
+           Unlocked(), "Returns when programs can see them. Raises BackendUnavailable.")
+      .def_prop_ro("subject", &VirtualOutput::subject, "Its number in the ledger.")
+      .def_prop_ro("delay_frames", &VirtualOutput::delay_frames,
+                   "By how much a frame is given after its host time; 0: to nobody yet.")
+      .def("status", &VirtualOutput::status, Unlocked(), "One for each track, in order.")
+      .def("close", &VirtualOutput::close, Unlocked(), "Takes them away.");
 }
 
 }  // namespace pypac

@@ -13,6 +13,7 @@ inline constexpr auto kCauseNames = std::to_array<const char*>({
     "no_stream",
     "paused",
     "starting",
+    "refused",
     "stalled",
     "late",
     "lost_cycles",

@@ -21,6 +21,8 @@ const char* python_class_of(ErrorKind kind) {
       return "BackendUnavailable";
     case ErrorKind::device_gone:
       return "DeviceGone";
+    case ErrorKind::output_failed:
+      return "OutputFailed";
     case ErrorKind::invalid_argument:
       break;
   }
@@ -58,4 +60,5 @@ NB_MODULE(_core, module) {
   pypac::bind_timeline(module);
   pypac::bind_capture(module);
   pypac::bind_engine(module);
+  pypac::bind_sinks(module);
 }

@@ -3,6 +3,9 @@
 
 #include <charconv>
 
+#include "capture/channel_weights.hpp"
+#include "core/status.hpp"
+
 namespace pypac {
 namespace {
 
@@ -95,6 +98,17 @@ std::int64_t pid_of_pattern(std::string_view pattern) noexcept {
 bool name_matches(std::string_view pattern, std::string_view name) {
   if (pattern.empty() || name.empty() || pid_of_pattern(pattern) != 0) return false;
   return glob_matches(without_exe(pattern), without_exe(name)) || glob_matches(pattern, name);
+}
+
+void check_source(const std::string& name, const Selector& selector, std::uint32_t channels) {
+  if (channels < 1 || channels > kMaxSourceChannels) {
+    throw Failure(ErrorKind::invalid_argument, "a source has 1 to 8 channels");
+  }
+  const bool named =
+      selector.kind == SelectorKind::process || selector.kind == SelectorKind::device;
+  if (named && selector.patterns.empty()) {
+    throw Failure(ErrorKind::invalid_argument, "the source " + name + " names nothing to capture");
+  }
 }
 
 }  // namespace pypac

@@ -39,6 +39,9 @@ struct Selector {
   Pick pick = Pick::all;
 };
 
+/// [control-thread] Throws Failure where no source `name` can be made of these.
+void check_source(const std::string& name, const Selector& selector, std::uint32_t channels);
+
 /// [any-thread] `pattern` against one name, as above; PIDs match no name.
 [[nodiscard]] bool name_matches(std::string_view pattern, std::string_view name);
 

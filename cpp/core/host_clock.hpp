@@ -17,7 +17,7 @@ class HostClock {
   virtual void sleep_until(HostTime time) noexcept = 0;
 };
 
-/// The operating system's monotonic clock.
+/// The operating system's monotonic clock. Each system's folder in cpp/os has its own.
 class SystemClock final : public HostClock {
  public:
   [[nodiscard]] HostTime now() const noexcept override;

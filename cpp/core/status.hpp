@@ -16,6 +16,7 @@ enum class ErrorKind {
   unsupported,          // this system or version cannot do it
   backend_unavailable,  // the audio system is missing or cannot be reached
   device_gone,          // it was there and went away
+  output_failed,        // an output's place is full, taken or unwritable
 };
 
 /// The outside world failed during set-up. Never thrown on a capture thread or the pump.

@@ -86,23 +86,36 @@ std::size_t Engine::add_track(const std::string& name, std::uint32_t channels,
   return index;
 }
 
+std::uint32_t Engine::add_sink(std::shared_ptr<Sink> sink, const std::vector<std::size_t>& tracks) {
+  static_cast<void>(channels_of(tracks));
+  std::uint32_t subject = 0;
+  edit([&](Plan& plan) {
+    subject = free_output_subject(plan);
+    if (anchored_) sink->start(anchor_);
+    plan.outputs.push_back({subject, sink, tracks});
+  });
+  if (finished_.load(std::memory_order_seq_cst)) sink->finish();
+  return subject;
+}
+
 std::shared_ptr<ReaderRing> Engine::add_output(const std::vector<std::size_t>& tracks,
                                                std::uint32_t capacity_frames,
                                                std::uint32_t& subject) {
-  std::shared_ptr<ReaderRing> ring;
-  edit([&](Plan& plan) {
-    std::vector<std::uint32_t> channels;
-    for (const std::size_t track : tracks) {
-      if (track >= plan.tracks.size())
-        throw Failure(ErrorKind::invalid_argument, "an output names a track that does not exist");
-      channels.push_back(plan.tracks[track].node->channels());
-    }
-    subject = free_output_subject(plan);
-    ring = std::make_shared<ReaderRing>(channels, options_.block_frames, capacity_frames);
-    plan.outputs.push_back({subject, ring, tracks});
-  });
-  if (finished_.load(std::memory_order_seq_cst)) ring->finish();
+  auto ring =
+      std::make_shared<ReaderRing>(channels_of(tracks), options_.block_frames, capacity_frames);
+  subject = add_sink(ring, tracks);
   return ring;
+}
+
+std::vector<std::uint32_t> Engine::channels_of(const std::vector<std::size_t>& tracks) const {
+  const std::shared_ptr<const Plan> now = plan();
+  std::vector<std::uint32_t> channels;
+  for (const std::size_t track : tracks) {
+    if (track >= now->tracks.size())
+      throw Failure(ErrorKind::invalid_argument, "an output names a track that does not exist");
+    channels.push_back(now->tracks[track].node->channels());
+  }
+  return channels;
 }
 
 std::uint32_t Engine::free_output_subject(const Plan& plan) {
@@ -117,15 +130,20 @@ std::uint32_t Engine::free_output_subject(const Plan& plan) {
                 "close some of them");
 }
 
-void Engine::remove_output(const ReaderRing& ring) {
+void Engine::remove_output(const Sink& sink) {
   edit([&](Plan& plan) {
     std::erase_if(plan.outputs,
-                  [&](const Plan::Output& output) { return output.ring.get() == &ring; });
+                  [&](const Plan::Output& output) { return output.sink.get() == &sink; });
   });
 }
 
 void Engine::start_sources(HostTime origin) {
-  anchor_.origin = origin;
+  {
+    const std::lock_guard lock(control_mutex_);
+    anchor_.origin = origin;
+    anchored_ = true;
+    for (const Plan::Output& output : plans_.back()->outputs) output.sink->start(anchor_);
+  }
   for (const auto& source : plan()->sources) source->source().start(origin);
 }
 
@@ -214,8 +232,7 @@ bool Engine::wait_for_readers(const std::function<bool()>& interrupted) const {
   constexpr int kLooksBetweenInterrupts = 50;
   const std::shared_ptr<const Plan> now = plan();
   for (const Plan::Output& output : now->outputs) {
-    for (int looks = 1; !output.ring->closed() &&
-                        output.ring->available() + options_.block_frames > output.ring->capacity();
+    for (int looks = 1; !output.sink->closed() && output.sink->room() < options_.block_frames;
          ++looks) {
       if (abort_.load(std::memory_order_acquire)) return false;
       if (looks % kLooksBetweenInterrupts == 0 && interrupted()) return false;
@@ -259,12 +276,14 @@ void Engine::process_block(Frames begin, std::uint32_t frames) noexcept {
     track.node->finish();
   }
   for (const Plan::Output& output : plan->outputs) {
-    if (output.ring->begin_block(begin, frames)) {
+    if (output.sink->begin_block(begin, frames)) {
       for (std::size_t i = 0; i < output.tracks.size(); ++i)
-        output.ring->write_track(i, plan->tracks[output.tracks[i]].node->block().channels());
-      output.ring->commit_block();
+        output.sink->write_track(i, plan->tracks[output.tracks[i]].node->block().channels());
+      output.sink->commit_block();
+      if (const Frames lost = output.sink->take_lost(); lost > 0)
+        ledger_.add(SubjectKind::output, output.subject, Cause::output_overrun, begin, lost);
       ledger_.captured(SubjectKind::output, output.subject, begin + frames);
-    } else if (!output.ring->closed()) {
+    } else if (!output.sink->closed()) {
       ledger_.add(SubjectKind::output, output.subject, Cause::output_overrun, begin, frames);
     }
   }
@@ -275,7 +294,7 @@ void Engine::end_outputs() noexcept {
   ledger_.close_all(position());
   finished_.store(true, std::memory_order_seq_cst);
   // An output that is added later than this plan sees finished_ and ends its own ring.
-  for (const Plan::Output& output : announce_newest_plan()->outputs) output.ring->finish();
+  for (const Plan::Output& output : announce_newest_plan()->outputs) output.sink->finish();
 }
 
 }  // namespace pypac

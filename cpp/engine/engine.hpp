@@ -14,6 +14,7 @@
 #include "core/host_clock.hpp"
 #include "core/time.hpp"
 #include "engine/plan.hpp"
+#include "sinks/reader_ring.hpp"
 #include "timeline/ledger.hpp"
 
 namespace pypac {
@@ -48,11 +49,18 @@ class Engine {
   std::size_t add_track(const std::string& name, std::uint32_t channels,
                         const std::vector<Plan::Send>& sends,
                         std::vector<std::unique_ptr<Filter>> filters);
-  /// [control-thread] Also while running: the output then begins with the next block.
+  /// [control-thread] How many channels these tracks have. Throws Failure(invalid_argument) where
+  /// one is none.
+  [[nodiscard]] std::vector<std::uint32_t> channels_of(
+      const std::vector<std::size_t>& tracks) const;
+  /// [control-thread] Adds an output for these tracks, and returns its number in the ledger. Also
+  /// while running: the output then begins with the next block. Throws Failure(invalid_argument).
+  std::uint32_t add_sink(std::shared_ptr<Sink> sink, const std::vector<std::size_t>& tracks);
+  /// [control-thread] The same with a new ring.
   std::shared_ptr<ReaderRing> add_output(const std::vector<std::size_t>& tracks,
                                          std::uint32_t capacity_frames, std::uint32_t& subject);
   /// [control-thread] Takes an output out of the plan.
-  void remove_output(const ReaderRing& ring);
+  void remove_output(const Sink& sink);
 
   /// [control-thread] Frame 0 is at `origin`. Starts the sources and the pump's thread.
   void start(HostTime origin);
@@ -114,6 +122,7 @@ class Engine {
   std::atomic<const Plan*> pump_plan_{nullptr};     // pump writes
   std::string priority_refusal_;                    // under control_mutex_
   std::uint32_t next_output_subject_ = 0;           // under control_mutex_
+  bool anchored_ = false;                           // under control_mutex_: anchor_ is final
 
   std::atomic<Frames> position_{0};  // pump writes
   std::atomic<Frames> end_{kNoEnd};

@@ -24,9 +24,11 @@ BlockLevel measure(const float* samples, std::uint32_t frames) noexcept {
   float sums[kLanes] = {};
   std::uint32_t begin = 0;
   for (; begin + kLanes <= frames; begin += kLanes) {
+    // A pointer of its own: where `begin + lane` might wrap, the compiler loads one by one.
+    const float* const next = samples + begin;
 #pragma omp simd
     for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-      const float sample = samples[begin + lane];
+      const float sample = next[lane];
       const float magnitude = std::fabs(sample);
       sums[lane] += sample * sample;
       peaks[lane] = peaks[lane] > magnitude ? peaks[lane] : magnitude;

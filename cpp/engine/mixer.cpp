@@ -27,7 +27,7 @@ BlockBuffer::BlockBuffer(std::uint32_t channels, std::uint32_t max_frames)
     pointers_.push_back(samples_.data() + std::size_t{c} * max_frames);
 }
 
-void Mixer::send(const BlockBuffer& source, float gain, bool first, BlockBuffer& track,
+void Mixer::send(BlockView source, float gain, bool first, BlockBuffer& track,
                  std::uint32_t frames) noexcept {
   const std::uint32_t inputs = source.channel_count();
   const std::uint32_t outputs = track.channel_count();

@@ -8,6 +8,20 @@
 
 namespace pypac {
 
+/// A planar block that lies somewhere else.
+class BlockView {
+ public:
+  BlockView(const float* const* channels, std::uint32_t channel_count) noexcept
+      : channels_(channels), channel_count_(channel_count) {}
+
+  [[nodiscard]] const float* const* channels() const noexcept { return channels_; }
+  [[nodiscard]] std::uint32_t channel_count() const noexcept { return channel_count_; }
+
+ private:
+  const float* const* channels_;
+  std::uint32_t channel_count_;
+};
+
 /// Planar memory for one block.
 class BlockBuffer {
  public:
@@ -17,7 +31,7 @@ class BlockBuffer {
   BlockBuffer& operator=(const BlockBuffer&) = delete;
 
   [[nodiscard]] float* const* channels() noexcept { return pointers_.data(); }
-  [[nodiscard]] const float* const* channels() const noexcept { return pointers_.data(); }
+  [[nodiscard]] BlockView view() const noexcept { return {pointers_.data(), channel_count()}; }
   [[nodiscard]] std::uint32_t channel_count() const noexcept {
     return static_cast<std::uint32_t>(pointers_.size());
   }
@@ -36,7 +50,7 @@ class Mixer {
  public:
   /// [pump] `first` writes the track's block instead of adding to it: a single send with gain 1 is
   /// a copy, bit for bit.
-  static void send(const BlockBuffer& source, float gain, bool first, BlockBuffer& track,
+  static void send(BlockView source, float gain, bool first, BlockBuffer& track,
                    std::uint32_t frames) noexcept;
   /// [pump]
   static void clear(BlockBuffer& track, std::uint32_t frames) noexcept;

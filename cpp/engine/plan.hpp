@@ -7,7 +7,7 @@
 
 #include "engine/source_node.hpp"
 #include "engine/track_node.hpp"
-#include "sinks/reader_ring.hpp"
+#include "plugin/sink.hpp"
 
 namespace pypac {
 
@@ -26,8 +26,8 @@ struct Plan {
   };
   struct Output {
     std::uint32_t subject;  // its number in the ledger
-    std::shared_ptr<ReaderRing> ring;
-    std::vector<std::size_t> tracks;  // indices into tracks, in the ring's order
+    std::shared_ptr<Sink> sink;
+    std::vector<std::size_t> tracks;  // indices into tracks, in the sink's order
   };
 
   std::vector<std::shared_ptr<SourceNode>> sources;

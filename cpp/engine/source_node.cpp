@@ -17,11 +17,15 @@ class SourceGaps final : public GapSink {
 
   void incident(Cause cause, Frames begin, Frames frames) noexcept override {
     ledger_.add(SubjectKind::source, subject_, cause, begin, frames);
+    if (cause == Cause::late) late_frames_ += frames;
   }
+
+  [[nodiscard]] Frames late_frames() const noexcept { return late_frames_; }
 
  private:
   Ledger& ledger_;
   std::uint32_t subject_;
+  Frames late_frames_ = 0;
 };
 
 }  // namespace
@@ -41,6 +45,7 @@ void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
   source_->poll(until);
   SourceFeed& feed = source_->feed();
   SourceGaps gaps(ledger, subject_);
+  source_->gather(begin, frames, gaps);
   const Frames end = begin + frames;
   PacketView packet;
   while (feed.peek(0, packet) && aligner_.has_room(packet.frames)) {
@@ -50,12 +55,13 @@ void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
     if (!aligner_.place(packet, has_next ? &next : nullptr, due, gaps)) break;
     feed.pop();
   }
-  const std::uint32_t captured =
+  const auto [captured, channels] =
       aligner_.take(begin, frames, block_.channels(), cause_of_silence(frames), gaps);
+  shown_ = BlockView(channels, block_.channel_count());
   if (captured > 0) ledger.captured(SubjectKind::source, subject_, end);
   captured_frames_.store(captured_frames() + captured, std::memory_order_relaxed);
-  late_frames_.store(aligner_.late_frames(), std::memory_order_relaxed);
-  meter_.process(block_.channels(), block_.channel_count(), frames);
+  late_frames_.store(late_frames() + gaps.late_frames(), std::memory_order_relaxed);
+  meter_.process(channels, shown_.channel_count(), frames);
 }
 
 Cause SourceNode::cause_of_silence(std::uint32_t frames) noexcept {

@@ -27,13 +27,13 @@ class SourceNode {
   void process(Frames begin, std::uint32_t frames, HostTime until, Ledger& ledger) noexcept;
 
   /// [pump] Valid until the next process().
-  [[nodiscard]] const BlockBuffer& block() const noexcept { return block_; }
+  [[nodiscard]] BlockView block() const noexcept { return shown_; }
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] std::uint32_t subject() const noexcept { return subject_; }
   [[nodiscard]] Source& source() noexcept { return *source_; }
   [[nodiscard]] const Meter& meter() const noexcept { return meter_; }
-  [[nodiscard]] const ClockDomain& domain() const noexcept { return source_->feed().domain(); }
+  [[nodiscard]] const ClockDomain& domain() const noexcept { return source_->clock(); }
   /// [any-thread, realtime-safe] Frames that came from the source; the rest is silence of ours.
   [[nodiscard]] Frames captured_frames() const noexcept {
     return captured_frames_.load(std::memory_order_relaxed);
@@ -50,8 +50,9 @@ class SourceNode {
   std::uint32_t subject_;
   std::uint32_t sample_rate_;
   std::shared_ptr<Source> source_;
-  Aligner aligner_;  // pump only
-  BlockBuffer block_;
+  Aligner aligner_;                  // pump only
+  BlockBuffer block_;                // pump only: where a block is put together
+  BlockView shown_ = block_.view();  // pump only
   Meter meter_;
   Cause absence_ = Cause::not_running;  // pump only: the feed's, as seen last
   Cause silence_ = Cause::not_running;  // pump only: what the ledger is told

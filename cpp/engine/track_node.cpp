@@ -19,18 +19,18 @@ TrackNode::~TrackNode() {
   for (const auto& filter : filters_) filter->deactivate();
 }
 
-void TrackNode::pass(const BlockBuffer& source, const Meter& meter) noexcept {
-  shown_ = &source;
+void TrackNode::pass(BlockView source, const Meter& meter) noexcept {
+  shown_ = source;
   meter_.follow(meter);
 }
 
 void TrackNode::begin(std::uint32_t frames) noexcept {
-  shown_ = &block_;
+  shown_ = block_.view();
   frames_ = frames;
   empty_ = true;
 }
 
-void TrackNode::send(const BlockBuffer& source, float gain) noexcept {
+void TrackNode::send(BlockView source, float gain) noexcept {
   Mixer::send(source, gain, empty_, block_, frames_);
   empty_ = false;
 }

@@ -25,21 +25,21 @@ class TrackNode {
   /// [pump] Begins a block.
   void begin(std::uint32_t frames) noexcept;
   /// [pump] Adds a source to the block.
-  void send(const BlockBuffer& source, float gain) noexcept;
+  void send(BlockView source, float gain) noexcept;
   /// [pump] Filters and meters the block.
   void finish() noexcept;
 
   /// [control-thread] True where a block of that source, sent alone at gain 1, is this track's
   /// block as it stands.
-  [[nodiscard]] bool passes(const BlockBuffer& source) const noexcept {
+  [[nodiscard]] bool passes(BlockView source) const noexcept {
     return filters_.empty() && source.channel_count() == channels();
   }
   /// [pump] Instead of begin(), send() and finish() where the track passes its one source: no copy,
   /// no second measuring.
-  void pass(const BlockBuffer& source, const Meter& meter) noexcept;
+  void pass(BlockView source, const Meter& meter) noexcept;
 
   /// [pump] Valid until the next begin() or pass().
-  [[nodiscard]] const BlockBuffer& block() const noexcept { return *shown_; }
+  [[nodiscard]] BlockView block() const noexcept { return shown_; }
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] std::uint32_t channels() const noexcept { return block_.channel_count(); }
@@ -50,7 +50,7 @@ class TrackNode {
   std::string name_;
   std::vector<std::unique_ptr<Filter>> filters_;
   BlockBuffer block_;
-  const BlockBuffer* shown_ = &block_;  // pump only
+  BlockView shown_ = block_.view();  // pump only
   Meter meter_;
   std::uint32_t frames_ = 0;  // pump only
   bool empty_ = true;         // pump only: nothing was sent to this block yet

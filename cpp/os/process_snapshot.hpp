@@ -17,13 +17,16 @@ struct ProcessEntry {
   std::int64_t namespace_pid = 0;  // what the process calls itself inside its container
   std::uint64_t start_time = 0;    // in the system's unit; only to compare with another's
   std::string executable;          // file name of the program file; empty: not ours to see
-  std::string title;               // what it calls itself (Linux: cut to 15 bytes)
-  std::string command;             // file name of the command line's first word (Wine: the .exe)
+  std::string title;               // what it calls itself (Linux: cut to 15 bytes), or its window
+  std::string command;             // file name of the command line's first word (Linux; Wine: .exe)
   bool stopped = false;            // frozen by SIGSTOP or a debugger
 };
 
 /// [any-thread] One process, or nothing if there is none. No more than four small reads.
 [[nodiscard]] std::optional<ProcessEntry> read_process(std::int64_t pid);
+
+/// [any-thread, realtime-safe]
+[[nodiscard]] std::int64_t current_process_id() noexcept;
 
 /// All processes, kept up to date cheaply: what cannot have changed is not read again.
 ///

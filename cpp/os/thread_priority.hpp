@@ -9,12 +9,13 @@ namespace pypac {
 /// What priority a thread has now.
 struct ThreadPriority {
   bool realtime = false;
-  int priority = 0;     // 1..99 while realtime
+  int priority = 0;     // the system's number while realtime (Linux: 1..99)
   std::string refusal;  // why it is not realtime, in words; empty: it is
 };
 
-/// [any-thread] Asks for real-time scheduling of the calling thread at `priority` (1..99). A
-/// refusal is no error: it is returned, to be shown.
+/// [any-thread] Asks for real-time scheduling of the calling thread at `priority` (1..99), until it
+/// ends. Windows has one for audio ("Pro Audio" of its Multimedia Class Scheduler), whatever is
+/// asked for. A refusal is no error: it is returned, to be shown.
 [[nodiscard]] ThreadPriority raise_thread_priority(int priority);
 
 /// [any-thread, realtime-safe] The system's number for the calling thread.

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+
 #include "core/time.hpp"
+#include "timeline/gap_sink.hpp"
 
 namespace pypac {
 
+class ClockDomain;
 class SourceFeed;
 
 /// Brings frames from the outside into a feed.
@@ -24,6 +28,17 @@ class Source {
 
   /// [pump]
   virtual void poll(HostTime until) noexcept { static_cast<void>(until); }
+
+  /// [pump] For a source that mixes what comes in at several places: the block [begin, begin +
+  /// frames) is about to be taken from feed(). Tells `gaps` what that feed does not show.
+  virtual void gather(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept {
+    static_cast<void>(begin);
+    static_cast<void>(frames);
+    static_cast<void>(gaps);
+  }
+
+  /// [any-thread, realtime-safe] The clock to show for this source. Lives as long as the source.
+  [[nodiscard]] virtual const ClockDomain& clock() noexcept;
 
   /// [any-thread] Lives as long as the source.
   [[nodiscard]] virtual SourceFeed& feed() noexcept = 0;

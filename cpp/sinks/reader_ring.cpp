@@ -2,7 +2,8 @@
 #include "sinks/reader_ring.hpp"
 
 #include <algorithm>
-#include <cstring>
+
+#include "sinks/interleave.hpp"
 
 namespace pypac {
 
@@ -32,19 +33,7 @@ void ReaderRing::write_track(std::size_t track, const float* const* channels) no
   const std::uint32_t frames = slots_[slot].frames;
   const std::uint32_t count = tracks_[track].channels;
   float* const out = tracks_[track].samples.data() + slot * block_frames_ * std::size_t{count};
-  if (count == 1) {
-    std::memcpy(out, channels[0], frames * sizeof(float));
-  } else if (count == 2) {
-    const float* const left = channels[0];
-    const float* const right = channels[1];
-    for (std::uint32_t i = 0; i < frames; ++i) {
-      out[std::size_t{2} * i] = left[i];
-      out[std::size_t{2} * i + 1] = right[i];
-    }
-  } else {
-    for (std::uint32_t c = 0; c < count; ++c)
-      for (std::uint32_t i = 0; i < frames; ++i) out[std::size_t{i} * count + c] = channels[c][i];
-  }
+  interleave(channels, count, 0, frames, out);
 }
 
 void ReaderRing::commit_block() noexcept {

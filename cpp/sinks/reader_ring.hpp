@@ -8,6 +8,7 @@
 
 #include "core/time.hpp"
 #include "os/wake_signal.hpp"
+#include "plugin/sink.hpp"
 
 namespace pypac {
 
@@ -19,7 +20,7 @@ namespace pypac {
 ///
 /// Example, blocks of 480, the third dropped: peek() gives {start 0, 960 frames}; after
 /// release(960) the next peek() gives {start 1440, ...}.
-class ReaderRing {
+class ReaderRing final : public Sink {
  public:
   /// A contiguous run. Valid until release().
   struct Run {
@@ -38,13 +39,13 @@ class ReaderRing {
   }
 
   /// [pump] Opens the next block. False: the ring is full or closed; the block is dropped.
-  [[nodiscard]] bool begin_block(Frames start, std::uint32_t frames) noexcept;
+  [[nodiscard]] bool begin_block(Frames start, std::uint32_t frames) noexcept override;
   /// [pump] Fills one track of the open block from planar channels.
-  void write_track(std::size_t track, const float* const* channels) noexcept;
+  void write_track(std::size_t track, const float* const* channels) noexcept override;
   /// [pump] Hands the block over, and wakes the reader if it has what it waits for.
-  void commit_block() noexcept;
+  void commit_block() noexcept override;
   /// [pump] The session has ended: nothing follows.
-  void finish() noexcept;
+  void finish() noexcept override;
 
   /// [reader] Waits until `frames` frames are there (at most what fits), the session has ended or
   /// the time is over. Returns true in the first two cases. One thread waits at a time.
@@ -63,7 +64,9 @@ class ReaderRing {
   void close() noexcept;
 
   /// [any-thread, realtime-safe]
-  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool closed() const noexcept override {
+    return closed_.load(std::memory_order_acquire);
+  }
   /// [any-thread, realtime-safe] The session has ended and everything was read.
   [[nodiscard]] bool finished() const noexcept;
   /// [any-thread, realtime-safe]
@@ -72,6 +75,7 @@ class ReaderRing {
   }
   /// [any-thread, realtime-safe] Frames that wait for the reader.
   [[nodiscard]] std::uint64_t available() const noexcept;
+  [[nodiscard]] std::uint64_t room() const noexcept override { return capacity() - available(); }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return slots_.size() * block_frames_; }
 
  private:

@@ -2,6 +2,7 @@
 #include "timeline/aligner.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -28,9 +29,10 @@ Aligner::Aligner(std::uint32_t channels, std::uint32_t max_block, std::uint32_t 
       capacity_(2 * live_capacity_),
       // Not cleared: memory that a small packet never reaches is never touched.
       samples_(std::make_unique_for_overwrite<float[]>(channels * capacity_)),
-      segments_(live_capacity_ / kShortestPacket + 16),
+      segments_(std::bit_ceil(live_capacity_ / kShortestPacket + 16)),
       inputs_(channels),
-      outputs_(channels) {
+      outputs_(channels),
+      shown_(channels) {
   static_cast<void>(Resampler::for_step(1));  // builds the kernels here rather than on the pump
   store_silence(kMargin);
 }
@@ -192,9 +194,15 @@ void Aligner::store(const PacketView& packet, std::uint32_t skip) noexcept {
     float* const room = samples_.get() + c * capacity_ + (stored_ - base_);
     std::memcpy(room, packet.samples + std::size_t{c} * packet.frames + skip,
                 frames * sizeof(float));
-    std::fill_n(room + frames, kMargin, 0.0F);
   }
   stored_ += static_cast<std::int64_t>(frames);
+}
+
+void Aligner::store_margin_behind() noexcept {
+  if (margin_at_ == stored_) return;
+  margin_at_ = stored_;
+  for (std::uint32_t c = 0; c < channels_; ++c)
+    std::fill_n(samples_.get() + c * capacity_ + (stored_ - base_), kMargin, 0.0F);
 }
 
 void Aligner::store_silence(std::uint32_t frames) noexcept {
@@ -220,10 +228,40 @@ Frames Aligner::covered_until() const noexcept {
                     std::max(placed_until_, taken_until_));
 }
 
-std::uint32_t Aligner::take(Frames begin, std::uint32_t frames, float* const* out, Cause absence,
-                            GapSink& gaps) noexcept {
+Aligner::Taken Aligner::take(Frames begin, std::uint32_t frames, float* const* room, Cause absence,
+                             GapSink& gaps) noexcept {
   assert(begin == taken_until_);
   const Frames end = begin + frames;
+  Taken taken;
+  if (const float* const* const shown = show(begin, end)) {
+    taken = {frames, shown};
+  } else {
+    taken = {put_together(begin, end, room), room};
+  }
+
+  absent_ = placed_until_ < end;
+  if (absent_) {
+    absence_ = absence;
+    gaps.incident(absence, placed_until_, end - placed_until_);
+    placed_until_ = end;
+  }
+  taken_until_ = end;
+  forget_played();
+  return taken;
+}
+
+const float* const* Aligner::show(Frames begin, Frames end) noexcept {
+  std::size_t i = 0;
+  while (i < segment_count_ && segment(i).end <= begin) ++i;
+  if (i == segment_count_) return nullptr;
+  const Segment& from = segment(i);
+  if (from.resampler || from.begin > begin || from.end < end) return nullptr;
+  const std::int64_t first = from.offset - base_ + (begin - static_cast<Frames>(from.timeline));
+  for (std::uint32_t c = 0; c < channels_; ++c) shown_[c] = samples_.get() + c * capacity_ + first;
+  return shown_.data();
+}
+
+std::uint32_t Aligner::put_together(Frames begin, Frames end, float* const* out) noexcept {
   Frames done = begin;
   std::uint32_t captured = 0;
   for (std::size_t i = 0; i < segment_count_ && done < end; ++i) {
@@ -242,15 +280,6 @@ std::uint32_t Aligner::take(Frames begin, std::uint32_t frames, float* const* ou
   }
   if (done < end)
     silence(static_cast<std::uint32_t>(end - done), out, static_cast<std::uint32_t>(done - begin));
-
-  absent_ = placed_until_ < end;
-  if (absent_) {
-    absence_ = absence;
-    gaps.incident(absence, placed_until_, end - placed_until_);
-    placed_until_ = end;
-  }
-  taken_until_ = end;
-  forget_played();
   return captured;
 }
 
@@ -268,6 +297,7 @@ void Aligner::render(const Segment& from, Frames begin, std::uint32_t frames, fl
     inputs_[c] = origin + c * capacity_;
     outputs_[c] = out[c] + out_offset;
   }
+  store_margin_behind();
   // Each place is computed afresh from the curve, so how blocks and packets fall makes no
   // difference.
   from.resampler->read(inputs_.data(), channels_, static_cast<double>(begin) - from.timeline,
@@ -281,7 +311,7 @@ void Aligner::silence(std::uint32_t frames, float* const* out,
 
 void Aligner::forget_played() noexcept {
   while (segment_count_ > 0 && segment(0).end <= taken_until_) {
-    first_segment_ = (first_segment_ + 1) % segments_.size();
+    first_segment_ = (first_segment_ + 1) & (segments_.size() - 1);
     --segment_count_;
   }
   std::int64_t needed = stored_;

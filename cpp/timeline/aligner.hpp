@@ -53,12 +53,16 @@ class Aligner {
   /// it lags what was placed by half a kernel, 32 frames, which need their successors.
   [[nodiscard]] Frames covered_until() const noexcept;
 
-  /// [pump] Copies [begin, begin + frames) to `out` (one pointer a channel) and forgets everything
-  /// before its end. What has not come is silence, reported with cause `absence`; frames that come
-  /// for it afterwards are `late`. `begin` is where the last call ended. Returns how many of the
-  /// frames were captured.
-  std::uint32_t take(Frames begin, std::uint32_t frames, float* const* out, Cause absence,
-                     GapSink& gaps) noexcept;
+  struct Taken {
+    std::uint32_t captured = 0;              // how many of the frames were captured
+    const float* const* channels = nullptr;  // valid until the next place() or take()
+  };
+  /// [pump] Gives [begin, begin + frames) and forgets everything before its end. What passes
+  /// through in one piece is shown where it lies; all else is put together in `room` (one pointer a
+  /// channel). What has not come is silence, reported with cause `absence`; frames that come for it
+  /// afterwards are `late`. `begin` is where the last call ended.
+  [[nodiscard]] Taken take(Frames begin, std::uint32_t frames, float* const* room, Cause absence,
+                           GapSink& gaps) noexcept;
 
   /// [pump] Timeline frames that came after their place had been played. The silence there has been
   /// reported already, so these are only counted.
@@ -76,19 +80,22 @@ class Aligner {
   };
 
   [[nodiscard]] const Segment& segment(std::size_t i) const noexcept {
-    return segments_[(first_segment_ + i) % segments_.size()];
+    return segments_[(first_segment_ + i) & (segments_.size() - 1)];
   }
   [[nodiscard]] Segment& segment(std::size_t i) noexcept {
-    return segments_[(first_segment_ + i) % segments_.size()];
+    return segments_[(first_segment_ + i) & (segments_.size() - 1)];
   }
   [[nodiscard]] Cause gap_cause(const PacketView& packet, const Stamp& stamp) const noexcept;
   void count_dropped(Frames begin, Frames end, GapSink& gaps) noexcept;
   void add_segment(const Segment& added) noexcept;
   void store(const PacketView& packet, std::uint32_t skip) noexcept;
+  void store_margin_behind() noexcept;
   void store_silence(std::uint32_t frames) noexcept;
   void make_space(std::size_t frames) noexcept;
   void render(const Segment& from, Frames begin, std::uint32_t frames, float* const* out,
               std::uint32_t out_offset) noexcept;
+  [[nodiscard]] std::uint32_t put_together(Frames begin, Frames end, float* const* out) noexcept;
+  [[nodiscard]] const float* const* show(Frames begin, Frames end) noexcept;
   void silence(std::uint32_t frames, float* const* out, std::uint32_t out_offset) const noexcept;
   void forget_played() noexcept;
 
@@ -100,16 +107,18 @@ class Aligner {
   // zeros around each, so that a kernel never reads over a gap. Moved to the front when the end is
   // reached.
   std::unique_ptr<float[]> samples_;
-  std::int64_t base_ = 0;    // the offset of samples_[0]
-  std::int64_t oldest_ = 0;  // the offset from which frames may still be read
-  std::int64_t stored_ = 0;  // the offset behind the newest frame; zeros follow it
+  std::int64_t base_ = 0;        // the offset of samples_[0]
+  std::int64_t oldest_ = 0;      // the offset from which frames may still be read
+  std::int64_t stored_ = 0;      // the offset behind the newest frame
+  std::int64_t margin_at_ = -1;  // the offset that zeros follow: written when a kernel needs them
 
-  std::vector<Segment> segments_;
+  std::vector<Segment> segments_;  // a ring; a power of two, so that its index is a mask
   std::size_t first_segment_ = 0;
   std::size_t segment_count_ = 0;
 
   std::vector<const float*> inputs_;
   std::vector<float*> outputs_;
+  std::vector<const float*> shown_;
 
   bool run_ = false;  // something has been placed
   std::uint32_t epoch_ = 0;

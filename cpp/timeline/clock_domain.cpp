@@ -23,8 +23,10 @@ constexpr double kPause = 0.1;  // s
 // The same of a clock that counts nothing itself: missing frames. Three readings confirm it.
 constexpr double kMissing = 10e-3;  // s
 constexpr std::uint32_t kMissingReadings = 3;
-constexpr double kSameJump = 5e-3;  // s
-constexpr double kSameShare = 0.1;  // a driver's first stamps after a long pause are rough
+// Where the system says itself that frames are missing, one reading tells how many.
+constexpr double kDeclaredMissing = 1e-3;  // s
+constexpr double kSameJump = 5e-3;         // s
+constexpr double kSameShare = 0.1;         // a driver's first stamps after a long pause are rough
 
 // A slip shows in the reading with the new length or the next ones.
 constexpr std::uint32_t kSlipReadings = 3;
@@ -193,6 +195,10 @@ bool ClockDomain::stamp(const ClockReading& reading, Stamp& stamp) noexcept {
       } else if (believed) {
         model_.add(position, host_time);
       }
+    } else if (reading.frames_missing && !has_position_ && deviation > kDeclaredMissing) {
+      jump_readings_ = 0;
+      position += std::llround(deviation * rate_);
+      model_.add(position, host_time);
     } else if (deviation > kPause || (!has_position_ && deviation > kMissing)) {
       const bool at_once = deviation > kPause;
       if (!confirm_jump(deviation, at_once ? 2 : kMissingReadings)) {

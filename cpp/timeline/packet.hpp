@@ -16,6 +16,7 @@ struct ClockReading {
   HostTime host_time{};         // when the first frame is heard
   bool has_position = true;     // false: the system counts nothing (Windows process loopback)
   bool host_time_valid = true;  // false: the system says that its stamp is wrong
+  bool frames_missing = false;  // the system says that it lost frames just before these
   HostTime received{};  // when the system handed it over, if known; else 0. A host_time that
                         // is seconds away from it is not believed
 };
@@ -26,6 +27,7 @@ enum class Cause : std::uint8_t {
   no_stream,        // the program runs and has no audio stream
   paused,           // it has paused its stream
   starting,         // a stream was found and linked; its first frame has not come
+  refused,          // it cannot be captured without something that must not be captured
   stalled,          // linked, and no packet came in time: a frozen program, an overloaded machine
   late,             // frames came after their place had been played; dropped, beside its silence
   lost_cycles,      // the source's own clock jumped ahead: the audio system lost frames

@@ -8,8 +8,10 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -37,7 +39,9 @@ COMMANDS = {
     "check": "Check a profile, and show what it would do now.",
     "run": "Run a profile.",
     "record": "Record programs without a profile, one track each.",
+    "mark": "Mark this moment in the sessions that run.",
     "schema": "Print the JSON Schema of a profile, for editors.",
+    "obs": "See and control OBS Studio.",
     "doctor": "Tell what of the system is present, and what to change.",
     "demo": "Record two programs of its own, and measure how well.",
 }
@@ -55,25 +59,37 @@ def _telling_a_closed_pipe() -> Iterator[None]:
         raise ReaderGoneError from error
 
 
-class LazyCommands(click.Group):
-    """Loads a command's file when it is called, and turns every error into sentences."""
+class LazyGroup(click.Group):
+    """Loads a command's file when it is called: ``files`` followed by the command's name.
+
+    ``summaries`` is what --help says of each, in the order of their use.
+    """
+
+    def __init__(self, *args: Any, files: str, summaries: Mapping[str, str], **extra: Any) -> None:
+        super().__init__(*args, **extra)
+        self._files = files
+        self._summaries = summaries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Gives the commands in the order of their use."""
-        return list(COMMANDS)
+        return list(self._summaries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Loads the command; None if there is none of this name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._summaries:
             return None
-        command = importlib.import_module(f"pypac_obs.cli.{cmd_name}").command
+        command = importlib.import_module(self._files + cmd_name).command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the list for --help without loading anything."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self._summaries.items()))
+
+
+class ProgramCommands(LazyGroup):
+    """The whole command line, which turns every error into sentences."""
 
     # A closed pipe is told apart before click takes it for a failure.
 
@@ -167,7 +183,9 @@ def _silence_standard_output() -> None:
 
 
 @click.group(
-    cls=LazyCommands,
+    cls=ProgramCommands,
+    files="pypac_obs.cli.",
+    summaries=COMMANDS,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -196,4 +214,21 @@ def main() -> None:
         # Names of programs and files may hold what the terminal's encoding does not know.
         if callable(reconfigure := getattr(stream, "reconfigure", None)):
             reconfigure(errors="replace")
-    commands(prog_name="pypac-obs")
+    commands(prog_name="pypac-obs", obj=_called_at_ns())
+
+
+def _called_at_ns() -> int:
+    """The host time at which this program was started; now, where the system does not tell."""
+    if sys.platform == "win32":
+        import psutil  # only here: on Linux no command that is quick needs it
+
+        # The performance counter, which is host time there; what monotonic() gives is another.
+        age_s = time.time() - psutil.Process().create_time()
+        return time.perf_counter_ns() - max(0, round(age_s * 1e9))
+    now_ns = time.monotonic_ns()
+    with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
+        # Field 22 of proc(5), after a name that may hold anything: in ticks since the boot.
+        started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        started_ns = started * 10**9 // os.sysconf("SC_CLK_TCK")
+        return now_ns - max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - started_ns)
+    return now_ns

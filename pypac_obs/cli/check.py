@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
-from pypac_obs import _core
+from pypac_obs.audio_system import Capture, open_capture
 from pypac_obs.cli.console import (
     column_table,
+    listed,
     make_console,
     plain,
     print_json,
@@ -22,7 +23,7 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.run import warnings_of
 from pypac_obs.cli.running import program_name
 from pypac_obs.errors import PypacError
-from pypac_obs.profile import Profile, expand_path, load_profile
+from pypac_obs.profile import ObsTrack, Profile, expand_path, load_profile
 from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
@@ -94,7 +95,7 @@ def _plan_sources(profile: Profile) -> tuple[list[SourcePlan], str]:
     if all(isinstance(rule, SyntheticSource) for rule in rules.values()):
         return [_synthetic(name, rule) for name, rule in rules.items()], ""
     try:
-        capture = _core.PipewireCapture(timeline_rate=profile.session.sample_rate)
+        capture = open_capture(timeline_rate=profile.session.sample_rate)
     except PypacError as error:
         trouble = " ".join(filter(None, (sentence(error.message), error.remedy)))
         return [_unknown(name, rule) for name, rule in rules.items()], trouble
@@ -115,9 +116,7 @@ def _unknown(name: str, rule: AnySource) -> SourcePlan:
     return SourcePlan(name, _in_words(rule), None, "not known: there is no audio system", ())
 
 
-def _bound(
-    capture: _core.PipewireCapture, name: str, rule: AnySource, profile: Profile
-) -> SourcePlan:
+def _bound(capture: Capture, name: str, rule: AnySource, profile: Profile) -> SourcePlan:
     if isinstance(rule, SyntheticSource):
         return _synthetic(name, rule)
     found = capture.preview(selector_of(rule, profile))
@@ -187,7 +186,15 @@ def _as_json(
     files: dict[str, Path],
     warnings: list[str],
 ) -> dict[str, object]:
-    rule = profile.outputs.files
+    outputs: dict[str, object] = {}
+    if (rule := profile.outputs.files) is not None:
+        outputs["files"] = {
+            "format": rule.format,
+            "encoding": rule.encoding,
+            "paths": {track: str(path) for track, path in files.items()},
+        }
+    if profile.outputs.obs is not None:
+        outputs["obs"] = profile.outputs.obs.model_dump(exclude_none=True)
     return {
         "profile": profile.name,
         "file": str(profile.file) if profile.file else None,
@@ -204,15 +211,7 @@ def _as_json(
             }
             for name, track in profile.tracks.items()
         ],
-        "outputs": {}
-        if rule is None
-        else {
-            "files": {
-                "format": rule.format,
-                "encoding": rule.encoding,
-                "paths": {track: str(path) for track, path in files.items()},
-            }
-        },
+        "outputs": outputs,
         "warnings": warnings,
     }
 
@@ -241,23 +240,44 @@ def _print(
             plain(sentence(source.reason)),
         )
     console.print(table)
-    table = column_table(("Track", "Channels", "From", "Filters", "File"), right=("Channels",))
+    obs = profile.outputs.obs
+    headings = ["Track", "Channels", "From", "Filters", "File", *(["OBS tracks"] if obs else [])]
+    table = column_table(headings, right=("Channels",))
     for name, track in profile.tracks.items():
         path = files.get(name)
-        table.add_row(
+        cells = [
             plain(name),
             plain(str(track.channels)),
             plain(", ".join(map(_send_in_words, track.sends))),
             plain(", ".join(map(_filter_in_words, track.filters)) or "none"),
             plain(path.name if path else "none"),
-        )
+        ]
+        if obs:
+            cells.append(plain(_obs_in_words(obs.tracks.get(name))))
+        table.add_row(*cells)
     console.print(table)
     if profile.outputs.files is not None:
         rule = profile.outputs.files
         for folder in dict.fromkeys(path.parent for path in files.values()):
             say(f"Files ({rule.format}, {rule.encoding}) in {folder}")
+    if obs:
+        say(f"Inputs (transport {obs.transport}) in {_scenes_in_words(obs.scene)} of OBS")
     for warning in warnings:
         say(f"Warning: {warning}")
+
+
+def _scenes_in_words(scenes: tuple[str, ...]) -> str:
+    if "*" in scenes:
+        return "every scene"
+    names = listed([f'"{scene}"' for scene in scenes])
+    return f"the scene {names}" if len(scenes) == 1 else f"the scenes {names}"
+
+
+def _obs_in_words(track: ObsTrack | None) -> str:
+    if track is None:
+        return "none"
+    numbers = ", ".join(map(str, track.to))
+    return f'{numbers} as "{track.name}"' if track.name else numbers
 
 
 def _send_in_words(send: Send) -> str:

@@ -5,11 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,6 +15,16 @@ from numpy.typing import NDArray
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.console import counted, listed, say, sentence
+from pypac_obs.cli.demo_programs import (
+    GAME,
+    MARGIN_S,
+    PROGRAMS,
+    VOICE,
+    joined,
+    play_here,
+    play_in,
+    wait_until_both_play,
+)
 from pypac_obs.cli.demo_signals import (
     SHORTEST_S,
     Alignment,
@@ -30,8 +36,7 @@ from pypac_obs.cli.demo_signals import (
     residual_db,
 )
 from pypac_obs.cli.running import Summary, parse_duration, run_session
-from pypac_obs.errors import BackendUnavailable, NotRunning, PypacError
-from pypac_obs.processes import ProcessWatch
+from pypac_obs.errors import PypacError
 from pypac_obs.profile import Profile, load_profile, parse_profile
 from pypac_obs.sandbox import Sandbox
 from pypac_obs.session import Session
@@ -54,12 +59,8 @@ outputs:
   files: {folder: "./pypac-demo {date} {time}"}
 """
 
-GAME, VOICE, EVERYTHING = "game", "voice", "everything"
-_PROGRAMS = {GAME: "pypac-demo-game", VOICE: "pypac-demo-voice"}
+EVERYTHING = "everything"
 _LEAST_ISOLATION_DB = 90.0
-# The players start first and end last: this much longer than the recording.
-_MARGIN_S = 20.0
-_PLAYS_WITHIN_S = 10.0
 _PICTURE = "demo.png"
 
 
@@ -91,14 +92,17 @@ def command(folder: str | None, duration: str, real: bool) -> int:
     rate = profile.session.sample_rate
     with contextlib.ExitStack() as stack:
         signals = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypac-demo-")))
-        for name in _PROGRAMS:
-            samples = make_signal(name, seconds + _MARGIN_S, rate)
+        for name in PROGRAMS:
+            samples = make_signal(name, seconds + MARGIN_S, rate)
             soundfile.write(signals / f"{name}.wav", samples, rate, subtype="FLOAT")
         if real:
-            stack.enter_context(_players_here(signals))
+            stack.enter_context(play_here(signals))
         else:
-            stack.enter_context(_players_apart(signals, rate))
-        _wait_until_both_play()
+            say("Starting a private audio system: PipeWire, WirePlumber, pipewire-pulse.")
+            sandbox = stack.enter_context(Sandbox(rate=rate))
+            stack.enter_context(joined(sandbox))
+            play_in(sandbox, signals)
+        wait_until_both_play()
         session = Session(profile, duration_s=seconds, name="demo")
         summary = run_session(session)
     if summary.frames < SHORTEST_S * rate:
@@ -129,81 +133,6 @@ def _profile(folder: str | None) -> Profile:
     changed = profile.model_dump()
     changed["outputs"]["files"]["folder"] = literal
     return Profile.from_dict(changed, name=profile.name)
-
-
-# The programs ------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _players_apart(signals: Path, rate: int) -> Iterator[None]:
-    """Starts both players in a private audio system, and makes it the one that is captured."""
-    say("Starting a private audio system: PipeWire, WirePlumber, pipewire-pulse.")
-    with Sandbox(rate=rate) as sandbox:
-        sandbox.play_file(_PROGRAMS[GAME], signals / f"{GAME}.wav")
-        sandbox.play_file(_PROGRAMS[VOICE], signals / f"{VOICE}.wav", api="pulse")
-        before = {name: os.environ.get(name) for name in ("XDG_RUNTIME_DIR", "PIPEWIRE_REMOTE")}
-        os.environ["XDG_RUNTIME_DIR"] = sandbox.env["XDG_RUNTIME_DIR"]
-        os.environ["PIPEWIRE_REMOTE"] = sandbox.remote
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _players_here(signals: Path) -> Iterator[None]:
-    """Starts both players in the user's own audio session."""
-    commands = {
-        GAME: ["pw-cat", "--playback"],
-        VOICE: ["pacat", "--playback", "--file-format=wav"],
-    }
-    players: list[subprocess.Popen[bytes]] = []
-    try:
-        for name, (program, *arguments) in commands.items():
-            found = shutil.which(program)
-            if found is None:
-                package = "pipewire-bin" if program == "pw-cat" else "pulseaudio-utils"
-                raise BackendUnavailable(
-                    f"the program {program} is not installed", remedy=f"sudo apt install {package}"
-                )
-            # A copy, because programs are told apart by the name of their file.
-            copy = signals / _PROGRAMS[name]
-            shutil.copy2(found, copy)
-            players.append(
-                subprocess.Popen(
-                    [copy, *arguments, signals / f"{name}.wav"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    process_group=0,  # a Ctrl-C is for this program
-                )
-            )
-        yield
-    finally:
-        for player in players:
-            player.terminate()
-            player.wait()
-
-
-def _wait_until_both_play() -> None:
-    deadline = time.monotonic() + _PLAYS_WITHIN_S
-    with ProcessWatch() as watch:
-        while True:
-            found = {p.program: p for p in watch.processes() if p.playing}
-            missing = [name for name in _PROGRAMS.values() if name not in found]
-            if not missing:
-                break
-            if time.monotonic() > deadline:
-                raise NotRunning(
-                    f"{listed(missing)} did not begin to play in {_PLAYS_WITHIN_S:g} s",
-                    remedy="`pypac-obs doctor` tells what the audio system lacks.",
-                )
-            time.sleep(0.05)
-    for name in _PROGRAMS.values():
-        say(f"{name} plays (PID {found[name].pid}).")
 
 
 # The report --------------------------------------------------------------------------------------

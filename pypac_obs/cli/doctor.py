@@ -21,7 +21,17 @@ import soundfile
 from pypac_obs import _core
 from pypac_obs.capabilities import capabilities, versions
 from pypac_obs.cli import DONE, NO_AUDIO_SYSTEM
-from pypac_obs.cli.console import column_table, make_console, plain, print_json, say, sentence
+from pypac_obs.cli.console import (
+    column_table,
+    counted,
+    make_console,
+    plain,
+    print_json,
+    say,
+    sentence,
+)
+from pypac_obs.cli.doctor_report import DEFAULT_NAME, Line, new_file, report_text
+from pypac_obs.cli.loopback_questions import Answer, ask_all
 from pypac_obs.errors import PypacError
 
 __all__ = ["Finding", "command", "examine"]
@@ -35,6 +45,8 @@ _RECORDINGS = "~/Recordings"
 _TRACK_BYTES_PER_HOUR = 48_000 * 2 * 4 * 3600
 _LITTLE_SPACE = 5 * 10**9
 _GRAPH_PATIENCE_S = 2.0
+# Windows 11 24H2.
+_QUIET_BUILD = 26100
 
 # The packages that bring each part, by the family of the distribution.
 _PACKAGES = {
@@ -79,11 +91,25 @@ class Finding:
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="The findings as one JSON object.")
-def command(as_json: bool) -> int:
+@click.option(
+    "--report",
+    "report",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help=f"Write a report to send in ({DEFAULT_NAME} unless named; never over another file). On "
+    "Windows it also measures what captures of programs do there: for half a minute or so, with a "
+    "quiet tone.",
+)
+def command(as_json: bool, report: str | None) -> int:
     """Tell what of the system is present, its versions, and what to install or change.
 
     The exit code is 0 when recording can work, and 3 when it cannot.
     """
+    if report is not None:
+        if as_json:
+            raise click.UsageError("--json and --report cannot be given together.")
+        return _report(report)
     findings = list(examine())
     works = all(finding.state != "bad" for finding in findings)
     if as_json:
@@ -92,6 +118,56 @@ def command(as_json: bool) -> int:
     else:
         _print(findings, works)
     return DONE if works else NO_AUDIO_SYSTEM
+
+
+def _report(wanted: str) -> int:
+    # First of all, so that nobody waits for what then cannot be written.
+    path, file = new_file(wanted)
+    try:
+        with file:
+            findings = list(examine())
+            works = all(finding.state != "bad" for finding in findings)
+            _print(findings, works)
+            answers: list[Answer] = []
+            unasked = _why_unasked()
+            if not unasked:
+                say("")
+                say("Now small programs of its own play, and are captured: a quiet tone.")
+                ask_all(lambda answer: _tell(answers, answer))
+            lines = [_public(finding) for finding in findings]
+            file.write(report_text(lines, answers, unasked))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    say("")
+    say(f"Written to {path}: look through it before you send it in.")
+    return DONE if works else NO_AUDIO_SYSTEM
+
+
+def _tell(answers: list[Answer], answer: Answer) -> None:
+    answers.append(answer)
+    say(f"{len(answers)}. {answer.question}")
+    say(f"   {answer.answer}")
+
+
+def _why_unasked() -> str:
+    """Why there is nothing to measure on this system; empty: there is."""
+    ability = capabilities()["wasapi"]
+    if not ability.built_in:
+        return "Not measured: the open questions are those of Windows' process loopback."
+    return "" if ability.present else sentence(f"not measured: {ability.reason}")
+
+
+def _public(finding: Finding) -> Line:
+    """What a report for others says of a finding: without the names of devices and programs."""
+    found = finding.found
+    if finding.part in ("default output", "default input") and not found.startswith("none"):
+        found = "there is one"
+    elif finding.part == "audio graph":
+        found = found.partition(", driven by")[0]
+    elif finding.part == "frozen programs":
+        found = "there are some"
+    return Line(finding.part, _WORDS[finding.state], found)
 
 
 def _print(findings: list[Finding], works: bool) -> None:
@@ -112,12 +188,14 @@ def examine() -> Iterator[Finding]:
     if sys.platform.startswith("linux"):
         yield from _pipewire()
         yield _pulse()
+    elif sys.platform == "win32":
+        yield from _windows()
     else:
         yield Finding(
             "audio system",
             "bad",
             f"capture on {platform.system()} is not part of this version",
-            "Use Linux with PipeWire; profiles with synthetic sources run everywhere.",
+            "Use Linux or Windows; profiles with synthetic sources run everywhere.",
         )
     yield from _formats()
     yield _disk()
@@ -129,6 +207,103 @@ def _this_program() -> Finding:
         "pypac-obs",
         "good",
         f"{known['pypac-obs']} on Python {known['python']}, {known['system']}",
+    )
+
+
+# Windows -----------------------------------------------------------------------------------------
+
+
+def _windows() -> Iterator[Finding]:
+    ability = capabilities()["wasapi"]
+    if not ability.built_in:
+        yield Finding(
+            "process loopback",
+            "bad",
+            "this build of pypac-obs was made without Windows' capture",
+            "Install a released wheel.",
+        )
+        return
+    build = int(ability.version.rpartition(".")[2] or 0)
+    yield _windows_build(build, ability.reason)
+    if not ability.present:
+        return
+    try:
+        capture = _core.WasapiCapture(meter_streams=True)
+    except PypacError as error:
+        yield Finding("audio service", "bad", error.message, error.remedy)
+        return
+    try:
+        capture.wait_until_running(_GRAPH_PATIENCE_S)
+        yield from _audio_service(capture.server_info())
+    finally:
+        capture.stop()
+
+
+def _windows_build(build: int, reason: str) -> Finding:
+    """What this Windows' build can do.
+
+    >>> _windows_build(18363, "build 19041 or newer is needed").state
+    'bad'
+    >>> _windows_build(22631, "").state, _windows_build(26100, "").state
+    ('note', 'good')
+    """
+    part = "Windows"
+    if reason:
+        remedy = "Update Windows: Windows 10 version 2004 or newer is needed."
+        return Finding(part, "bad", reason, remedy)
+    if build < _QUIET_BUILD:
+        return Finding(
+            part,
+            "note",
+            f"build {build}: after hours of capture its audio engine may put noise into the sound",
+            f"Windows 11 24H2 (build {_QUIET_BUILD}) has that mended. Until then begin long "
+            "recordings anew now and then.",
+        )
+    return Finding(part, "good", f"build {build}")
+
+
+def _audio_service(server: _core.WasapiServer) -> Iterator[Finding]:
+    if not server.connected:
+        yield Finding(
+            "audio service",
+            "bad",
+            "Windows' audio service does not answer",
+            'Start it: run "net start audiosrv" as an administrator, or restart the computer.',
+        )
+        return
+    yield Finding("audio service", "good", "answers")
+    yield _default_output(server.default_sink, "Windows' sound settings")
+    found = server.default_source or "none: there is no microphone"
+    yield Finding("default input", "good", found)
+    for endpoint in _core.default_endpoint_formats():
+        yield _endpoint_format(endpoint)
+
+
+def _endpoint_format(endpoint: _core.EndpointFormat) -> Finding:
+    part = f"{'input' if endpoint.input else 'output'} format"
+    if endpoint.error:
+        return Finding(
+            part,
+            "note",
+            f"Windows does not tell it (0x{endpoint.error & 0xFFFFFFFF:08X})",
+            "Choose another device in Windows' sound settings, and look again.",
+        )
+    return Finding(
+        part,
+        "good",
+        f"{endpoint.rate} Hz, {counted(endpoint.channels, 'channel')}, {endpoint.bits} bits, "
+        f"every {endpoint.period_ms:g} ms (at least {endpoint.least_period_ms:g})",
+    )
+
+
+def _default_output(name: str, settings: str) -> Finding:
+    if name:
+        return Finding("default output", "good", name)
+    return Finding(
+        "default output",
+        "note",
+        "none: programs have nowhere to play, and so may have no audio stream",
+        f"Connect a sound device, or choose one in {settings}.",
     )
 
 
@@ -178,15 +353,7 @@ def _graph(server: _core.PipewireServer, inputs: set[str]) -> Iterator[Finding]:
         )
     else:
         yield Finding("audio graph", "good", "idle: nothing plays, so no cycle has come")
-    if server.default_sink:
-        yield Finding("default output", "good", server.default_sink)
-    else:
-        yield Finding(
-            "default output",
-            "note",
-            "none: programs have nowhere to play, and so may have no audio stream",
-            "Connect a sound device, or choose one in the desktop's sound settings.",
-        )
+    yield _default_output(server.default_sink, "the desktop's sound settings")
     # Without a microphone the session manager names an output here, and means its monitor. That is
     # no input, and `device: default` does not take it.
     has_input = server.default_source in inputs

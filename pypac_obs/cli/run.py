@@ -7,6 +7,7 @@ import click
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.running import duration_option, run_session
+from pypac_obs.obs.lint import profile_warnings
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.session import Session
 
@@ -22,8 +23,8 @@ __all__ = ["command", "warn", "warnings_of"]
 def command(profile: str, duration: float | None, as_json: bool) -> int:
     """Run a profile: capture its sources, mix its tracks, feed its outputs.
 
-    Ctrl-C or SIGTERM ends it cleanly; a second one aborts it at once. On a terminal it shows a live
-    table, in a pipe a line for each change.
+    Ctrl-C, SIGTERM or a closed terminal ends it cleanly; a second one aborts it at once. On a
+    terminal it shows a live table, in a pipe a line for each change.
     """
     rules = load_profile(profile)
     warn(rules)
@@ -39,7 +40,7 @@ def warn(profile: Profile) -> None:
 
 def warnings_of(profile: Profile) -> list[str]:
     """Gives what is allowed but seldom meant, one sentence each."""
-    warnings = list(profile.warnings)
-    if profile.outputs.files is None:
+    warnings = [*profile.warnings, *profile_warnings(profile)]
+    if profile.outputs.files is None and profile.outputs.obs is None:
         warnings.append("The profile has no output, so nothing is written.")
     return warnings

@@ -36,8 +36,10 @@ from pypac_obs.cli.console import (
     say_error,
     sentence,
 )
+from pypac_obs.cli.console_events import console_events
 from pypac_obs.incidents import Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
+from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.session import Session
 from pypac_obs.status import BoundProgram, SessionStatus, SourceStatus
 
@@ -56,6 +58,7 @@ _LIVE_S = 0.2
 _LINES_S = 0.25
 _JSON_S = 1.0
 _SHOWN_INCIDENTS = 5
+_SHOWN_NEWS = 5
 _SAID_APART = 3
 _BRIEF_S = 1.0
 # `timeout` sends its signal twice, at once: to the program and to its group.
@@ -70,6 +73,8 @@ _STYLES = {
     "not_running": "dim",
     "no_stream": "dim",
     "frozen": "red",
+    "blind_tap": "red",
+    "refused": "red",
     "stalled": "red",
     "backend_lost": "red",
 }
@@ -122,9 +127,12 @@ def _read_duration(ctx: click.Context, param: click.Parameter, text: str | None)
 
 
 class _StopRequest:
-    """Ctrl-C, SIGTERM or a closed terminal: the first asks for the end, the second forces it."""
+    """Ctrl-C, SIGTERM or a closed terminal: the first asks for the end, the second forces it.
 
-    _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+    On Windows also Ctrl-Break, and the end of the user's or the system's session.
+    """
+
+    _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
     def __init__(self) -> None:
         self.asked = False
@@ -141,12 +149,20 @@ class _StopRequest:
                 if number is not None and signal.getsignal(number) != signal.SIG_IGN:
                     before[number] = signal.signal(number, self._receive)
         try:
-            yield
+            with console_events(on_key=self._request, on_closing=self._ask):
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._request()
+
+    def _ask(self) -> None:
+        self._asked_at = time.monotonic()
+        self.asked = True
+
+    def _request(self) -> None:
         now = time.monotonic()
         if self.asked:
             if now < self._asked_at + _SAME_REQUEST_S:
@@ -157,7 +173,7 @@ class _StopRequest:
                 os.write(2, b"Aborted: the files hold what had been written by now.\n")
             # Threads that hang are why one asks twice: nobody waits for them here.
             os._exit(1)
-        self.asked, self._asked_at = True, now
+        self._ask()
 
 
 # The summary -------------------------------------------------------------------------------------
@@ -219,7 +235,7 @@ def _summary(session: Session) -> Summary:
 
 def _files(session: Session) -> Iterator[FileSummary]:
     for output in session.outputs:
-        if isinstance(output, FilesOutput):
+        if isinstance(output, FilesOutput | FollowingFiles):
             for track, path in output.paths.items():
                 frames = 0
                 with contextlib.suppress(OSError, soundfile.SoundFileError):
@@ -308,8 +324,10 @@ class _EventLines:
 
     def __init__(self) -> None:
         self._sources: dict[str, tuple[str, tuple[BoundProgram, ...]]] = {}
+        self._outputs: dict[str, str] = {}
         self._incidents = 0
         self._warnings = 0
+        self._news = 0
 
     def show(self, session: Session, status: SessionStatus) -> None:
         """Writes what is new since the last time."""
@@ -321,9 +339,16 @@ class _EventLines:
             if self._sources.get(source.name) != known:
                 self._sources[source.name] = known
                 say(f"{at}  {source.name}: {_state_words(source)}")
+        for output in status.outputs:
+            if self._outputs.get(output.name, "") != output.state:
+                self._outputs[output.name] = output.state
+                say(f"{at}  {output.name}: {sentence(output.state)}")
         for warning in status.warnings[self._warnings :]:
             say(f"{at}  {sentence(warning)}")
         self._warnings = len(status.warnings)
+        for news in status.news[self._news :]:
+            say(f"{at}  {ended(news)}")
+        self._news = len(status.news)
         self.show_incidents(session)
 
     def show_incidents(self, session: Session) -> None:
@@ -376,11 +401,14 @@ class _LiveTable:
         lines: list[RenderableType] = [plain(f"{session.name}  {length}", "bold"), sources, tracks]
         lines += [plain(sentence(text), "yellow") for text in status.warnings]
         for output in status.outputs:
+            if output.state:
+                lines.append(plain(f"{output.name}: {sentence(output.state)}"))
             if output.error:
                 lines.append(plain(sentence(output.error), "red"))
             if output.lost_frames:
                 lost = counted(output.lost_frames, "frame")
                 lines.append(plain(f"The output {output.name} has lost {lost}.", "red"))
+        lines += [plain(ended(news), "dim") for news in status.news[-_SHOWN_NEWS:]]
         lines += self._incident_lines(session)
         lines.append(plain("Ctrl-C ends it.", "dim"))
         return Group(*lines)

@@ -32,6 +32,7 @@ from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
 __all__ = [
     "Block",
     "BlockReader",
+    "Marker",
     "Output",
     "OutputThread",
     "SessionInfo",
@@ -64,6 +65,15 @@ class SessionInfo:
     start_wall: datetime
     start_host_ns: int
     versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A moment that somebody marked: its frame on the timeline, its wall time, and a text."""
+
+    frame: int
+    wall: datetime
+    text: str
 
 
 @dataclass(frozen=True)
@@ -133,6 +143,9 @@ class Output(ABC):
     def on_incident(self, incident: Incident) -> None:  # noqa: B027 - optional
         """Takes an incident of the session, soon after it happened. By default ignores it."""
 
+    def on_marker(self, marker: Marker) -> None:  # noqa: B027 - optional
+        """Takes a mark that somebody set, soon after it was set. By default ignores it."""
+
     def on_status(self, status: Mapping[str, object]) -> None:  # noqa: B027 - optional
         """Takes the state of the session, about once a second. By default ignores it.
 
@@ -190,8 +203,8 @@ class OutputThread:
     ``on_incident`` is called once at most, when the output fails: with the cause ``disk_full`` or
     ``output_failed``, on this thread; by `stop` where the output hangs.
 
-    `start`, `post_incident`, `request_stop`, `join` and `stop` belong to any one other thread;
-    `is_current` and the properties to any thread.
+    `start`, `post_incident`, `post_marker`, `request_stop`, `join` and `stop` belong to any one
+    other thread; `is_current` and the properties to any thread.
     """
 
     def __init__(
@@ -215,7 +228,7 @@ class OutputThread:
         self._block_frames = max(1, round(block_s * info.sample_rate))
         self._status_s = status_s
         self._next_status = 0.0
-        self._incidents: deque[Incident] = deque()  # any thread in, this thread out
+        self._news: deque[Incident | Marker] = deque()  # any thread in, this thread out
         self._position = 0  # of the next frame; this thread only writes it
         self._error: PypacError | None = None
         self._ending = threading.Lock()  # for the one that sets _error, and so tells of the end
@@ -273,7 +286,14 @@ class OutputThread:
 
         What is posted before `request_stop` is sure to arrive.
         """
-        self._incidents.append(incident)
+        self._news.append(incident)
+
+    def post_marker(self, marker: Marker) -> None:
+        """Hands a mark to the output. Never waits. [any-thread]
+
+        What is posted before `request_stop` is sure to arrive.
+        """
+        self._news.append(marker)
 
     def request_stop(self, end: int) -> None:
         """Tells that the session has ended after ``end`` frames; returns at once.
@@ -404,9 +424,13 @@ class OutputThread:
         return frames
 
     def _tell(self, *, status_too: bool) -> None:
-        """Hands over the incidents that have come in, and the status."""
-        while self._incidents:
-            self._output.on_incident(self._incidents.popleft())
+        """Hands over the incidents and marks that have come in, and the status."""
+        while self._news:
+            news = self._news.popleft()
+            if isinstance(news, Marker):
+                self._output.on_marker(news)
+            else:
+                self._output.on_incident(news)
         if status_too and self._status is not None:
             self._next_status = time.monotonic() + self._status_s
             try:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
 from pypac_obs.outputs import sndfile_commands
-from pypac_obs.outputs.base import Block, Output, SessionInfo, TrackInfo, output_failure
+from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo, output_failure
 from pypac_obs.outputs.manifest import Ledger, Manifest, TrackFile
 from pypac_obs.profile.paths import expand_path, placeholders
 
@@ -75,10 +75,22 @@ class FilesOutput(Output):
     one session: if it exists and holds anything, "<folder> (2)" is taken, or the next free number.
     Any other folder is shared: there the session's files get the number, all of them the same, as
     in "voice (2).wav", "game (2).wav", "session (2).json" and "ledger (2).jsonl".
+
+    With ``stem`` the rule's name does not count: "take" gives "take voice.wav", "take game.wav" and
+    "take session.json", in ``folder``, or in the rule's where that is None.
     """
 
-    def __init__(self, rule: FilesRule, name: str = "files") -> None:
+    def __init__(
+        self,
+        rule: FilesRule,
+        name: str = "files",
+        *,
+        stem: str | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self.name = name
+        self._stem = stem
+        self._given_folder = folder
         self.tracks = tuple(rule.tracks) if rule.tracks is not None else None
         self._rule = rule
         self._folder: Path | None = None
@@ -174,6 +186,16 @@ class FilesOutput(Output):
         with contextlib.suppress(OSError) if own_end else self._errors_in_plain_words():
             self._ledger.add(incident)
 
+    def on_marker(self, marker: Marker) -> None:
+        """Takes the mark over into session.json."""
+        assert self._manifest is not None
+        self._manifest.add_marker(marker)
+
+    def add_note(self, key: str, value: object) -> None:
+        """Says something more in session.json, under a key of its own. After ``open``."""
+        assert self._manifest is not None
+        self._manifest.add_note(key, value)
+
     def on_status(self, status: Mapping[str, object]) -> None:
         """Takes the status over into session.json."""
         assert self._manifest is not None
@@ -194,8 +216,12 @@ class FilesOutput(Output):
         """Creates everything under the names of this number. FileExistsError: try the next."""
         rule = self._rule
         suffix = f" ({number})" if number > 1 else ""
-        own_folder = bool(placeholders(rule.folder) & _SESSION_PLACEHOLDERS)
-        folder = self._expand(rule.folder, info, track="")
+        prefix = f"{self._stem} " if self._stem is not None else ""
+        own_folder = False
+        folder = self._given_folder
+        if folder is None:
+            own_folder = bool(placeholders(rule.folder) & _SESSION_PLACEHOLDERS)
+            folder = self._expand(rule.folder, info, track="")
         if own_folder:
             folder = folder.with_name(folder.name + suffix)
             suffix = ""
@@ -207,8 +233,9 @@ class FilesOutput(Output):
         elif not folder.exists():
             folder.mkdir()  # exclusive: of two sessions, one gets it and the other a number
             created.append(folder)
-        manifest, ledger = folder / f"session{suffix}.json", folder / f"ledger{suffix}.jsonl"
-        names = self._file_names(info, tracks, suffix)
+        manifest = folder / f"{prefix}session{suffix}.json"
+        ledger = folder / f"{prefix}ledger{suffix}.jsonl"
+        names = self._file_names(info, tracks, prefix, suffix)
         # "x" is exclusive: of two sessions that want the name, one gets it; and it follows no link.
         manifest.open("x").close()
         created.append(manifest)
@@ -243,12 +270,16 @@ class FilesOutput(Output):
         except FileExistsError as error:  # a file: another number is no way out
             raise NotADirectoryError(errno.ENOTDIR, str(error), str(folder / "*")) from error
 
-    def _file_names(self, info: SessionInfo, tracks: list[TrackInfo], suffix: str) -> list[str]:
+    def _file_names(
+        self, info: SessionInfo, tracks: list[TrackInfo], prefix: str, suffix: str
+    ) -> list[str]:
         names: list[str] = []
         taken: dict[str, str] = {}  # by name without case, as Windows and macOS compare them
         for track in tracks:
-            stem = self._expand(self._rule.name, info, track=track.name).name
-            name = f"{stem}{suffix}.{self._rule.format}"
+            stem = track.name
+            if self._stem is None:
+                stem = self._expand(self._rule.name, info, track=track.name).name
+            name = f"{prefix}{stem}{suffix}.{self._rule.format}"
             other = taken.setdefault(name.casefold(), track.name)
             if other != track.name:
                 raise OutputFailed(

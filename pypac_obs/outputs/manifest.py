@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pypac_obs.incidents import Incident, describe
-from pypac_obs.outputs.base import SessionInfo
+from pypac_obs.outputs.base import Marker, SessionInfo
 
 __all__ = ["Ledger", "Manifest", "TrackFile"]
 
@@ -22,6 +22,7 @@ __all__ = ["Ledger", "Manifest", "TrackFile"]
 # only its latest value is kept.
 _KEPT_OVER_TIME = ("state", "bindings")
 _MOST_CHANGES = 1000  # per source; the ledger has all of them
+_MOST_MARKERS = 10_000
 
 
 @dataclass
@@ -54,6 +55,8 @@ class Manifest:
         self._sources: dict[str, dict[str, Any]] = {}
         self._status: dict[str, Any] = {}
         self._incidents: dict[str, dict[str, int]] = {}
+        self._markers: list[dict[str, Any]] = []
+        self._notes: dict[str, Any] = {}
         self.state = "running"
         self.error: str | None = None
         self.frames = 0
@@ -63,6 +66,17 @@ class Manifest:
         count = self._incidents.setdefault(incident.cause, {"count": 0, "frames": 0})
         count["count"] += 1
         count["frames"] += incident.missing
+
+    def add_marker(self, marker: Marker) -> None:
+        """Adds a mark, kept in the order of the frames; beyond 10,000 of them none."""
+        if len(self._markers) < _MOST_MARKERS:
+            entry = {"frame": marker.frame, "time": marker.wall.isoformat(), "text": marker.text}
+            self._markers.append(entry)
+            self._markers.sort(key=lambda entry: int(entry["frame"]))
+
+    def add_note(self, key: str, value: object) -> None:
+        """Says something more in the file, under a key of its own; replaces what was there."""
+        self._notes[key] = _plain(value)
 
     def add_status(self, status: Mapping[str, object]) -> None:
         """Takes over the status; a source's state and bindings are kept with their frame."""
@@ -127,6 +141,8 @@ class Manifest:
             ],
             "ledger": self._ledger,
             "incidents": self._incidents,
+            "markers": self._markers,
+            **self._notes,
             "sources": self._sources,
             **{key: self._status[key] for key in ("outputs",) if key in self._status},
             "status": {key: self._status[key] for key in self._status if key != "outputs"},

@@ -29,6 +29,7 @@ from pypac_obs.profile.model import (
     SystemSource,
     TrackRule,
 )
+from pypac_obs.profile.obs_output import ObsOutput, ObsRecording, ObsTrack, SecretRef
 from pypac_obs.profile.paths import PLACEHOLDERS, expand_path
 
 __all__ = [
@@ -41,6 +42,9 @@ __all__ = [
     "FilterRule",
     "FilterSettings",
     "GainSettings",
+    "ObsOutput",
+    "ObsRecording",
+    "ObsTrack",
     "OutputRules",
     "ProcessRef",
     "ProcessSource",
@@ -48,6 +52,7 @@ __all__ = [
     "ProfileError",
     "ProfileMistake",
     "RingSettings",
+    "SecretRef",
     "Send",
     "SessionSettings",
     "SourceRule",

@@ -27,8 +27,9 @@ from yaml.reader import Reader
 from pypac_obs.errors import ProfileError, ProfileMistake
 from pypac_obs.profile import references
 from pypac_obs.profile.checks import PROBLEM, describe, nearest, printable
-from pypac_obs.profile.model import WRITTEN, Profile
+from pypac_obs.profile.model import Profile
 from pypac_obs.profile.references import Loc, Problem
+from pypac_obs.profile.rule import WRITTEN
 
 __all__ = ["build_profile", "load_profile", "parse_profile"]
 
@@ -41,6 +42,11 @@ MAX_HINTS = 100  # comparing names takes time: beyond these, mistakes come witho
 _YAML = "tag:yaml.org,2002:"
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+
+# Here keys are numbers. Everywhere else a key is a name, and a number needs quotes to be one.
+_NUMBERED: Loc = ("outputs", "obs", "recording", "names")
+# What stands here is never shown: somebody may have written the password itself.
+_SECRET: Loc = ("outputs", "obs", "password")
 
 Place = tuple[int, int]  # line and column, both from 1
 START: Place = (1, 1)
@@ -319,7 +325,8 @@ class _Reader:
             if key_node.tag == _YAML + "merge":
                 self._mistake(here, place, "a key", '"<<": merge keys are not supported')
                 continue
-            if key_node.tag != _YAML + "str":
+            numbered = loc == _NUMBERED and key_node.tag == _YAML + "int"
+            if key_node.tag != _YAML + "str" and not numbered:
                 what = _READ_AS.get(key_node.tag.removeprefix(_YAML), "something else")
                 found = f"{printable(key)}, which YAML reads as {what}"
                 self._mistake(
@@ -330,7 +337,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, loc: Loc, place: Place) -> Any:
         text, kind = node.value, node.tag.removeprefix(_YAML)
-        if kind == "str":
+        if kind == "str" or loc[: len(_SECRET)] == _SECRET:
             return text
         if kind == "bool" and text.lower() in ("true", "false"):
             return text.lower() == "true"

@@ -38,7 +38,6 @@ from pypac_obs.profile.checks import (
     Check,
     Many,
     OneOf,
-    check_name,
     check_process,
     check_text,
     describe,
@@ -46,7 +45,9 @@ from pypac_obs.profile.checks import (
     nearest,
     problem,
 )
+from pypac_obs.profile.obs_output import ObsOutput
 from pypac_obs.profile.paths import TemplateError, check_template, placeholders
+from pypac_obs.profile.rule import WRITTEN, Name, Rule, Text, check_named
 from pypac_obs.profile.schema import schema_of
 
 __all__ = [
@@ -72,10 +73,6 @@ __all__ = [
     "TrackRule",
 ]
 
-Text = Annotated[str, Check(check_text, {"minLength": 1, "maxLength": 256})]
-Name = Annotated[
-    str, Check(check_name, {"pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9_-])?$"})
-]
 Process = Annotated[
     str | int,
     Check(
@@ -83,70 +80,6 @@ Process = Annotated[
         {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 1}]},
     ),
 ]
-
-
-# The validation context of plain data, such as YAML gives, where only the YAML's keys count.
-WRITTEN = object()
-
-
-class Rule(BaseModel):
-    """A mapping of the profile: frozen, and without keys that it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_by_alias=True,
-        validate_by_name=True,
-        serialize_by_alias=True,
-        use_attribute_docstrings=True,
-    )
-
-    @classmethod
-    def keys(cls) -> tuple[str, ...]:
-        """The keys that the mapping may have in YAML."""
-        return tuple(str(f.validation_alias or name) for name, f in cls.model_fields.items())
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _name_the_valid_keys(
-        cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
-    ) -> Self:
-        """Adds the valid keys to errors about unknown ones, which pydantic leaves unsaid.
-
-        A key that is only misspelt is one mistake: the right one is not also called missing. In
-        what was WRITTEN, the names of fields that only Python uses are unknown keys too.
-        """
-        keys = cls.keys()
-        lines: list[Any] = []
-        if info.context is WRITTEN and isinstance(data, Mapping):
-            for name in (cls.model_fields.keys() - set(keys)) & data.keys():
-                lines.append({"type": "extra_forbidden", "loc": (name,), "input": data[name]})
-                data = {key: value for key, value in data.items() if key != name}
-        try:
-            model = handler(data)
-            if not lines:
-                return model
-        except ValidationError as error:
-            lines += error.errors(include_url=False)
-        meant = {
-            nearest(str(line["loc"][0]), keys)
-            for line in lines
-            if line["type"] == "extra_forbidden" and len(line["loc"]) == 1
-        }
-        details = []
-        for line in lines:
-            kind, loc = line["type"], line["loc"]
-            if kind == "missing" and len(loc) == 1 and loc[0] in meant:
-                continue
-            if kind == "extra_forbidden":
-                word = str(loc[-1])
-                expected = f"one of the keys {listed(keys)}" if keys[1:] else f"the key {keys[0]}"
-                fault = problem(expected, describe(word), keys, word)
-                loc = (*loc, "[key]")
-            else:
-                fault = PydanticCustomError(kind, "{kind}", {"kind": kind} | line.get("ctx", {}))
-            details.append(InitErrorDetails(type=fault, loc=loc, input=line["input"]))
-        raise ValidationError.from_exception_data(cls.__name__, details)
 
 
 # Session ---------------------------------------------------------------------------------------
@@ -477,6 +410,8 @@ class FilesOutput(Rule):
     """How a sample is stored: float32 (wav's default), pcm24 (flac's default) or pcm16."""
     tracks: Annotated[tuple[Name, ...], Many()] | None = None
     """The tracks to write; all of them where this is left out."""
+    follow: Annotated[Literal["record"], OneOf()] | None = None
+    """`record`: the files start, split and end with OBS's recording."""
 
     @field_validator("encoding")
     @classmethod
@@ -492,6 +427,8 @@ class OutputRules(Rule):
 
     files: FilesOutput | None = None
     """Split files, one per track. `{}` takes every default."""
+    obs: ObsOutput | None = None
+    """Inputs in OBS, one per track."""
 
 
 # Profile ---------------------------------------------------------------------------------------
@@ -517,12 +454,12 @@ class Profile(Rule):
     """What all tracks share: sample rate, latency, lengths of buffers."""
     sources: Annotated[
         dict[Name, SourceRule],
-        Check(lambda value: _check_named(value, "source"), {"minProperties": 1}),
+        Check(lambda value: check_named(value, "source"), {"minProperties": 1}),
     ]
     """What is captured, each under a name of your choice."""
     tracks: Annotated[
         dict[Name, TrackRule],
-        Check(lambda value: _check_named(value, "track"), {"minProperties": 1}),
+        Check(lambda value: check_named(value, "track"), {"minProperties": 1}),
     ]
     """What is recorded, each under a name of your choice."""
     outputs: OutputRules = OutputRules()
@@ -581,11 +518,3 @@ class Profile(Rule):
         for found in references.problems(self.model_dump()):
             raise PydanticCustomError(references.PROBLEM, "{text}", {"text": str(found)})
         return self
-
-
-def _check_named(value: Any, what: str) -> Any:
-    if not isinstance(value, Mapping) or not 1 <= len(value) <= 256:
-        many = isinstance(value, Mapping) and value
-        found = f"{len(value)} of them" if many else describe(value)
-        raise problem(f"a mapping of 1 to 256 {what}s by their names", found)
-    return dict(value)

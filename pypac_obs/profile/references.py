@@ -14,7 +14,7 @@ from typing import Any
 from pypac_obs.profile.checks import describe, listed
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
 
-__all__ = ["PROBLEM", "Problem", "problems", "warnings"]
+__all__ = ["PROBLEM", "Problem", "beyond_native", "problems", "warnings"]
 
 PROBLEM = "profile_reference"
 
@@ -51,7 +51,10 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _exclusions(sources)
     yield from _tones(sources, _mapping(data, "session"))
     yield from _rings(sources, tracks, _mapping(data, "session"))
-    yield from _files(tracks, _mapping(_mapping(data, "outputs"), "files"))
+    outputs = _mapping(data, "outputs")
+    yield from _files(tracks, _mapping(outputs, "files"))
+    yield from _follow(outputs)
+    yield from _obs(sources, tracks, _mapping(outputs, "obs"))
 
 
 def warnings(data: Mapping[str, Any]) -> Iterator[str]:
@@ -178,6 +181,99 @@ def _files(tracks: Mapping[str, Any], files: Mapping[str, Any]) -> Iterator[Prob
             f"a name with {{track}} in it, as {len(written)} tracks are written",
             describe(template),
         )
+
+
+def _follow(outputs: Mapping[str, Any]) -> Iterator[Problem]:
+    follow = _mapping(outputs, "files").get("follow")
+    if follow == "record" and outputs.get("obs") is None:
+        at = ("outputs", "files", "follow")
+        yield Problem(at, "outputs.obs beside it, as it is OBS that records", "none")
+
+
+def _obs(
+    sources: Mapping[str, Any], tracks: Mapping[str, Any], obs: Mapping[str, Any]
+) -> Iterator[Problem]:
+    choices = tuple(_texts(tracks))
+    scenes = _names(obs.get("scene"), ("outputs", "obs", "scene"))
+    taken = {name: "the scene" for _, name in scenes if not any(c in name for c in "*?")}
+    rules = _mapping(obs, "tracks")
+    for name in _texts(rules):
+        at: Loc = ("outputs", "obs", "tracks", name)
+        rule = rules[name]
+        if name not in tracks:
+            expected = f"the name of a track ({listed(choices)})"
+            yield Problem((*at, "[key]"), expected, describe(name), choices, name)
+            continue
+        settings = rule if isinstance(rule, Mapping) else {"to": rule}
+        written = settings.get("name")
+        input_name = name if written is None else written
+        if isinstance(input_name, str):
+            # Inputs and scenes share one space of names in the whole of OBS.
+            first = taken.setdefault(input_name, f"the track {describe(name)}")
+            if first != f"the track {describe(name)}":
+                yield Problem(
+                    (*at, "[key]" if written is None else "name"),
+                    "a name that nothing else has in OBS",
+                    f"{describe(input_name)}, the name of {first}",
+                )
+        yield from _each_once(settings.get("to"), (*at, "to"))
+        if obs.get("transport") == "native":
+            found = beyond_native(sources, _mapping(tracks, name))
+            if found:
+                expected = "a track that OBS can capture itself (one process source, unchanged)"
+                yield Problem((*at, "[key]"), expected, found)
+    yield from _obs_recording(_mapping(obs, "recording"))
+
+
+def _obs_recording(recording: Mapping[str, Any]) -> Iterator[Problem]:
+    at: Loc = ("outputs", "obs", "recording")
+    yield from _each_once(recording.get("tracks"), (*at, "tracks"))
+    recorded = {n for _, n in _items(recording.get("tracks"), ()) if _is_obs_track(n)}
+    for number in _mapping(recording, "names"):
+        meant = int(number) if isinstance(number, str) and number.isdecimal() else number
+        if _is_obs_track(meant) and recorded and meant not in recorded:
+            expected = f"a recorded track ({listed(map(str, sorted(recorded)))})"
+            found = f"{meant}, which is not recorded"
+            yield Problem((*at, "names", number, "[key]"), expected, found)
+
+
+def beyond_native(sources: Mapping[str, Any], track: Mapping[str, Any]) -> str:
+    """Says what of a track OBS's own capture of programs cannot do; empty where it can all."""
+    if track.get("filters"):
+        return "one with filters"
+    if track.get("channels", 2) != 2:
+        return "one in mono"
+    sends = list(_items(track.get("from"), ()))
+    if len(sends) > 1:
+        return f"one of {len(sends)} sources"
+    for _, send in sends:
+        if isinstance(send, Mapping) and send.get("gain_db"):
+            return "one with a gain"
+        name = send.get("source") if isinstance(send, Mapping) else send
+        source = _mapping(sources, name) if isinstance(name, str) else {}
+        if source and "process" not in source:
+            return f"one from {describe(name)}, whose kind is {min(map(str, source))}"
+        if source.get("except") or source.get("pick", "all") != "all":
+            return f"one from {describe(name)}, which has except or pick"
+        for _, program in _items(source.get("process"), ()):
+            if isinstance(program, int):
+                return f"one from {describe(name)}, which names a PID"
+            if isinstance(program, str) and any(c in program for c in "*?"):
+                return f"one from {describe(name)}, which has patterns"
+    return ""
+
+
+def _is_obs_track(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 6
+
+
+def _each_once(numbers: Any, loc: Loc) -> Iterator[Problem]:
+    seen: set[int] = set()
+    for at, number in _items(numbers, loc):
+        if _is_obs_track(number):
+            if number in seen:
+                yield Problem(at, "each OBS track once", f"{describe(number)} again")
+            seen.add(number)
 
 
 def _sends_of(track: Any) -> Iterator[tuple[Loc, str]]:

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "core/host_clock.hpp"
 #include "core/thread_role.hpp"
@@ -66,8 +67,10 @@ const float* CaptureSlots::take_frames(void* handle, std::uint32_t frames) noexc
   return whole ? static_cast<const float*>(data.data) : nullptr;
 }
 
-void CaptureSlots::push(SourceSlot& slot, const Stamp* stamp, std::uint32_t frames,
+void CaptureSlots::push(SourceSlot& slot, const Stamp* stamp, const spa_io_clock& live_clock,
                         std::int64_t now_ns) noexcept {
+  const std::uint32_t frames = newest_.frames;
+  const bool in_step = slot.call_order.in_step(newest_);
   std::array<const float*, kMaxPortsOfSource> inputs;
   const std::uint32_t ports = slot.port_count.load(std::memory_order_acquire);
   bool any = false;
@@ -96,8 +99,15 @@ void CaptureSlots::push(SourceSlot& slot, const Stamp* stamp, std::uint32_t fram
         }
         if (first) std::memset(out, 0, frames * sizeof(float));
       }
-      slot.feed.commit_packet(*stamp);
-      slot.packets.fetch_add(1, std::memory_order_relaxed);
+      // The programs write into these buffers again as soon as the driver starts the next cycle.
+      std::atomic_thread_fence(std::memory_order_acquire);
+      const std::uint64_t now_at =
+          *static_cast<const volatile std::uint64_t*>(&live_clock.position);
+      const bool overtaken = now_at != static_cast<std::uint64_t>(newest_.position);
+      if (in_step && !overtaken) {
+        slot.feed.commit_packet(*stamp);
+        slot.packets.fetch_add(1, std::memory_order_relaxed);
+      }
     }
   }
   slot.busy.store(false);
@@ -156,7 +166,7 @@ void CaptureSlots::process(const spa_io_position& position, SourceSlot* slot) no
   const std::int64_t now_ns = SystemClock().now().count();
   if (thread_id_.load(std::memory_order_relaxed) == 0) thread_id_.store(current_thread_id());
   if (slot) {
-    push(*slot, stamp, frames, now_ns);
+    push(*slot, stamp, position.clock, now_ns);
     slot->last_cycle_ns.store(now_ns, std::memory_order_release);
   } else {
     measure(frames);

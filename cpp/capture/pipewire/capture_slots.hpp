@@ -8,7 +8,8 @@
 #include <string>
 
 #include "capture/channel_weights.hpp"
-#include "capture/pipewire/pipewire_api.hpp"
+#include "capture/pipewire/call_order.hpp"
+#include "pipewire/pipewire_api.hpp"
 #include "plugin/source_feed.hpp"
 #include "timeline/clock_domain.hpp"
 
@@ -41,7 +42,8 @@ struct SourceSlot {
   std::atomic<std::uint64_t> packets{0};       // capture thread
   std::atomic<std::int64_t> last_cycle_ns{0};  // capture thread: its node was called
   std::atomic<std::int64_t> last_delivery_ns{
-      0};  // capture thread: host time of the last frames, pushed or not
+      0};                // capture thread: host time of the last frames, pushed or not
+  CallOrder call_order;  // capture thread
 
   /// [control-thread] No packet is pushed once this has returned.
   void stop_pushing() noexcept;
@@ -111,7 +113,7 @@ class CaptureSlots {
   [[nodiscard]] const Stamp* stamp_cycle(const spa_io_clock& clock) noexcept;
   /// A port's frames of this cycle; nullptr: nothing is linked, or it gave nothing.
   [[nodiscard]] const float* take_frames(void* handle, std::uint32_t frames) noexcept;
-  void push(SourceSlot& slot, const Stamp* stamp, std::uint32_t frames,
+  void push(SourceSlot& slot, const Stamp* stamp, const spa_io_clock& live_clock,
             std::int64_t now_ns) noexcept;
   void measure(std::uint32_t frames) noexcept;
 

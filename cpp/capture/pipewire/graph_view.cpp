@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "os/valid_utf8.hpp"
+#include "pipewire/pipewire_connection.hpp"
 
 namespace pypac {
 namespace {
@@ -433,7 +434,7 @@ void GraphView::identify(ProcessTable& processes) {
     identity.serial = node->serial;
     identity.node_name = node->property("node.name");
     identity.description = node->property("node.description");
-    if (!property_of(*node, kOwnMark).empty()) {
+    if (!property_of(*node, kOwnNodeMark).empty()) {
       identity.kind = StreamKind::own;
     } else if (node->is_input()) {
       identity.kind = StreamKind::input;

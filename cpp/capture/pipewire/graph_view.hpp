@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "capture/binding.hpp"
-#include "capture/pipewire/pipewire_api.hpp"
 #include "capture/process_table.hpp"
+#include "pipewire/pipewire_api.hpp"
 
 namespace pypac {
 
@@ -123,9 +123,6 @@ class GraphView {
   /// Takes the newest names of the processes behind the streams. Who they are, and who started
   /// them, stays.
   void refresh_lineages(ProcessTable& processes);
-
-  /// Nodes that come from this process and other sessions of ours carry this property.
-  static constexpr const char* kOwnMark = "pypac-obs.node";
 
  private:
   friend struct GraphCallbacks;

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "capture/pipewire/pipewire_capture.hpp"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -26,6 +22,7 @@
 #include "core/host_clock.hpp"
 #include "core/status.hpp"
 #include "os/thread_priority.hpp"
+#include "pipewire/pipewire_connection.hpp"
 
 namespace pypac {
 namespace {
@@ -47,7 +44,6 @@ constexpr HostTime kReconnectLongest = 1s;
 constexpr HostTime kRetryLinkAfter = 250ms;
 constexpr HostTime kRemakeNodeAfter = 250ms;
 constexpr HostTime kAnswersWithin = 3s;
-constexpr int kVersionWithRealtimeClients = 1'004'000;
 
 HostTime now() {
   return SystemClock().now();
@@ -97,58 +93,6 @@ std::string program_of(const StreamIdentity& identity) {
   }
   return identity.binary;
 }
-
-Failure connection_failure(int error, const std::string& remote) {
-  const std::string where = remote.empty() ? std::string() : " at " + remote;
-  if (error == EACCES || error == EPERM) {
-    return Failure(ErrorKind::permission_denied, "PipeWire" + where + " refuses the connection",
-                   "Run this as the user whose session plays the audio.", error);
-  }
-  return Failure(ErrorKind::backend_unavailable,
-                 "PipeWire" + where + " is not running (" + std::strerror(error) + ")",
-                 "Start it with: systemctl --user start pipewire wireplumber pipewire-pulse",
-                 error);
-}
-
-/// Connects to the daemon's socket; -1 and errno where that fails. Not by the property remote.name:
-/// the environment's PIPEWIRE_REMOTE goes before it, and leads to the user's own daemon.
-int open_socket(const std::string& remote) {
-  std::string path = remote;
-  if (!path.starts_with('/')) {
-    const char* folder = std::getenv("PIPEWIRE_RUNTIME_DIR");
-    if (!folder) folder = std::getenv("XDG_RUNTIME_DIR");
-    path = std::string(folder ? folder : "") + "/" + remote;
-  }
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (file < 0) return -1;
-  if (connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return file;
-  const int error = errno;
-  close(file);
-  errno = error;
-  return -1;
-}
-
-/// Holds the loop's lock.
-class LoopLock {
- public:
-  LoopLock(const PipewireApi& api, pw_thread_loop* loop) : api_(api), loop_(loop) {
-    api_.thread_loop_lock(loop_);
-  }
-  ~LoopLock() { api_.thread_loop_unlock(loop_); }
-  LoopLock(const LoopLock&) = delete;
-  LoopLock& operator=(const LoopLock&) = delete;
-
- private:
-  const PipewireApi& api_;
-  pw_thread_loop* loop_;
-};
 
 /// A source as the engine sees it.
 class PipewireSource final : public Source {
@@ -240,7 +184,7 @@ class PipewireCapture::Session {
 
    private:
     std::lock_guard<std::mutex> alive_;
-    LoopLock lock_;
+    PipewireLoopLock lock_;
   };
 
   [[nodiscard]] pw_thread_loop* checked_loop() const {
@@ -449,24 +393,14 @@ PipewireCapture::Session::Session(PipewireOptions options)
   }
   pw_loop* const loop = api_.thread_loop_get_loop(loop_);
   try {
-    pw_properties* properties = api_.properties_new(nullptr, nullptr);
-    // Only from 1.4 on does client.conf give the data thread real-time priority.
-    if (api_.version_number() < kVersionWithRealtimeClients) {
-      api_.properties_set(properties, PW_KEY_CONFIG_NAME, "client-rt.conf");
-    }
-    context_ = api_.context_new(loop, properties, 0);
-    if (!context_) {
-      throw Failure(ErrorKind::backend_unavailable,
-                    "PipeWire's client configuration cannot be read", "sudo apt install pipewire",
-                    errno);
-    }
+    context_ = new_pipewire_context(api_, loop);
     changed_event_ = pw_loop_add_event(loop, Callbacks::on_changed, this);
     lost_event_ = pw_loop_add_event(loop, Callbacks::on_lost, this);
     tick_timer_ = pw_loop_add_timer(loop, Callbacks::on_tick, this);
     reconnect_timer_ = pw_loop_add_timer(loop, Callbacks::on_reconnect, this);
     refresh_processes();
     open();
-    if (!core_) throw connection_failure(connect_error_, options_.remote);
+    if (!core_) throw pipewire_connection_failure(connect_error_, options_.remote);
     if (const int error = api_.thread_loop_start(loop_); error < 0) {
       throw Failure(ErrorKind::backend_unavailable, "PipeWire's thread cannot be started", "",
                     -error);
@@ -474,9 +408,9 @@ PipewireCapture::Session::Session(PipewireOptions options)
     const HostTime deadline = now() + kAnswersWithin;
     for (;;) {
       {
-        const LoopLock lock(api_, loop_);
+        const PipewireLoopLock lock(api_, loop_);
         if (synced_) break;
-        if (connect_error_ != 0) throw connection_failure(connect_error_, options_.remote);
+        if (connect_error_ != 0) throw pipewire_connection_failure(connect_error_, options_.remote);
       }
       if (now() > deadline) {
         throw Failure(ErrorKind::backend_unavailable, "PipeWire does not answer",
@@ -484,7 +418,7 @@ PipewireCapture::Session::Session(PipewireOptions options)
       }
       std::this_thread::sleep_for(1ms);
     }
-    const LoopLock lock(api_, loop_);
+    const PipewireLoopLock lock(api_, loop_);
     arm(tick_timer_, kTick, kTick);
   } catch (...) {
     stop();
@@ -494,15 +428,8 @@ PipewireCapture::Session::Session(PipewireOptions options)
 
 void PipewireCapture::Session::open() {
   connect_error_ = 0;
-  if (options_.remote.empty()) {
-    core_ = api_.context_connect(context_, nullptr, 0);
-  } else if (const int socket = open_socket(options_.remote); socket >= 0) {
-    core_ = api_.context_connect_fd(context_, socket, nullptr, 0);
-  }
-  if (!core_) {
-    connect_error_ = errno;
-    return;
-  }
+  core_ = connect_to_pipewire(api_, context_, options_.remote, connect_error_);
+  if (!core_) return;
   static const pw_core_events core_events = Callbacks::core_events();
   pw_core_add_listener(core_, &core_listener_, &core_events, this);
   graph_.connect(core_);
@@ -524,7 +451,7 @@ void PipewireCapture::Session::make_node(OwnNode& node) {
       PW_KEY_NODE_NAME, name.c_str(), PW_KEY_NODE_DESCRIPTION, "PyPAC-OBS capture", PW_KEY_APP_NAME,
       "PyPAC-OBS", PW_KEY_MEDIA_TYPE, "Audio", PW_KEY_MEDIA_CATEGORY, "Capture",
       PW_KEY_NODE_AUTOCONNECT, "false", PW_KEY_NODE_ALWAYS_PROCESS, "true", PW_KEY_NODE_GROUP,
-      group_.c_str(), GraphView::kOwnMark, "capture", nullptr);
+      group_.c_str(), kOwnNodeMark, "capture", nullptr);
   node.filter = api_.filter_new(core_, "PyPAC-OBS", properties);
   if (!node.filter) {
     lose_node(node, std::strerror(errno));
@@ -642,14 +569,7 @@ void PipewireCapture::Session::stop() noexcept {
 
 std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, Selector selector,
                                                              std::uint32_t channels) {
-  if (channels < 1 || channels > kMaxSourceChannels) {
-    throw Failure(ErrorKind::invalid_argument, "a source has 1 to 8 channels");
-  }
-  const bool named =
-      selector.kind == SelectorKind::process || selector.kind == SelectorKind::device;
-  if (named && selector.patterns.empty()) {
-    throw Failure(ErrorKind::invalid_argument, "the source " + name + " names nothing to capture");
-  }
+  check_source(name, selector, channels);
   auto slot = std::make_shared<SourceSlot>(std::move(name), channels, options_.capacity_frames,
                                            options_.domain);
   auto source = std::make_shared<PipewireSource>(slot, options_.domain);
@@ -961,30 +881,7 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
 void PipewireCapture::Session::update_states() {
   for (SourceControl& source : sources_) {
     source.state = state_of(source);
-    Cause cause = Cause::stalled;
-    switch (source.state) {
-      case SourceState::not_running:
-        cause = Cause::not_running;
-        break;
-      case SourceState::no_stream:
-        cause = Cause::no_stream;
-        break;
-      case SourceState::paused:
-        cause = Cause::paused;
-        break;
-      case SourceState::starting:
-        cause = Cause::starting;
-        break;
-      case SourceState::backend_lost:
-        cause = Cause::backend_lost;
-        break;
-      case SourceState::capturing:
-      case SourceState::muted:
-      case SourceState::frozen:
-      case SourceState::stalled:
-        break;
-    }
-    source.slot->feed.set_absence(cause);
+    source.slot->feed.set_absence(absence_cause(source.state));
   }
 }
 
@@ -1016,6 +913,9 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
     }
     case SourceState::backend_lost:
       return "PipeWire went away; waiting for it to come back.";
+    case SourceState::blind_tap:
+    case SourceState::refused:
+      break;  // PipeWire hides nothing, and links one stream as well as another
   }
   return {};
 }

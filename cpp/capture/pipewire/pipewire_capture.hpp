@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "capture/capture_views.hpp"
 #include "capture/selector.hpp"
 #include "core/time.hpp"
 #include "plugin/source.hpp"
@@ -20,62 +21,6 @@ struct PipewireOptions {
   std::uint32_t capacity_frames = 48000;  // of each source's ring
   bool meter_streams = false;             // measure the peak of every stream, for streams()
   std::shared_ptr<ClockDomain> domain;    // empty: a new one
-};
-
-/// What a source's silence means, or that there is none.
-enum class SourceState : std::uint8_t {
-  not_running,   // no program matches
-  no_stream,     // the program runs and has no audio stream
-  starting,      // a stream was found; its first frame has not come
-  capturing,     // frames come
-  paused,        // every stream is paused by its program
-  muted,         // every playing stream is muted, or its volume is 0
-  frozen,        // a bound program is stopped (SIGSTOP): the audio system waits for it
-  stalled,       // linked, and no frame comes
-  backend_lost,  // the audio system went away
-};
-
-/// A stream as a user knows it.
-struct StreamView {
-  std::uint64_t serial = 0;
-  std::uint32_t node_id = 0;
-  std::int64_t pid = 0;  // 0: unknown
-  std::string program;   // file name of the program
-  std::string application_name;
-  std::string portal_app_id;
-  std::string media_name;
-  std::string node_name;
-  std::string kind;      // playback, re_emitter, input, own
-  std::string state;     // running, idle, suspended, creating, error
-  std::string sink;      // name of the device it plays to; empty: none
-  bool playing = false;  // running, and not paused by its program
-  bool muted = false;
-  double volume = 1.0;            // as sliders show it: the cube root of the amplitude
-  double volume_db = 0.0;         // of the amplitude; -inf at 0
-  double peak_db = 0.0;           // dBFS since the last call; NaN: not measured
-  std::uint32_t sample_rate = 0;  // the program's own; 0: unknown
-  std::uint32_t channels = 0;
-};
-
-/// A stream that a source is bound to.
-struct BoundStream {
-  std::uint64_t serial = 0;
-  std::uint32_t node_id = 0;
-  std::int64_t pid = 0;
-  std::string program;
-  std::string application_name;
-  std::string state;  // running, idle, suspended, creating, error
-  bool muted = false;
-  bool frozen = false;
-};
-
-struct SourceStatus {
-  std::string name;
-  SourceState state = SourceState::not_running;
-  std::string reason;  // one plain sentence
-  std::vector<BoundStream> streams;
-  std::vector<std::int64_t> pids;  // running programs that match, with audio or not
-  std::uint64_t packets = 0;       // pushed since start()
 };
 
 /// The audio graph, for `doctor` and the live view.

@@ -128,6 +128,10 @@ std::optional<ProcessEntry> read_process(std::int64_t pid) {
   return entry;
 }
 
+std::int64_t current_process_id() noexcept {
+  return getpid();
+}
+
 void ProcessSnapshot::refresh() {
   struct CloseFolder {
     void operator()(DIR* folder) const { closedir(folder); }

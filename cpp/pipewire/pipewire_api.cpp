@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "capture/pipewire/pipewire_api.hpp"
+#include "pipewire/pipewire_api.hpp"
 
 #include <dlfcn.h>
 
@@ -56,6 +56,13 @@ PipewireApi load_library() {
   find(library, "pw_filter_get_node_id", api.filter_get_node_id);
   find(library, "pw_filter_dequeue_buffer", api.filter_dequeue_buffer);
   find(library, "pw_filter_queue_buffer", api.filter_queue_buffer);
+  find(library, "pw_stream_new", api.stream_new);
+  find(library, "pw_stream_add_listener", api.stream_add_listener);
+  find(library, "pw_stream_connect", api.stream_connect);
+  find(library, "pw_stream_destroy", api.stream_destroy);
+  find(library, "pw_stream_get_node_id", api.stream_get_node_id);
+  find(library, "pw_stream_dequeue_buffer", api.stream_dequeue_buffer);
+  find(library, "pw_stream_queue_buffer", api.stream_queue_buffer);
   api.init(nullptr, nullptr);
   return api;
 }

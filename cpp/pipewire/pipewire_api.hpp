@@ -3,6 +3,7 @@
 
 #include <pipewire/filter.h>
 #include <pipewire/pipewire.h>
+#include <pipewire/stream.h>
 
 #include <string>
 
@@ -37,6 +38,13 @@ struct PipewireApi {
   decltype(&::pw_filter_get_node_id) filter_get_node_id = nullptr;
   decltype(&::pw_filter_dequeue_buffer) filter_dequeue_buffer = nullptr;
   decltype(&::pw_filter_queue_buffer) filter_queue_buffer = nullptr;
+  decltype(&::pw_stream_new) stream_new = nullptr;
+  decltype(&::pw_stream_add_listener) stream_add_listener = nullptr;
+  decltype(&::pw_stream_connect) stream_connect = nullptr;
+  decltype(&::pw_stream_destroy) stream_destroy = nullptr;
+  decltype(&::pw_stream_get_node_id) stream_get_node_id = nullptr;
+  decltype(&::pw_stream_dequeue_buffer) stream_dequeue_buffer = nullptr;
+  decltype(&::pw_stream_queue_buffer) stream_queue_buffer = nullptr;
 
   /// [any-thread] Loads the library once for the process. Throws Failure(backend_unavailable).
   [[nodiscard]] static const PipewireApi& load();

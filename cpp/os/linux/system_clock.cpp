@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "core/host_clock.hpp"
-
 #include <thread>
+
+#include "core/host_clock.hpp"
 
 namespace pypac {
 
-// steady_clock is CLOCK_MONOTONIC with libstdc++ and libc++ on Linux, and QPC with MSVC and mingw.
+// CLOCK_MONOTONIC with libstdc++ and libc++.
 using MonotonicClock = std::chrono::steady_clock;
 
 HostTime SystemClock::now() const noexcept {

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+#include "capture/mixed_source.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+namespace pypac {
+namespace {
+
+// Packets of Windows are 10 ms; after a delay several may come as one. As many as a second holds.
+constexpr std::uint32_t kMaxPacket = 48000;
+
+/// Frames are missing that should have come: worth telling beside other taps' sound.
+bool is_loss(Cause cause) noexcept {
+  return cause == Cause::lost_cycles || cause == Cause::capture_overrun ||
+         cause == Cause::clock_changed || cause == Cause::clock_stepped;
+}
+
+}  // namespace
+
+Tap::Tap(std::uint32_t channels, std::uint32_t capacity_frames, std::uint32_t timeline_rate)
+    : weights_{channel_weights("FL", channels), channel_weights("FR", channels)},
+      domain_(std::make_shared<ClockDomain>(timeline_rate)),
+      feed_(channels, capacity_frames, domain_),
+      aligner_(channels, kMaxPiece, std::min(kMaxPacket, capacity_frames)),
+      samples_(std::size_t{channels} * kMaxPiece),
+      room_(channels) {
+  for (std::uint32_t c = 0; c < channels; ++c)
+    room_[c] = samples_.data() + std::size_t{c} * kMaxPiece;
+}
+
+void Tap::start(HostTime origin) noexcept {
+  domain_->set_origin(origin);
+  pushing_.store(true);
+}
+
+void Tap::stop() noexcept {
+  pushing_.store(false);
+  // The capture thread raises `busy_` before it looks at `pushing_`; a packet later it is down.
+  while (busy_.load()) std::this_thread::yield();
+}
+
+void Tap::push(const ClockReading& reading, const float* interleaved) noexcept {
+  Stamp stamp;
+  if (!domain_->stamp(reading, stamp)) return;
+  busy_.store(true);
+  if (pushing_.load()) {
+    if (float* const room = feed_.begin_packet(reading.frames)) {
+      const std::uint32_t frames = reading.frames;
+      for (std::uint32_t c = 0; c < feed_.channels(); ++c) {
+        float* const out = room + std::size_t{c} * frames;
+        const float left = weights_[0][c];
+        const float right = weights_[1][c];
+        if (!interleaved) {
+          std::memset(out, 0, frames * sizeof(float));
+        } else if (right == 0 && left == 1) {
+          for (std::uint32_t i = 0; i < frames; ++i)
+            out[i] = interleaved[std::size_t{kTapChannels} * i];
+        } else if (left == 0 && right == 1) {
+          for (std::uint32_t i = 0; i < frames; ++i)
+            out[i] = interleaved[std::size_t{kTapChannels} * i + 1];
+        } else {
+          for (std::uint32_t i = 0; i < frames; ++i) {
+            out[i] = left * interleaved[std::size_t{kTapChannels} * i] +
+                     right * interleaved[std::size_t{kTapChannels} * i + 1];
+          }
+        }
+      }
+      feed_.commit_packet(stamp);
+    }
+    packets_.fetch_add(1, std::memory_order_relaxed);
+  }
+  busy_.store(false);
+}
+
+void Tap::incident(Cause cause, Frames begin, Frames frames) noexcept {
+  if (cause == Cause::late || cause == Cause::overlap || cause == Cause::restamped) {
+    told_->incident(cause, begin, frames);
+    return;
+  }
+  if (gap_count_ > 0) {
+    Gap& last = gaps_[gap_count_ - 1];
+    // play() leaves room for what one round can add; should it ever not be enough, a gap is told
+    // with the cause of the one before it rather than not at all.
+    if (last.end == begin && (last.cause == cause || gap_count_ == kMaxGaps)) {
+      last.end = begin + frames;
+      return;
+    }
+  }
+  if (gap_count_ < kMaxGaps) gaps_[gap_count_++] = Gap{begin, begin + frames, cause};
+}
+
+void Tap::play(Frames begin, std::uint32_t frames, Cause absence, GapSink& gaps) noexcept {
+  told_ = &gaps;
+  if (!begun_) {
+    aligner_.start_at(begin);
+    begun_ = true;
+  }
+  const auto first_kept = std::find_if(gaps_.begin(), gaps_.begin() + gap_count_,
+                                       [&](const Gap& gap) { return gap.end > begin; });
+  const auto past = static_cast<std::size_t>(first_kept - gaps_.begin());
+  std::move(first_kept, gaps_.begin() + gap_count_, gaps_.begin());
+  gap_count_ -= past;
+
+  const Frames end = begin + frames;
+  PacketView packet;
+  while (gap_count_ + 2 < kMaxGaps && feed_.peek(0, packet) && aligner_.has_room(packet.frames)) {
+    PacketView next;
+    const bool has_next = feed_.peek(1, next);
+    const bool due = packet.stamp.timeline < static_cast<double>(end);
+    if (!aligner_.place(packet, has_next ? &next : nullptr, due, *this)) break;
+    feed_.pop();
+  }
+  taken_ = aligner_.take(begin, frames, room_.data(), absence, *this);
+  told_ = nullptr;
+}
+
+Tap::Stretch Tap::stretch_at(Frames position, Frames end) const noexcept {
+  for (std::size_t i = 0; i < gap_count_; ++i) {
+    const Gap& gap = gaps_[i];
+    if (gap.end <= position) continue;
+    if (gap.begin > position) return {std::min(end, gap.begin), false, {}};
+    return {std::min(end, gap.end), true, gap.cause};
+  }
+  return {end, false, {}};
+}
+
+MixedSource::MixedSource(std::uint32_t channels, std::uint32_t capacity_frames,
+                         std::uint32_t timeline_rate)
+    : channels_(channels),
+      capacity_frames_(capacity_frames),
+      timeline_rate_(timeline_rate),
+      no_clock_(std::make_shared<ClockDomain>(timeline_rate)),
+      shown_clock_(no_clock_.get()),
+      // What is put in here is taken out within the same block.
+      mixed_(channels, std::max(capacity_frames, 4 * Tap::kMaxPiece), no_clock_) {}
+
+MixedSource::~MixedSource() {
+  stop();
+}
+
+void MixedSource::start(HostTime origin) {
+  const std::lock_guard lock(control_);
+  running_ = true;
+  origin_ = origin;
+  for (std::size_t i = 0; i < tap_count_.load(); ++i) taps_[i]->start(origin);
+}
+
+void MixedSource::stop() noexcept {
+  const std::lock_guard lock(control_);
+  running_ = false;
+  for (std::size_t i = 0; i < tap_count_.load(); ++i) taps_[i]->stop();
+}
+
+std::shared_ptr<Tap> MixedSource::add_tap() {
+  const std::lock_guard lock(control_);
+  const std::size_t count = tap_count_.load();
+  if (count == kMaxTaps) return nullptr;
+  taps_[count] = std::make_shared<Tap>(channels_, capacity_frames_, timeline_rate_);
+  if (running_) taps_[count]->start(origin_);
+  tap_count_.store(count + 1, std::memory_order_release);
+  return taps_[count];
+}
+
+std::uint64_t MixedSource::packets() const noexcept {
+  std::uint64_t sum = 0;
+  const std::size_t count = tap_count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) sum += taps_[i]->packets();
+  return sum;
+}
+
+void MixedSource::gather(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept {
+  for (std::uint32_t done = 0; done < frames;) {
+    const std::uint32_t piece = std::min(frames - done, Tap::kMaxPiece);
+    gather_piece(begin + done, piece, gaps);
+    done += piece;
+  }
+}
+
+void MixedSource::gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept {
+  const Cause absence = absence_.load(std::memory_order_relaxed);
+  const std::size_t count = tap_count_.load(std::memory_order_acquire);
+  const Frames end = begin + frames;
+  for (std::size_t i = count; i-- > 0;) {
+    taps_[i]->play(begin, frames, absence, gaps);
+    if (taps_[i]->taken_.captured > 0) {
+      shown_clock_.store(taps_[i]->domain_.get(), std::memory_order_release);
+    }
+  }
+
+  for (Frames at = begin; at < end;) {
+    Frames until = end;
+    bool sounds = false;
+    Cause cause = absence;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Tap::Stretch stretch = taps_[i]->stretch_at(at, end);
+      until = std::min(until, stretch.end);
+      sounds = sounds || !stretch.silent;
+      if (stretch.silent && is_loss(stretch.cause)) cause = stretch.cause;
+    }
+    if (sounds) {
+      for (std::size_t i = 0; i < count; ++i) {
+        const Tap::Stretch stretch = taps_[i]->stretch_at(at, end);
+        if (stretch.silent && is_loss(stretch.cause)) gaps.incident(stretch.cause, at, until - at);
+      }
+      if (in_hole_) ++epoch_;
+      in_hole_ = false;
+      give(at, until, begin);
+    } else {
+      in_hole_ = true;
+      hole_cause_ = cause;
+    }
+    at = until;
+  }
+  mixed_.set_absence(in_hole_ ? hole_cause_ : absence);
+}
+
+void MixedSource::give(Frames begin, Frames end, Frames piece) noexcept {
+  const auto frames = static_cast<std::uint32_t>(end - begin);
+  float* const room = mixed_.begin_packet(frames);
+  if (!room) return;  // the next packet says so
+  bool first = true;
+  const std::size_t count = tap_count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Aligner::Taken& taken = taps_[i]->taken_;
+    if (taken.captured == 0) continue;
+    for (std::uint32_t c = 0; c < channels_; ++c) {
+      float* const out = room + std::size_t{c} * frames;
+      const float* const in = taken.channels[c] + (begin - piece);
+      if (first) {
+        std::memcpy(out, in, frames * sizeof(float));
+      } else {
+        for (std::uint32_t f = 0; f < frames; ++f) out[f] += in[f];
+      }
+    }
+    first = false;
+  }
+  Stamp stamp;
+  stamp.device_time = begin;
+  stamp.epoch = epoch_;
+  stamp.timeline = static_cast<double>(begin);
+  stamp.break_cause = hole_cause_;
+  mixed_.commit_packet(stamp);
+}
+
+}  // namespace pypac

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "capture/process_cover.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace pypac {
+namespace {
+
+/// The wanted processes whose trees hold nothing that is not wanted.
+std::set<std::int64_t> clean_trees(const ProcessTable& processes,
+                                   const std::set<std::int64_t>& wanted) {
+  std::set<std::int64_t> clean = wanted;
+  for (const ProcessEntry& process : processes.processes()) {
+    if (wanted.contains(process.pid)) continue;
+    for (const ProcessEntry& ancestor : processes.lineage(process.pid)) {
+      // An ancestor that has ended may have left its PID to somebody else.
+      const ProcessEntry* const running = processes.find(ancestor.pid);
+      if (running && running->start_time == ancestor.start_time) clean.erase(ancestor.pid);
+    }
+  }
+  return clean;
+}
+
+/// Leaves out roots that lie in another one's tree.
+std::vector<ProcessEntry> outermost(const ProcessTable& processes,
+                                    const std::set<std::int64_t>& roots) {
+  std::vector<ProcessEntry> result;
+  for (const std::int64_t pid : roots) {
+    const std::vector<ProcessEntry> line = processes.lineage(pid);
+    if (line.empty()) continue;
+    const bool inside = std::any_of(line.begin() + 1, line.end(), [&](const ProcessEntry& one) {
+      const ProcessEntry* const running = processes.find(one.pid);
+      return roots.contains(one.pid) && running && running->start_time == one.start_time;
+    });
+    if (!inside) result.push_back(line.front());
+  }
+  return result;
+}
+
+}  // namespace
+
+ProcessCover cover_with_trees(const ProcessTable& processes, const std::set<std::int64_t>& wanted) {
+  const std::set<std::int64_t> clean = clean_trees(processes, wanted);
+  ProcessCover cover;
+  cover.roots = outermost(processes, clean);
+  for (const std::int64_t pid : wanted) {
+    const ProcessEntry* const process = processes.find(pid);
+    if (process && !clean.contains(pid)) cover.entangled.push_back(*process);
+  }
+  return cover;
+}
+
+ProcessCover cover_playing(const ProcessTable& processes, const std::set<std::int64_t>& wanted,
+                           const std::set<std::int64_t>& playing) {
+  const std::set<std::int64_t> clean = clean_trees(processes, wanted);
+  ProcessCover cover;
+  std::set<std::int64_t> roots;
+  for (const std::int64_t pid : playing) {
+    const std::vector<ProcessEntry> line = processes.lineage(pid);
+    if (line.empty() || !wanted.contains(pid)) continue;
+    if (!clean.contains(pid)) {
+      cover.entangled.push_back(line.front());
+      continue;
+    }
+    std::int64_t root = pid;
+    for (const ProcessEntry& one : line) {
+      if (one.executable != line.front().executable || !clean.contains(one.pid)) break;
+      root = one.pid;
+    }
+    roots.insert(root);
+  }
+  cover.roots = outermost(processes, roots);
+  return cover;
+}
+
+}  // namespace pypac

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace pypac {
+
+/// In which format Windows runs a default output or input.
+struct EndpointFormat {
+  bool input = false;
+  std::uint32_t rate = 0;
+  std::uint32_t channels = 0;
+  std::uint32_t bits = 0;
+  std::int64_t period_100ns = 0;        // between two turns of the audio engine
+  std::int64_t least_period_100ns = 0;  // of which the device is capable
+  long error = 0;                       // HRESULT; 0: all of the above is known
+};
+
+/// [control-thread] Of the default output and the default input, so far as there are any.
+[[nodiscard]] std::vector<EndpointFormat> default_endpoint_formats();
+
+}  // namespace pypac

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "os/process_snapshot.hpp"
+
+#include <windows.h>
+// After windows.h, which it needs.
+#include <tlhelp32.h>
+
+#include <array>
+#include <string_view>
+
+#include "os/valid_utf8.hpp"
+#include "os/windows/handle.hpp"
+#include "os/windows/wide_text.hpp"
+
+namespace pypac {
+namespace {
+
+// The longest path that Windows takes.
+constexpr DWORD kLongestPath = 32768;
+
+std::wstring_view file_name_in(std::wstring_view path) {
+  const std::size_t at = path.find_last_of(L"\\/");
+  return at == std::wstring_view::npos ? path : path.substr(at + 1);
+}
+
+std::string name_of(std::wstring_view path) {
+  return valid_utf8(utf8_of(file_name_in(path)));
+}
+
+/// No more than this right: a program that runs elevated or defends itself against cheats grants
+/// it, and notices no more than with the Task Manager.
+Handle open_process(std::int64_t pid) noexcept {
+  return Handle(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, static_cast<DWORD>(pid)));
+}
+
+/// Somebody may hold a handle of a process that has ended, and so keep its number.
+bool has_ended(const Handle& process) noexcept {
+  DWORD code = STILL_ACTIVE;
+  return GetExitCodeProcess(process.get(), &code) != 0 && code != STILL_ACTIVE;
+}
+
+/// When the process was made, in 100 ns; 0: not ours to know.
+std::uint64_t start_time_of(const Handle& process) noexcept {
+  FILETIME created{};
+  FILETIME ended{};
+  FILETIME kernel{};
+  FILETIME user{};
+  if (!process || GetProcessTimes(process.get(), &created, &ended, &kernel, &user) == 0) return 0;
+  return std::uint64_t{created.dwHighDateTime} << 32U | created.dwLowDateTime;
+}
+
+/// The program file's name. Empty: not ours to see.
+std::string executable_of(const Handle& process) {
+  if (!process) return {};
+  std::wstring path(MAX_PATH, L'\0');
+  auto length = static_cast<DWORD>(path.size());
+  while (QueryFullProcessImageNameW(process.get(), 0, path.data(), &length) == 0) {
+    if (GetLastError() != ERROR_INSUFFICIENT_BUFFER || path.size() >= kLongestPath) return {};
+    path.resize(kLongestPath);
+    length = static_cast<DWORD>(path.size());
+  }
+  return name_of(std::wstring_view(path).substr(0, length));
+}
+
+/// The titles of the windows that a user sees, by process: of each the topmost one's.
+std::unordered_map<std::int64_t, std::string> window_titles() {
+  std::unordered_map<std::int64_t, std::string> titles;
+  const auto look = [](HWND window, LPARAM to) -> BOOL {
+    // A window that another owns is a dialogue or a tool of that one's.
+    if (IsWindowVisible(window) == 0 || GetWindow(window, GW_OWNER) != nullptr) return TRUE;
+    std::array<wchar_t, kLongestName + 1> text;
+    // Of another process's window this is a copy that the system has: no hanging program is asked.
+    const int length = GetWindowTextW(window, text.data(), static_cast<int>(text.size()));
+    DWORD pid = 0;
+    GetWindowThreadProcessId(window, &pid);
+    if (length > 0 && pid != 0)
+      reinterpret_cast<std::unordered_map<std::int64_t, std::string>*>(to)->try_emplace(
+          pid, valid_utf8(utf8_of({text.data(), static_cast<std::size_t>(length)})));
+    return TRUE;
+  };
+  EnumWindows(look, reinterpret_cast<LPARAM>(&titles));
+  return titles;
+}
+
+/// Calls `take` with each process that the system lists, until it returns false.
+template <typename Take>
+void for_each_process(Take take) {
+  // The list may change while it is copied; then the system says so, and one asks again.
+  constexpr int kTries = 8;
+  Handle list;
+  for (int tries = 0; !list && tries < kTries; ++tries)
+    list = Handle(CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0));
+  if (!list) return;
+  PROCESSENTRY32W found{};
+  found.dwSize = sizeof found;
+  for (BOOL more = Process32FirstW(list.get(), &found); more != 0;
+       more = Process32NextW(list.get(), &found)) {
+    // 0 is the idle process: nobody's program.
+    if (found.th32ProcessID != 0 && !take(found)) return;
+  }
+}
+
+/// False: it has ended.
+bool read_listed(const PROCESSENTRY32W& listed, const Handle& process, ProcessEntry& entry) {
+  if (process && has_ended(process)) return false;
+  entry.pid = listed.th32ProcessID;
+  entry.namespace_pid = entry.pid;
+  entry.parent_pid = listed.th32ParentProcessID;
+  entry.start_time = start_time_of(process);
+  return true;
+}
+
+void read_names(const PROCESSENTRY32W& listed, const Handle& process, ProcessEntry& entry) {
+  entry.executable = executable_of(process);
+  if (entry.executable.empty()) entry.executable = name_of(listed.szExeFile);
+}
+
+}  // namespace
+
+std::optional<ProcessEntry> read_process(std::int64_t pid) {
+  std::optional<ProcessEntry> result;
+  for_each_process([&](const PROCESSENTRY32W& listed) {
+    if (std::int64_t{listed.th32ProcessID} != pid) return true;
+    const Handle process = open_process(pid);
+    ProcessEntry entry;
+    if (read_listed(listed, process, entry)) {
+      read_names(listed, process, entry);
+      auto titles = window_titles();
+      entry.title = std::move(titles[pid]);
+      result = std::move(entry);
+    }
+    return false;
+  });
+  return result;
+}
+
+std::int64_t current_process_id() noexcept {
+  return GetCurrentProcessId();
+}
+
+void ProcessSnapshot::refresh() {
+  std::vector<ProcessEntry> current;
+  current.reserve(processes_.size() + 16);
+  auto titles = window_titles();
+  for_each_process([&](const PROCESSENTRY32W& listed) {
+    const Handle process = open_process(listed.th32ProcessID);
+    ProcessEntry entry;
+    if (!read_listed(listed, process, entry)) return true;
+    const auto known = places_.find(entry.pid);
+    // A process keeps its program until it ends.
+    if (known != places_.end() && entry.start_time != 0 &&
+        processes_[known->second].start_time == entry.start_time)
+      entry.executable = std::move(processes_[known->second].executable);
+    else
+      read_names(listed, process, entry);
+    if (const auto title = titles.find(entry.pid); title != titles.end())
+      entry.title = std::move(title->second);
+    current.push_back(std::move(entry));
+    return true;
+  });
+  processes_ = std::move(current);
+  places_.clear();
+  for (std::size_t i = 0; i < processes_.size(); ++i) places_.emplace(processes_[i].pid, i);
+}
+
+}  // namespace pypac

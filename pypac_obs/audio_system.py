@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""Chooses the audio system that this build captures from."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from pypac_obs import _core
+
+__all__ = ["Capture", "open_capture"]
+
+#: Captures of all audio systems can do the same; what `server_info` tells differs.
+Capture: TypeAlias = _core.PipewireCapture | _core.WasapiCapture
+
+
+def open_capture(
+    *, timeline_rate: int = 48_000, capacity_frames: int = 48_000, meter_streams: bool = False
+) -> Capture:
+    """Connects to the audio system.
+
+    ``timeline_rate`` is the session's in Hz, ``capacity_frames`` the length of each source's ring;
+    with ``meter_streams`` the peak of every stream is measured. Raises BackendUnavailable,
+    PermissionDenied or Unsupported.
+    """
+    make = _core.WasapiCapture if _core.WITH_WASAPI else _core.PipewireCapture
+    return make(
+        timeline_rate=timeline_rate, capacity_frames=capacity_frames, meter_streams=meter_streams
+    )

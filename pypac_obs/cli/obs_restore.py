@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""`pypac-obs obs restore`: puts back what was in OBS before."""
+
+from __future__ import annotations
+
+import click
+
+from pypac_obs.cli import DONE, FAILED
+from pypac_obs.cli.console import say
+from pypac_obs.cli.obs_apply import print_report
+from pypac_obs.errors import ObsError
+from pypac_obs.obs.connection import ObsAddress, ObsConnection
+from pypac_obs.obs.journal import Journal, journals
+from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.restore import restore
+from pypac_obs.obs.settings import find_server
+from pypac_obs.profile import load_profile
+from pypac_obs.session_registry import running_sessions
+
+__all__ = ["command"]
+
+
+@click.command("restore")
+@click.argument("profile", required=False)
+def command(profile: str | None) -> int:
+    """Put back what was in OBS before PROFILE was applied; without it, before any was.
+
+    Removes the inputs, the scene, the OBS profile and the scene collection that were made for the
+    profile, and nothing else.
+    """
+    complete = True
+    if profile is not None:
+        rules = load_profile(profile)
+        provisioner = Provisioner(rules, rules.name)
+        with ObsConnection(find_server(provisioner.rule)) as obs:
+            _refuse_while_running(Journal.of(obs.address, rules.name), obs.address)
+            report = provisioner.restore(obs)
+        print_report(report, nothing="nothing to put back")
+        complete = report.complete
+    else:
+        with ObsConnection(find_server(None)) as obs:
+            found = journals(obs.address)
+            if not found:
+                say("nothing to put back")
+            for journal in found:
+                _refuse_while_running(journal, obs.address)
+            for journal in found:
+                report = restore(obs, journal)
+                print_report(report, nothing="nothing to put back")
+                complete = complete and report.complete
+    return DONE if complete else FAILED
+
+
+def _refuse_while_running(journal: Journal, address: ObsAddress) -> None:
+    """A session that runs would make again what is put back."""
+    for session in running_sessions():
+        if Journal.of(address, session.name).path == journal.path:
+            raise ObsError(
+                f"the session {session.name} runs, and keeps OBS as its profile says",
+                remedy=f"End it (process {session.pid}), then try again.",
+            )

@@ -1,0 +1,608 @@
+# SPDX-License-Identifier: MIT
+"""A connection to OBS's websocket server: obs-websocket 5, which OBS has had since version 28.
+
+Whatever listens at the other end is not trusted: it may be late, send garbage, or vanish. Each of
+these ends in one of the errors under `ObsError`, in bounded time and memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Any, NoReturn, Self
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from pypac_obs.errors import (
+    ObsDisabled,
+    ObsError,
+    ObsNotAnswering,
+    ObsNotRunning,
+    ObsProtocolError,
+    ObsRefused,
+    ObsTooOld,
+    ObsWrongPassword,
+)
+from pypac_obs.obs.wire import Wire, connect_socket
+
+__all__ = ["EventGroup", "ObsAddress", "ObsConnection", "ObsVersion", "Secret"]
+
+DEFAULT_PORT = 4455
+# Larger than any list of inputs or any screenshot that we ask for.
+MAX_MESSAGE_BYTES = 32 * 2**20
+# Events wait in a queue, so each is to be smaller.
+MAX_EVENT_CHARACTERS = 2**20
+_RPC_VERSION = 1
+# After this long without a word the other end is asked whether it is there (a ping), and after as
+# long again it is taken for gone.
+_PING_S = 5.0
+# OBS answers "not ready" while it starts and while it changes its scene collection.
+_NOT_READY = 207
+_NOT_READY_PAUSE_S = 0.1
+# How long an OBS before 28 has to show itself.
+_OLD_SERVER_S = 1.0
+# Our close codes for frames that are wrong, data that is not text, text that is none, too large.
+_PEERS_FAULT = (1002, 1003, 1007, 1009)
+# Of words from the other end that go into our messages.
+_MAX_QUOTE = 200
+
+SWITCH_ON = (
+    "In OBS: Tools > WebSocket Server Settings > Enable WebSocket server. "
+    "OBS has to be version 28 or newer."
+)
+
+
+class EventGroup(IntFlag):
+    """The groups of events that one can subscribe to; obs-websocket's own numbers."""
+
+    NONE = 0
+    GENERAL = 1 << 0
+    CONFIG = 1 << 1
+    SCENES = 1 << 2
+    INPUTS = 1 << 3
+    TRANSITIONS = 1 << 4
+    FILTERS = 1 << 5
+    OUTPUTS = 1 << 6
+    SCENE_ITEMS = 1 << 7
+    MEDIA_INPUTS = 1 << 8
+    VENDORS = 1 << 9
+    UI = 1 << 10
+    ALL = (1 << 11) - 1
+    """All but those of high volume, below."""
+    INPUT_VOLUME_METERS = 1 << 16
+    INPUT_ACTIVE_STATE = 1 << 17
+    INPUT_SHOW_STATE = 1 << 18
+    SCENE_ITEM_TRANSFORM = 1 << 19
+
+
+class _Op(IntEnum):
+    HELLO = 0
+    IDENTIFY = 1
+    IDENTIFIED = 2
+    EVENT = 5
+    REQUEST = 6
+    REQUEST_RESPONSE = 7
+
+
+class _CloseCode(IntEnum):
+    AUTHENTICATION_FAILED = 4009
+    UNSUPPORTED_RPC_VERSION = 4010
+    SESSION_INVALIDATED = 4011
+
+
+class Secret:
+    """A text that no log, message, pickle or repr shows.
+
+    >>> Secret("hunter2")
+    Secret(***)
+    >>> f"{Secret('hunter2')}", Secret("hunter2").reveal()
+    ('***', 'hunter2')
+    """
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        """Gives the text itself."""
+        return self.__text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.__text == other.__text
+
+    def __hash__(self) -> int:
+        return hash(self.__text)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not written anywhere")
+
+
+@dataclass(frozen=True, slots=True)
+class ObsAddress:
+    """Where an OBS listens, and how we know.
+
+    ``found_in`` says in words where the address and the password come from. ``disabled_in`` is the
+    file of OBS's settings that says that the websocket server is off, "" if none does.
+    """
+
+    host: str = "localhost"
+    port: int = DEFAULT_PORT
+    password: Secret | None = None
+    found_in: str = "OBS's defaults"
+    disabled_in: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[^\s/\\@?#\[\]\x00-\x1f\x7f]{1,255}", self.host):
+            raise ValueError(f"{self.host!r} is not the name or the address of a computer")
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"{self.port} is not a port: they go from 1 to 65535")
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObsVersion:
+    """What an OBS says of itself: versions such as "29.0.2" and "5.1.0", and its platform.
+
+    ``requests`` are the kinds of request that it knows.
+    """
+
+    obs: str
+    websocket: str
+    platform: str
+    requests: frozenset[str] = frozenset()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The OBS version as numbers, to compare.
+
+        >>> ObsVersion("30.2.0-rc1", "5.5.0", "x11").numbers >= (30, 2)
+        True
+        """
+        return tuple(map(int, re.findall(r"\d{1,9}", self.obs.partition("-")[0])[:3]))
+
+
+class _Pending:
+    """A request that waits for its reply."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.reply: Mapping[str, Any] | None = None
+        self.error: ObsError | None = None
+
+
+class ObsConnection:
+    """A connection to OBS, from its making until `close` or until the other end goes.
+
+        with ObsConnection(find_server(None)) as obs:
+            print(obs.version.obs, obs.request("GetRecordStatus")["outputActive"])
+
+    ``timeout_s`` is how long connecting, and each request, may take. ``on_event`` is called with
+    each event's type and data, ``on_closed`` once when the connection is gone, however it ended:
+    both on the connection's thread, where they must be quick and must not call `request`.
+
+    Raises ObsNotRunning, ObsDisabled, ObsWrongPassword, ObsTooOld, ObsNotAnswering or
+    ObsProtocolError. `request` and `close` are for any thread.
+    """
+
+    def __init__(
+        self,
+        address: ObsAddress,
+        *,
+        timeout_s: float = 5.0,
+        subscriptions: EventGroup = EventGroup.ALL,
+        on_event: Callable[[str, Mapping[str, Any]], None] | None = None,
+        on_closed: Callable[[ObsError], None] | None = None,
+    ) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        self._on_event = on_event
+        self._on_closed = on_closed
+        self._pending: dict[str, _Pending] = {}
+        self._next_id = 0
+        self._error: ObsError | None = None  # why it is closed; set once, under the lock
+        self._lock = (
+            threading.Lock()
+        )  # the pending requests and the error; never held while waiting
+        deadline = time.monotonic() + timeout_s
+        self._wire = _open(address, deadline)
+        try:
+            self._identify(subscriptions, deadline)
+        except BaseException:
+            self._wire.close()
+            self._wire.release()
+            raise
+        self._thread = threading.Thread(target=self._run, name="obs connection", daemon=True)
+        self._thread.start()
+        try:
+            self.version = self._ask_version()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """True once the connection is gone, whoever ended it."""
+        return self._error is not None
+
+    @property
+    def error(self) -> ObsError | None:
+        """Why the connection is closed; None while it is open."""
+        return self._error
+
+    def close(self) -> None:
+        """Ends the connection: requests that wait raise ObsNotRunning. May be called again."""
+        self._end(ObsNotRunning(f"the connection to OBS at {self.address} was closed"))
+        self._wire.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Requests -----------------------------------------------------------------------------------
+
+    def request(
+        self, kind: str, /, *, timeout_s: float | None = None, **data: Any
+    ) -> dict[str, Any]:
+        """Asks OBS for something, with obs-websocket's own names, and gives its answer.
+
+        Waits where OBS says that it is not ready yet. What is in the answer is unchecked. Raises
+        ObsRefused if OBS cannot do it, ObsNotAnswering after ``timeout_s`` (the connection's, if
+        None), and the reason of the end if the connection is or becomes closed.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("no requests on the connection's own thread: it takes the answers")
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        while True:
+            try:
+                return self._ask(kind, data, deadline)
+            except ObsRefused as refusal:
+                if refusal.code != _NOT_READY or time.monotonic() + _NOT_READY_PAUSE_S >= deadline:
+                    raise
+            time.sleep(_NOT_READY_PAUSE_S)
+
+    def _ask(self, kind: str, data: Mapping[str, Any], deadline: float) -> dict[str, Any]:
+        pending = _Pending()
+        with self._lock:
+            if self._error is not None:
+                raise _again(self._error)
+            self._next_id += 1
+            request_id = str(self._next_id)
+            self._pending[request_id] = pending
+        try:
+            message = {"requestType": kind, "requestId": request_id, "requestData": data}
+            self._send(_Op.REQUEST, message)
+            if not pending.done.wait(max(0.0, deadline - time.monotonic())):
+                raise ObsNotAnswering(
+                    f"OBS at {self.address} did not answer {kind} in time",
+                    remedy="See whether OBS hangs, or waits for an answer in a dialog of its own.",
+                )
+        finally:
+            with self._lock:
+                self._pending.pop(request_id, None)
+        if pending.error is not None:
+            raise _again(pending.error)
+        assert pending.reply is not None
+        return _answer(kind, pending.reply)
+
+    def _ask_version(self) -> ObsVersion:
+        answer = self.request("GetVersion")
+        words = [answer.get(k) for k in ("obsVersion", "obsWebSocketVersion", "platform")]
+        known = answer.get("availableRequests", [])
+        if not all(isinstance(word, str) for word in words) or not isinstance(known, list):
+            raise _not_the_protocol(self.address, "GetVersion has no versions")
+        obs, websocket, platform = (_quoted(str(word)) for word in words)
+        return ObsVersion(
+            obs, websocket, platform, frozenset(k for k in known if isinstance(k, str))
+        )
+
+    # Hello --------------------------------------------------------------------------------------
+
+    def _identify(self, subscriptions: EventGroup, deadline: float) -> None:
+        try:
+            hello = self._await(_Op.HELLO, deadline)
+            reply: dict[str, Any] = {
+                "rpcVersion": _RPC_VERSION,
+                "eventSubscriptions": int(subscriptions),
+            }
+            rpc_version = hello.get("rpcVersion")
+            if not isinstance(rpc_version, int):
+                raise _not_the_protocol(self.address, "its greeting has no rpcVersion")
+            if rpc_version < _RPC_VERSION:
+                raise _too_old(self.address)
+            if (question := hello.get("authentication")) is not None:
+                reply["authentication"] = self._proof(question)
+            self._send(_Op.IDENTIFY, reply)
+            self._await(_Op.IDENTIFIED, deadline)
+        except ConnectionClosed as closed:
+            raise self._why(closed) from None
+
+    def _proof(self, question: object) -> str:
+        """Computes what shows OBS that we know the password, without sending it."""
+        if self.address.password is None:
+            raise ObsWrongPassword(
+                f"OBS at {self.address} asks for a password, and none is known",
+                remedy="Set the environment variable OBS_PASSWORD, or name where it is in the "
+                "profile: `password: {env: NAME}` under outputs.obs.",
+            )
+        salt, challenge = (
+            (question.get("salt"), question.get("challenge"))
+            if isinstance(question, Mapping)
+            else (None, None)
+        )
+        if not isinstance(salt, str) or not isinstance(challenge, str):
+            raise _not_the_protocol(self.address, "its greeting has no salt and challenge")
+        secret = _digest(self.address.password.reveal() + salt)
+        return _digest(secret + challenge)
+
+    def _await(self, op: _Op, deadline: float) -> Mapping[str, Any]:
+        """Waits for a message of this kind; what is of another kind meanwhile is passed over."""
+        asked_old = False
+        while True:
+            try:
+                got, data = self._read(deadline)
+            except TimeoutError:
+                if op is not _Op.HELLO or asked_old:
+                    raise ObsNotAnswering(
+                        f"OBS at {self.address} took the connection, but does not answer",
+                        remedy="See whether OBS hangs; something else may listen at this port.",
+                    ) from None
+                # A server before OBS 28 waits to be asked; its own first question tells it.
+                asked_old, deadline = True, time.monotonic() + _OLD_SERVER_S
+                self._wire.send('{"request-type": "GetVersion", "message-id": "1"}')
+                continue
+            if got == op:
+                return data
+            if time.monotonic() > deadline:
+                raise ObsNotAnswering(f"OBS at {self.address} does not answer in time")
+
+    # Receiving, on the connection's thread --------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._receive()
+        except ConnectionClosed as closed:
+            self._end(self._why(closed))
+        except ObsError as error:
+            self._end(error)
+        except Exception as error:  # whatever it is, those who wait are told
+            self._end(_not_the_protocol(self.address, type(error).__name__))
+        self._wire.close()
+        self._wire.release()
+        if self._on_closed is not None:
+            assert self._error is not None
+            self._on_closed(self._error)
+
+    def _receive(self) -> None:
+        pinged_at = 0.0
+        while self._error is None:
+            try:
+                op, data = self._read(time.monotonic() + _PING_S)
+            except TimeoutError:
+                if self._wire.last_heard < pinged_at:
+                    raise ObsNotRunning(
+                        f"OBS at {self.address} is silent: it hangs, or the network is gone",
+                        remedy="See whether OBS still runs.",
+                    ) from None
+                pinged_at = time.monotonic()
+                self._wire.ping()
+                continue
+            if op == _Op.REQUEST_RESPONSE:
+                self._take_reply(data)
+            elif op == _Op.EVENT:
+                self._take_event(data)
+
+    def _take_reply(self, data: Mapping[str, Any]) -> None:
+        request_id = data.get("requestId")
+        if not isinstance(request_id, str):
+            raise _not_the_protocol(self.address, "a reply has no requestId")
+        with self._lock:
+            pending = self._pending.pop(request_id, None)
+        if pending is not None:  # else nobody waits for it any more, or it is the second one
+            pending.reply = data
+            pending.done.set()
+
+    def _take_event(self, data: Mapping[str, Any]) -> None:
+        kind, values = data.get("eventType"), data.get("eventData")
+        if not isinstance(kind, str) or not isinstance(values, Mapping | None):
+            raise _not_the_protocol(self.address, "an event has no type, or no data")
+        if self._on_event is not None:
+            self._on_event(kind, values or {})
+
+    def _end(self, error: ObsError) -> None:
+        with self._lock:
+            if self._error is not None:
+                return
+            self._error = error
+            waiting, self._pending = list(self._pending.values()), {}
+        for pending in waiting:
+            pending.error = error
+            pending.done.set()
+
+    # Messages -----------------------------------------------------------------------------------
+
+    def _send(self, op: _Op, data: Mapping[str, Any]) -> None:
+        try:
+            self._wire.send(json.dumps({"op": int(op), "d": data}, allow_nan=False))
+        except ConnectionClosed as closed:
+            raise self._why(closed) from None
+
+    def _read(self, deadline: float) -> tuple[int, Mapping[str, Any]]:
+        """Reads a message: its kind and its data. TimeoutError, ConnectionClosed."""
+        text = self._wire.receive(deadline)
+        message = _parsed(text)
+        if not isinstance(message, Mapping):
+            raise _not_the_protocol(self.address, "it sends what is not a JSON object")
+        if "op" not in message and message.keys() & {"message-id", "update-type"}:
+            raise _too_old(self.address)
+        op, data = message.get("op"), message.get("d")
+        if op == _Op.EVENT and len(text) > MAX_EVENT_CHARACTERS:
+            raise _not_the_protocol(self.address, "it sends an event of more than 1 MiB")
+        if not isinstance(op, int) or isinstance(op, bool) or not isinstance(data, Mapping):
+            raise _not_the_protocol(self.address, "a message has no op and d")
+        return op, data
+
+    def _why(self, closed: ConnectionClosed) -> ObsError:
+        """Turns the end of the connection into a reason."""
+        if self._error is not None:
+            return self._error
+        if closed.sent is not None and closed.sent.code in _PEERS_FAULT:
+            return _not_the_protocol(self.address, _quoted(closed.sent.reason) or "broken frames")
+        code = closed.rcvd.code if closed.rcvd is not None else None
+        words = _quoted(closed.rcvd.reason) if closed.rcvd is not None else ""
+        if code == _CloseCode.AUTHENTICATION_FAILED:
+            return ObsWrongPassword(
+                f"OBS at {self.address} does not take the password from {self.address.found_in}",
+                remedy="In OBS: Tools > WebSocket Server Settings > Show Connect Info.",
+            )
+        if code == _CloseCode.UNSUPPORTED_RPC_VERSION:
+            return _too_old(self.address)
+        if code == _CloseCode.SESSION_INVALIDATED:
+            return ObsNotRunning(f"OBS at {self.address} ended the connection, as its user asked")
+        if code is not None and code >= 4000:
+            return _not_the_protocol(self.address, f"it closed with {code} {words}".rstrip())
+        return ObsNotRunning(
+            f"the connection to OBS at {self.address} was lost",
+            remedy="See whether OBS still runs.",
+        )
+
+
+def _open(address: ObsAddress, deadline: float) -> Wire:
+    """Connects and shakes hands as far as HTTP goes."""
+    wire = Wire(
+        f"ws://{address}/",
+        _connect(address, max(0.1, deadline - time.monotonic())),
+        protocol_name="obswebsocket.json",
+        max_bytes=MAX_MESSAGE_BYTES,
+    )
+    try:
+        wire.shake_hands(deadline)
+    except BaseException as error:
+        wire.close()
+        wire.release()
+        if isinstance(error, TimeoutError):
+            raise ObsNotAnswering(
+                f"something at {address} takes connections, but does not answer",
+                remedy="See whether OBS hangs; something else may listen at this port.",
+            ) from None
+        if isinstance(error, InvalidHandshake):
+            raise _not_the_protocol(address, "it is no websocket server") from None
+        if isinstance(error, OSError | EOFError):
+            raise _not_the_protocol(address, "it hangs up at once") from None
+        raise
+    return wire
+
+
+def _connect(address: ObsAddress, timeout_s: float) -> socket.socket:
+    try:
+        return connect_socket(address.host, address.port, timeout_s)
+    except socket.gaierror:
+        raise ObsNotRunning(
+            f"there is no computer named {address.host}",
+            remedy="Correct `host` in the profile, or the environment variable OBS_HOST.",
+        ) from None
+    except TimeoutError:
+        raise ObsNotRunning(
+            f"nothing answers at {address}", remedy="See whether a firewall is in the way."
+        ) from None
+    except (OSError, UnicodeError) as error:
+        if address.disabled_in:
+            raise ObsDisabled(
+                f"OBS's websocket server is off, says {address.disabled_in}", remedy=SWITCH_ON
+            ) from None
+        native = error.errno if isinstance(error, OSError) else None
+        raise ObsNotRunning(
+            f"OBS is not running, or its websocket server is off: nothing listens at {address}",
+            remedy=f"Start OBS. {SWITCH_ON}",
+            native_code=native,
+        ) from None
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()).decode()
+
+
+def _parsed(text: str) -> object:
+    """Reads JSON; None for what is none, or holds numbers that are none."""
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _answer(kind: str, reply: Mapping[str, Any]) -> dict[str, Any]:
+    status = reply.get("requestStatus")
+    data = reply.get("responseData")
+    if not isinstance(status, Mapping) or not isinstance(data, dict | None):
+        raise ObsProtocolError(f"OBS's answer to {kind} has no status, or no data")
+    result, code, comment = (status.get(key) for key in ("result", "code", "comment"))
+    if not isinstance(result, bool) or not isinstance(code, int) or isinstance(code, bool):
+        raise ObsProtocolError(f"OBS's answer to {kind} has no result and code")
+    if not result:
+        raise ObsRefused(kind, code, _quoted(comment) if isinstance(comment, str) else "")
+    return data or {}
+
+
+def _quoted(text: str) -> str:
+    """Makes words from the other end fit for a message: on one line, printable, not long."""
+    line = " ".join(text[: 2 * _MAX_QUOTE].split())
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return line if len(line) <= _MAX_QUOTE else line[: _MAX_QUOTE - 1] + "…"
+
+
+def _too_old(address: ObsAddress) -> ObsTooOld:
+    return ObsTooOld(
+        f"the OBS at {address} speaks another version of the protocol than obs-websocket 5",
+        remedy="Update OBS to version 28 or newer; remove an obs-websocket installed beside it.",
+    )
+
+
+def _not_the_protocol(address: ObsAddress, detail: str) -> ObsProtocolError:
+    return ObsProtocolError(
+        f"what answers at {address} is not OBS, or does not keep to its protocol: {detail}",
+        remedy="See which program listens at this port; OBS's own is shown under "
+        "Tools > WebSocket Server Settings.",
+    )
+
+
+def _again(error: ObsError) -> ObsError:
+    """Copies an error, so that each thread that raises it has a traceback of its own."""
+    return type(error)(error.message, remedy=error.remedy, native_code=error.native_code)

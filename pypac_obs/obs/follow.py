@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""Follows OBS's recording: tells split files when to begin, pause, split and end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, Protocol
+
+from pypac_obs import _core
+from pypac_obs.errors import ObsRefused
+from pypac_obs.obs.connection import ObsConnection
+from pypac_obs.obs.outputs import STARTED, STOPPED, recording_path
+from pypac_obs.obs.settings import is_here
+from pypac_obs.outputs.following import Take
+
+__all__ = ["RecordFollower", "TakeFiles", "add_chapter"]
+
+_STARTING, _STOPPING = "OBS_WEBSOCKET_OUTPUT_STARTING", "OBS_WEBSOCKET_OUTPUT_STOPPING"
+_PAUSED, _RESUMED = "OBS_WEBSOCKET_OUTPUT_PAUSED", "OBS_WEBSOCKET_OUTPUT_RESUMED"
+# OBS says that it starts this long before it says that it has started, where we missed the former.
+_STARTS_WITHIN_S = 0.1
+# OBS's file begins about when OBS says that it has started: docs/obs.md has the measurements.
+_SURE_FRAMES = 3
+# The encoder holds pictures back, and OBS counts only those that have left it: a recording that was
+# running before we came may have begun up to twice this earlier than its count says. x264 holds
+# some 20 back, encoders in graphics cards fewer.
+_ENCODER_FRAMES = 20
+# File systems take 255 bytes; the track's name and a number follow.
+_LONGEST_STEM = 160
+
+
+class TakeFiles(Protocol):
+    """What a follower tells: `pypac_obs.outputs.following.FollowingFiles` is one."""
+
+    def begin(self, take: Take) -> None:
+        """Begins a take; one that runs ends there."""
+
+    def pause(self, host_ns: int) -> None:
+        """Leaves out what comes from this moment on."""
+
+    def resume(self, host_ns: int) -> None:
+        """Goes on after a pause."""
+
+    def end(self, host_ns: int) -> None:
+        """Ends the take at this moment."""
+
+
+class RecordFollower:
+    """Watches one OBS's recording through an ObsLink, and tells split files of it.
+
+    What OBS says is the only thing that ends a take. When OBS is gone, because it crashed or the
+    network did, the files go on, so that nothing is lost; once it is back, its state counts: a take
+    that it does not record any more ends then, and another recording begins another take.
+
+    All methods belong to the link's thread.
+    """
+
+    def __init__(self, files: TakeFiles) -> None:
+        self._files = files
+        self._file: str | None = None  # that OBS records into; None while it does not record
+        self._zero_ns = 0  # the host time of its beginning
+        self._paused = False
+        self._paused_at_ns = 0
+        self._left_out_ns = 0  # by pauses
+        self._frame_s = 1 / 60
+        self._starts_at_ns: int | None = None  # OBS has been starting since then
+        self._ended = False  # the take has; OBS is still writing the last of its file
+
+    def connected(self, obs: ObsConnection) -> None:
+        """Takes up what OBS is doing now. Raises ObsError."""
+        self._frame_s = _frame_s(obs.request("GetVideoSettings"))
+        asked_ns = _core.host_now_ns()
+        status = obs.request("GetRecordStatus")
+        now_ns = (asked_ns + _core.host_now_ns()) // 2
+        if status.get("outputActive") is not True:
+            if self._file is not None:
+                self._end(now_ns)
+                self._file = None
+            return
+        file = recording_path(obs)
+        if file != self._file:
+            lag_s = _ENCODER_FRAMES * self._frame_s
+            zero_ns = now_ns - round(((_duration_s(status) or 0.0) + lag_s) * 1e9)
+            self._begin(obs, file, zero_ns, lag_s + self._frame_s, seen=False)
+        paused = status.get("outputPaused") is True
+        if paused and not self._paused:
+            self._pause(now_ns)
+        elif self._paused and not paused:
+            self._resume(now_ns)
+
+    def heed(self, obs: ObsConnection, kind: str, data: Mapping[str, Any], arrived_ns: int) -> None:
+        """Takes an event that arrived at this host time. Raises ObsError."""
+        if kind == "RecordStateChanged":
+            self._heed_state(obs, data, arrived_ns)
+        elif kind == "RecordFileChanged" and self._file is not None:
+            file = data.get("newOutputPath")
+            if isinstance(file, str) and file != self._file:
+                self._split(obs, file, arrived_ns)
+
+    def _heed_state(self, obs: ObsConnection, data: Mapping[str, Any], arrived_ns: int) -> None:
+        state, file = data.get("outputState"), data.get("outputPath")
+        if state == _STARTING:
+            self._starts_at_ns = arrived_ns
+        elif state == STARTED and self._file is None:
+            since_ns = arrived_ns - round(_STARTS_WITHIN_S * 1e9)
+            if self._starts_at_ns is not None:
+                since_ns, self._starts_at_ns = self._starts_at_ns, None
+            known = file if isinstance(file, str) and file else recording_path(obs)
+            uncertainty_s = (arrived_ns - since_ns) / 2e9 + _SURE_FRAMES * self._frame_s
+            self._begin(obs, known, arrived_ns, uncertainty_s, seen=True)
+        elif state == STOPPED and self._file is None:
+            self._starts_at_ns = None  # it could not start
+        elif self._file is None:
+            return
+        elif state == _PAUSED and not self._paused:
+            self._pause(arrived_ns)
+        elif state == _RESUMED and self._paused:
+            self._resume(arrived_ns)
+        elif state in (_STOPPING, STOPPED):
+            self._end(arrived_ns)
+            if state == STOPPED:
+                self._file = None
+
+    def _begin(
+        self, obs: ObsConnection, file: str, zero_ns: int, uncertainty_s: float, *, seen: bool
+    ) -> None:
+        stem, folder = _place(file, here=is_here(obs.address.host))
+        self._file, self._zero_ns, self._ended = file, zero_ns, False
+        self._paused, self._left_out_ns = False, 0
+        self._files.begin(Take(file, stem, folder, zero_ns, uncertainty_s, seen))
+
+    def _split(self, obs: ObsConnection, file: str, arrived_ns: int) -> None:
+        """OBS goes on in another file: what has left the encoder by now is in the one before."""
+        asked_ns = _core.host_now_ns()
+        counted_s = _duration_s(obs.request("GetRecordStatus"))
+        late_ns = _core.host_now_ns() - arrived_ns
+        lag_s = _ENCODER_FRAMES * self._frame_s
+        zero_ns, uncertainty_s = arrived_ns - round(lag_s * 1e9), lag_s + self._frame_s
+        if counted_s is not None:
+            # The count goes on over the split, so the first file's beginning tells when this is.
+            counted_ns = self._zero_ns + self._left_out_ns + round(counted_s * 1e9)
+            if arrived_ns - 10e9 < counted_ns <= _core.host_now_ns():
+                zero_ns = counted_ns - (asked_ns - arrived_ns)
+                uncertainty_s = 3 * self._frame_s + late_ns / 1e9
+        first_zero_ns, left_out_ns = self._zero_ns, self._left_out_ns
+        self._begin(obs, file, zero_ns, uncertainty_s, seen=True)
+        self._zero_ns, self._left_out_ns = first_zero_ns, left_out_ns
+
+    def _pause(self, at_ns: int) -> None:
+        self._paused, self._paused_at_ns = True, at_ns
+        self._files.pause(at_ns)
+
+    def _resume(self, at_ns: int) -> None:
+        self._paused = False
+        self._left_out_ns += at_ns - self._paused_at_ns
+        self._files.resume(at_ns)
+
+    def _end(self, at_ns: int) -> None:
+        if not self._ended:
+            self._ended = True
+            self._files.end(at_ns)
+
+
+def add_chapter(obs: ObsConnection, text: str) -> bool:
+    """Makes a chapter in OBS's recording; False where OBS can't (before 30.2, or another format).
+
+    Raises ObsError, save ObsRefused.
+    """
+    if "CreateRecordChapter" not in obs.version.requests:
+        return False
+    try:
+        obs.request("CreateRecordChapter", chapterName=text)
+    except ObsRefused:  # it does not record, or not into a Hybrid MP4
+        return False
+    return True
+
+
+def _duration_s(status: Mapping[str, Any]) -> float | None:
+    """How much OBS has recorded, by its own count, which leaves pauses out."""
+    value = status.get("outputDuration")
+    return value / 1000 if isinstance(value, int | float) and 0 <= value < 1e12 else None
+
+
+def _frame_s(settings: Mapping[str, Any]) -> float:
+    numerator, denominator = settings.get("fpsNumerator"), settings.get("fpsDenominator")
+    if not isinstance(numerator, int | float) or not isinstance(denominator, int | float):
+        return 1 / 30
+    rate = numerator / denominator if denominator > 0 else 0.0
+    return 1 / rate if 1 <= rate <= 1000 else 1 / 30
+
+
+def _place(file: str, *, here: bool) -> tuple[str, Path | None]:
+    """Tells how files beside OBS's are named, and in which folder; None: not on this computer.
+
+    >>> _place("/home/u/Videos/2026-11-25 20-00-00.mkv", here=False)
+    ('2026-11-25 20-00-00', None)
+    >>> _place(r"C:\\\\Users\\\\u\\\\Videos\\\\take 1.mp4", here=False)[0]
+    'take 1'
+    """
+    windows = "\\" in file and os.name != "nt"
+    path: PurePath = PureWindowsPath(file) if windows else PurePosixPath(file)
+    if os.name == "nt":
+        path = PureWindowsPath(file)
+    stem = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in path.stem)
+    while len(stem.encode(errors="surrogatepass")) > _LONGEST_STEM:
+        stem = stem[:-1]
+    stem = stem.strip(" .") or time.strftime("%Y-%m-%d %H-%M-%S")
+    folder = None
+    if here and not windows and path.is_absolute():
+        folder = Path(path).parent
+        try:
+            folder = folder if folder.is_dir() else None
+        except (OSError, ValueError):
+            folder = None
+    return stem, folder

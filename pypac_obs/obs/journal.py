@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""What was in an OBS before we changed it, kept until it is put back.
+
+An entry is written before its change is made, and the first one wins: applying again, whatever the
+profile says by then, does not forget what the user had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pypac_obs.errors import OutputFailed, PypacError
+from pypac_obs.obs.connection import ObsAddress
+
+__all__ = ["LOOPBACK", "Entry", "Journal", "journals", "state_folder"]
+
+# The ways to say "this computer".
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+_VERSION = 1
+_MAX_BYTES = 2**24
+_LONGEST_NAME = 240  # a file's name has 255 bytes, and an ending
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value of the journal, by the keys that lead to it. With ``replace`` the last one wins."""
+
+    path: tuple[str, ...]
+    value: Any
+    replace: bool = False
+
+
+def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Tells where journals are: ``pypac-obs/obs`` where programs keep their state."""
+    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
+    if sys.platform == "win32":
+        state = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    else:
+        state = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state")
+    return state / "pypac-obs" / "obs"
+
+
+def journals(address: ObsAddress, environ: Mapping[str, str] = os.environ) -> list[Journal]:
+    """Gives the journals of all profiles that changed the OBS at this address."""
+    found = sorted(state_folder(environ).glob(f"{_escaped(_named(address))}--*.json"))
+    return [Journal(path) for path in found]
+
+
+class Journal:
+    """The journal of one OBS and one profile: a JSON file, which is there while it has entries."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(
+        cls, address: ObsAddress, profile: str, environ: Mapping[str, str] = os.environ
+    ) -> Journal:
+        """Names the journal by the address of OBS and the name of the profile."""
+        name = f"{_escaped(_named(address))}--{_escaped(profile)}"
+        if len(name) > _LONGEST_NAME:
+            digest = hashlib.sha256(name.encode()).hexdigest()
+            name = name[: _LONGEST_NAME - len(digest)] + digest
+        return cls(state_folder(environ) / f"{name}.json")
+
+    def read(self) -> dict[str, Any]:
+        """Gives all entries. Raises PypacError if the file is damaged."""
+        try:
+            with self.path.open("rb") as file:
+                text = file.read(_MAX_BYTES + 1)
+            data = json.loads(text)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            raise self.damaged(error) from None
+        if not isinstance(data, dict) or data.get("version") != _VERSION:
+            raise self.damaged(f"it is not of version {_VERSION}")
+        return data
+
+    def write(self, *entries: Entry) -> None:
+        """Adds entries, safe on the disk when this returns. Raises OutputFailed."""
+        if not entries:
+            return
+        with self._locked():
+            data = self.read()
+            before = json.dumps(data)
+            data["version"] = _VERSION
+            for entry in entries:
+                place = data
+                for key in entry.path[:-1]:
+                    place = place.setdefault(key, {})
+                if entry.replace or entry.path[-1] not in place:
+                    place[entry.path[-1]] = entry.value
+            if json.dumps(data) != before:
+                self._save(data)
+
+    def forget(self, *paths: tuple[str, ...]) -> None:
+        """Takes entries out; the file goes with the last one."""
+        if not paths or not self.path.exists():
+            return
+        with self._locked():
+            data = self.read()
+            for path in paths:
+                _remove(data, path)
+            if set(data) <= {"version"}:
+                self.path.unlink(missing_ok=True)
+            else:
+                self._save(data)
+
+    def move(self, before: tuple[str, ...], after: tuple[str, ...]) -> None:
+        """Gives what is noted at one place, if anything is, to another that has nothing yet."""
+        if not self.path.exists():
+            return
+        with self._locked():
+            data = self.read()
+            source, target = _place(data, before), _place(data, after)
+            if before[-1] in source and after[-1] not in target:
+                target[after[-1]] = source.pop(before[-1])
+                self._save(data)
+
+    def delete(self) -> None:
+        """Takes all entries out."""
+        self.path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keeps other processes of ours out, so that none of them loses another's entries."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = self.path.with_suffix(".lock").open("ab")
+        except OSError as error:
+            raise self._failed(error) from error
+        with lock:
+            if sys.platform == "win32":
+                import msvcrt
+
+                lock.seek(0)
+                while True:
+                    # It gives up after ten seconds; closing the file takes the lock away.
+                    with contextlib.suppress(OSError):
+                        msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
+                        break
+            else:
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _save(self, data: Mapping[str, Any]) -> None:
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self.path.parent, prefix=".journal-", encoding="utf-8", delete=False
+            ) as file:
+                try:
+                    json.dump(data, file, indent=1)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    os.replace(file.name, self.path)
+                except BaseException:
+                    os.unlink(file.name)
+                    raise
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> OutputFailed:
+        return OutputFailed(
+            f"{self.path} cannot be written: {error.strerror or error}",
+            remedy="What was in OBS is noted there before it is changed, so nothing was changed.",
+            native_code=error.errno,
+        )
+
+    def damaged(self, reason: object) -> PypacError:
+        """Makes the error for a file with something in it that we never wrote."""
+        return PypacError(
+            f"{self.path}, which says what was in OBS before, cannot be read: {reason}",
+            remedy="Move the file away; then OBS cannot be put back to what was before.",
+        )
+
+
+def _place(data: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """The mapping that has, or would have, the entry; an empty one where there is none."""
+    for key in path[:-1]:
+        below = data.get(key)
+        if not isinstance(below, dict):
+            return {}
+        data = below
+    return data
+
+
+def _remove(data: dict[str, Any], path: tuple[str, ...]) -> None:
+    """Removes an entry, and the mappings that are empty without it."""
+    places = [data]
+    for key in path[:-1]:
+        below = places[-1].get(key)
+        if not isinstance(below, dict):
+            return
+        places.append(below)
+    places[-1].pop(path[-1], None)
+    for place, key in zip(reversed(places[:-1]), reversed(path[:-1]), strict=True):
+        if place[key] != {}:
+            return
+        del place[key]
+
+
+def _named(address: ObsAddress) -> str:
+    host = address.host.lower()
+    return f"{'localhost' if host in LOOPBACK else host}:{address.port}"
+
+
+def _escaped(name: str) -> str:
+    """Makes any text a part of a file's name, different texts different ones."""
+    return re.sub(
+        r"[^A-Za-z0-9_ -]", lambda match: "".join(f"%{b:02X}" for b in match[0].encode()), name
+    )

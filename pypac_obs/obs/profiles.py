@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""OBS's own profiles: making one, setting what is in one, and having it take effect."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+
+from pypac_obs.errors import ObsRefused
+from pypac_obs.obs.actual import (
+    OBS_TRACKS,
+    Obs,
+    Parameter,
+    ParameterValue,
+    ask_patiently,
+    read_parameter,
+    read_profiles,
+)
+from pypac_obs.obs.desired import CHANNELS, SAMPLE_RATE
+from pypac_obs.obs.journal import Entry, Journal
+
+__all__ = ["finish_reload", "make_profile", "reload_profile", "set_parameter"]
+
+# An OBS profile that exists for a moment: leaving it loads the other one again.
+RELOADING = "PyPAC-OBS reloads"
+
+# What a new OBS profile takes over from the one in use, so that it records and streams alike.
+_COPIED: tuple[Parameter, ...] = (
+    *(
+        ("Video", key)
+        for key in (
+            "BaseCX", "BaseCY", "OutputCX", "OutputCY", "FPSType", "FPSCommon", "FPSInt", "FPSNum",
+            "FPSDen", "ScaleType", "ColorFormat", "ColorSpace", "ColorRange", "SdrWhiteLevel",
+            "HdrNominalPeakLevel", "AdapterIdx",
+        )
+    ),
+    *(
+        ("Audio", key)
+        for key in ("MonitoringDeviceId", "MonitoringDeviceName", "MeterDecayRate", "PeakMeterType")
+    ),
+    *(
+        ("Output", key)
+        for key in (
+            "Mode", "FilenameFormatting", "OverwriteIfExists", "DelayEnable", "DelaySec",
+            "DelayPreserve", "Reconnect", "RetryDelay", "MaxRetries", "BindIP",
+            "NewSocketLoopEnable", "LowLatencyEnable", "DynamicBitrate",
+        )
+    ),
+    *(
+        ("SimpleOutput", key)
+        for key in (
+            "FilePath", "RecFormat", "RecFormat2", "RecQuality", "RecEncoder", "RecAudioEncoder",
+            "VBitrate", "ABitrate", "StreamEncoder", "StreamAudioEncoder", "Preset", "NVENCPreset2",
+            "UseAdvanced", "RecRB", "RecRBTime", "RecRBSize", "VodTrackEnabled",
+        )
+    ),
+    *(
+        ("AdvOut", key)
+        for key in (
+            "Encoder", "AudioEncoder", "ApplyServiceSettings", "UseRescale", "RescaleRes",
+            "TrackIndex", "VodTrackEnabled", "VodTrackIndex", "RecType", "RecFilePath", "RecFormat",
+            "RecFormat2", "RecEncoder", "RecAudioEncoder", "RecTracks", "RecUseRescale",
+            "RecRescaleRes", "RecMuxerCustom", "RecSplitFile", "RecSplitFileType",
+            "RecSplitFileTime", "RecSplitFileSize", "RecRB", "RecRBTime", "RecRBSize",
+            *(f"Track{n}{what}" for n in OBS_TRACKS for what in ("Bitrate", "Name")),
+        )
+    ),
+)  # fmt: skip
+
+
+def set_parameter(obs: Obs, parameter: Parameter, value: str | None) -> None:
+    """Stores a setting of the OBS profile in use; None takes it out. Not in effect yet."""
+    category, name = parameter
+    obs.request(
+        "SetProfileParameter",
+        parameterCategory=category,
+        parameterName=name,
+        parameterValue=value,
+    )
+
+
+def make_profile(obs: Obs, name: str) -> None:
+    """Makes an OBS profile of ours, which begins as a copy of what matters in the user's."""
+    copied = {parameter: read_parameter(obs, parameter) for parameter in _COPIED}
+    audio = _audio(obs)
+    # The service has the user's stream key in it: it goes from OBS to OBS, and nowhere else.
+    service = obs.request("GetStreamServiceSettings")
+    ask_patiently(obs, "CreateProfile", {"profileName": name})
+    _set_audio(obs, audio)
+    for parameter, found in copied.items():
+        if found.value is not None and found.value != found.default:
+            set_parameter(obs, parameter, found.value)
+    kind, settings = service.get("streamServiceType"), service.get("streamServiceSettings")
+    if isinstance(kind, str) and isinstance(settings, Mapping):
+        with contextlib.suppress(ObsRefused):
+            obs.request(
+                "SetStreamServiceSettings",
+                streamServiceType=kind,
+                streamServiceSettings=dict(settings),
+            )
+
+
+# Loading an OBS profile again ------------------------------------------------------------------
+
+
+def _audio(obs: Obs) -> dict[Parameter, ParameterValue]:
+    return {parameter: read_parameter(obs, parameter) for parameter in (SAMPLE_RATE, CHANNELS)}
+
+
+def _set_audio(obs: Obs, audio: Mapping[Parameter, ParameterValue]) -> None:
+    """OBS asks in a dialog whether it may start again where two profiles differ in these."""
+    for parameter, found in audio.items():
+        if found.value is not None and found.value != found.default:
+            set_parameter(obs, parameter, found.value)
+
+
+def reload_profile(obs: Obs, journal: Journal) -> None:
+    """Loads the OBS profile in use again: only then its settings take effect."""
+    name, names = read_profiles(obs)
+    audio = _audio(obs)
+    journal.write(Entry(("away_from",), name, replace=True))
+    if RELOADING in names:
+        ask_patiently(obs, "RemoveProfile", {"profileName": RELOADING})
+    ask_patiently(obs, "CreateProfile", {"profileName": RELOADING})
+    _set_audio(obs, audio)
+    finish_reload(obs, journal)
+    journal.forget(("reload_pending",))
+
+
+def finish_reload(obs: Obs, journal: Journal) -> None:
+    """Goes back to the profile that was left to be loaded again, also after a crash meanwhile."""
+    name = journal.read().get("away_from")
+    if name is None:
+        return
+    current, names = read_profiles(obs)
+    if current == RELOADING and name in names:
+        ask_patiently(obs, "SetCurrentProfile", {"profileName": name})
+    if RELOADING in names:
+        ask_patiently(obs, "RemoveProfile", {"profileName": RELOADING})
+    journal.forget(("away_from",))

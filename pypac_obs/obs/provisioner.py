@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""Brings an OBS to where a profile wants it, and puts it back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pypac_obs.errors import ObsError, ObsRefused
+from pypac_obs.obs.actual import (
+    OBS_TRACKS,
+    Actual,
+    Obs,
+    ask_patiently,
+    read_actual,
+    read_collections,
+)
+from pypac_obs.obs.desired import (
+    MODE,
+    PARAMETERS,
+    RECORDED,
+    Desired,
+    desired_state,
+)
+from pypac_obs.obs.journal import Entry, Journal
+from pypac_obs.obs.lint import obs_warnings
+from pypac_obs.obs.plan import NEW_ITEM, UNSURE, Plan, Report, Request, Step, When, make_plan
+from pypac_obs.obs.profiles import (
+    finish_reload,
+    make_profile,
+    reload_profile,
+    set_parameter,
+)
+from pypac_obs.obs.removal import NOT_FOUND, remove_from_scenes, remove_input
+from pypac_obs.obs.restore import restore
+from pypac_obs.profile import Profile
+
+__all__ = ["Provisioner"]
+
+
+class Provisioner:
+    """Compares one profile with an OBS, and makes it so::
+
+        provisioner = Provisioner(profile, session_name)
+        with ObsConnection(find_server(profile.outputs.obs)) as obs:
+            print(provisioner.plan(obs).steps)
+            report = provisioner.apply(obs)
+
+    The profile has `outputs.obs`. ``session_name`` is what our inputs in OBS look for. The methods
+    are for any thread, one at a time. They raise ObsError where OBS cannot be asked, and
+    OutputFailed where the journal cannot be written (then nothing was changed).
+    """
+
+    def __init__(
+        self, profile: Profile, session_name: str, *, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        if profile.outputs.obs is None:
+            raise ObsError(
+                f"the profile {profile.name} says nothing about OBS",
+                remedy="Add `obs` to its outputs; docs/profile.md says how.",
+            )
+        self.profile = profile
+        self.rule = profile.outputs.obs
+        self._session = session_name
+        self._environ = environ
+        #: How OBS was left by `apply`, or found to be right by `plan`, the last time.
+        self.report: Report | None = None
+
+    def plan(self, obs: Obs, gone: Collection[str] = ()) -> Plan:
+        """Says what is to be done, and does nothing.
+
+        ``gone`` are inputs that were removed, and may still be listed: see `removal`.
+        """
+        plan = self._look(obs, gone)[0]
+        if plan.empty:
+            self.report = Report(notes=plan.notes, warnings=plan.warnings, running=plan.running)
+        return plan
+
+    def apply(self, obs: Obs, gone: Collection[str] = ()) -> Report:
+        """Makes OBS as the profile says, as far as that can be done now, and reads it back."""
+        for name in gone:
+            remove_from_scenes(obs, name)
+        journal = self._journal(obs)
+        finish_reload(obs, journal)
+        done: list[Step] = []
+        refused: list[str] = []
+        tried: set[str] = set()
+        # A new scene collection or OBS profile shows only once it is loaded, so it takes rounds.
+        for _ in range(4):
+            plan, *_rest = self._look(obs)
+            steps = [s for s in plan.steps if not plan.waits(s) and str(s) not in tried]
+            steps = steps[: _first_stage(steps)]
+            if not steps:
+                break
+            for step in steps:
+                tried.add(str(step))
+                try:
+                    _perform(obs, step, journal)
+                except ObsRefused as refusal:
+                    refused.append(f"OBS did not take {step}: {refusal.message}.")
+                else:
+                    done.append(step)
+        plan, desired, actual = self._look(obs)
+        waiting = tuple(step for step in plan.steps if plan.waits(step))
+        left = [step for step in plan.steps if not plan.waits(step)]
+        errors = [*plan.conflicts, *refused]
+        errors += [f"OBS did not keep {s}." for s in left if str(s) in {str(d) for d in done}]
+        if trouble := _recording_trouble(desired, actual):
+            errors.append(trouble)
+        self.report = Report(
+            tuple(done), waiting, tuple(errors), plan.notes, plan.warnings, actual.running
+        )
+        return self.report
+
+    def restore(self, obs: Obs) -> Report:
+        """Puts back what was in OBS before this profile was applied; see `restore.restore`."""
+        return restore(obs, self._journal(obs), environ=self._environ)
+
+    def note_renamed_scene(self, obs: Obs, before: str, after: str) -> None:
+        """Keeps track of what we made in a scene that somebody renames in OBS."""
+        journal = self._journal(obs)
+        collection = read_collections(obs)[0]
+        for section in ("made_scenes", "made_items", "items"):
+            at = ("collections", collection, section)
+            journal.move((*at, before), (*at, after))
+
+    def _journal(self, obs: Obs) -> Journal:
+        return Journal.of(obs.address, self.profile.name, self._environ)
+
+    def _look(self, obs: Obs, gone: Collection[str] = ()) -> tuple[Plan, Desired, Actual]:
+        actual = read_actual(obs, PARAMETERS)
+        if gone:
+            inputs = {name: item for name, item in actual.inputs.items() if name not in gone}
+            actual = replace(actual, inputs=inputs)
+        desired = desired_state(self.profile, self._session, actual)
+        noted = self._journal(obs).read()
+        warnings = obs_warnings(self.profile, desired, actual)
+        return make_plan(desired, actual, noted, warnings), desired, actual
+
+
+def _first_stage(steps: list[Step]) -> int:
+    """How many steps can be made before one has to look again."""
+    for number, step in enumerate(steps, 1):
+        if step.when is When.STOPPED:
+            return number
+    return len(steps)
+
+
+def _recording_trouble(desired: Desired, actual: Actual) -> str:
+    """Says so where OBS would record other tracks than the profile asks for."""
+    if not desired.recorded:
+        return ""
+    advanced = actual.value(MODE).lower() == "advanced"
+    mask = actual.value(RECORDED) if advanced else "1"
+    recorded = [n for n in OBS_TRACKS if mask.isdecimal() and int(mask) >> (n - 1) & 1]
+    if recorded == sorted(desired.recorded):
+        return ""
+    shown, wanted = (", ".join(map(str, sorted(n))) or "none" for n in (recorded, desired.recorded))
+    mode = "" if advanced else ", as its output mode is Simple"
+    until = f"; stop {' and '.join(actual.running)} and apply again" if actual.running else ""
+    return f"OBS would record track {shown} instead of {wanted}{mode}{until}."
+
+
+# Making a step ---------------------------------------------------------------------------------
+
+
+def _perform(obs: Obs, step: Step, journal: Journal) -> None:
+    new = _unknown(journal, step)
+    journal.write(*step.entries)
+    answers: list[dict[str, Any]] = []
+    try:
+        if step.action == "profile":
+            make_profile(obs, str(step.requests[0].data["profileName"]))
+        elif step.action == "remove":
+            remove_input(obs, str(step.requests[0].data["inputName"]))
+        elif step.action == "reload":
+            _note_unset(obs, step, journal)
+            _send(obs, step.requests, answers)
+            reload_profile(obs, journal)
+        else:
+            _send(obs, step.requests, answers)
+    except ObsRefused:
+        if step.sign == "+" and not answers:
+            journal.forget(*(entry.path for entry in new))  # it was not made
+        raise
+    finally:
+        _note_made(step, answers, journal)
+    journal.forget(*step.forget)
+
+
+def _unknown(journal: Journal, step: Step) -> list[Entry]:
+    """The step's entries that the journal does not have yet."""
+    noted = journal.read()
+
+    def is_noted(path: tuple[str, ...]) -> bool:
+        place: Any = noted
+        for key in path:
+            if not isinstance(place, Mapping) or key not in place:
+                return False
+            place = place[key]
+        return True
+
+    return [entry for entry in step.entries if not is_noted(entry.path)]
+
+
+def _send(obs: Obs, requests: tuple[Request, ...], answers: list[dict[str, Any]]) -> None:
+    item: object = None
+    for request in requests:
+        data = {key: item if value is NEW_ITEM else value for key, value in request.data.items()}
+        answers.append(ask_patiently(obs, request.kind, data))
+        if request.kind == "CreateInput":
+            item = answers[-1].get("sceneItemId")
+
+
+def _note_made(step: Step, answers: list[dict[str, Any]], journal: Journal) -> None:
+    """Notes by which ids OBS knows what was made, as far as it was."""
+    entries = []
+    for request, answer in zip(step.requests, answers, strict=False):
+        if request.kind == "CreateInput" and isinstance(uuid := answer.get("inputUuid"), str):
+            entries.append(Entry((*step.entries[0].path, "uuid"), uuid, replace=True))
+        number = answer.get("sceneItemId")
+        if request.item_path and isinstance(number, int) and not isinstance(number, bool):
+            entries.append(Entry(request.item_path, number, replace=True))
+    journal.write(*entries)
+
+
+def _note_unset(obs: Obs, step: Step, journal: Journal) -> None:
+    """Finds out which settings the user has not set at all: they equal the default either way."""
+    noted = journal.read()
+    for entry in step.entries:
+        kind, *profile = entry.path
+        if kind != "parameters":
+            continue
+        name, key = profile
+        value = noted[kind][name][key]
+        if not isinstance(value, Mapping):
+            continue
+        category, _, parameter = key.partition("/")
+        try:
+            set_parameter(obs, (category, parameter), None)
+        except ObsRefused as refusal:
+            if refusal.code != NOT_FOUND:
+                raise
+            journal.write(Entry(entry.path, None, replace=True))
+        else:
+            journal.write(Entry(entry.path, value[UNSURE], replace=True))

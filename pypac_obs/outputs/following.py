@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: MIT
+"""Split files that begin, pause, split and end with somebody else's recording, such as OBS's."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from pypac_obs.errors import OutputFailed
+from pypac_obs.incidents import LATE_START, Incident
+from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo
+from pypac_obs.outputs.files import FilesOutput, FilesRule
+
+__all__ = ["FollowingFiles", "Take"]
+
+# What is kept while nothing is written: how late one may be told that a recording has begun.
+HISTORY_S = 5.0
+# An end waits this much longer, until what happened before it is sure to have been told.
+MARGIN_S = 0.6
+
+
+@dataclass(frozen=True)
+class Take:
+    """A recording to be followed.
+
+    ``file`` is its own file, in the words of whoever records; ``stem`` and ``folder`` say how ours
+    are named (None: the profile's folder). ``zero_ns`` is the host time of that file's beginning,
+    as well as it is known: ``uncertainty_s`` says how well. ``seen`` is false where the recording
+    had begun before we came: then ours begin with the first frame that is still there.
+    """
+
+    file: str
+    stem: str
+    folder: Path | None
+    zero_ns: int
+    uncertainty_s: float
+    seen: bool = True
+
+
+@dataclass(frozen=True)
+class _Begin:
+    host_ns: int
+    take: Take
+
+
+@dataclass(frozen=True)
+class _Pause:
+    host_ns: int
+
+
+@dataclass(frozen=True)
+class _Resume:
+    host_ns: int
+
+
+@dataclass(frozen=True)
+class _End:
+    host_ns: int
+
+
+_Command = _Begin | _Pause | _Resume | _End
+
+
+class FollowingFiles(Output):
+    """Writes split files for each `Take`, and nothing in between.
+
+    `begin`, `pause`, `resume` and `end` are for any one thread, and tell of moments by their host
+    time (ns), in order: they may have passed (up to HISTORY_S are kept) or be still to come. A take
+    that begins while another runs ends that one without a frame between them.
+
+    All numbers of frames in a take's session.json and ledger count from the beginning of its files,
+    and pauses are left out. ``open_incidents`` gives those that are not over yet.
+    """
+
+    def __init__(
+        self,
+        rule: FilesRule,
+        open_incidents: Callable[[], Sequence[Incident]],
+        name: str = "files",
+    ) -> None:
+        self.name = name
+        self.tracks = tuple(rule.tracks) if rule.tracks is not None else None
+        self._rule = rule
+        self._open_incidents = open_incidents
+        self._lock = threading.Lock()  # the commands
+        self._commands: deque[_Command] = deque()
+        self._info: SessionInfo | None = None
+        self._history: deque[Block] = deque()  # copies of what came last
+        self._heard = 0  # the timeline up to which everything has come
+        self._written = 0  # up to which the open take has got it
+        self._take: _OpenTake | None = None
+        self._pending: list[Incident] = []
+        self._markers: list[Marker] = []
+        self._paths: dict[str, Path] = {}
+
+    # For the thread that follows ------------------------------------------------------------------
+
+    def begin(self, take: Take) -> None:
+        """Begins a take at its ``zero_ns``, or where the session begins if that is later."""
+        self._post(_Begin(take.zero_ns, take))
+
+    def pause(self, host_ns: int) -> None:
+        """Leaves out what comes from this moment on."""
+        self._post(_Pause(host_ns))
+
+    def resume(self, host_ns: int) -> None:
+        """Goes on after a pause."""
+        self._post(_Resume(host_ns))
+
+    def end(self, host_ns: int) -> None:
+        """Ends the take at this moment."""
+        self._post(_End(host_ns))
+
+    def _post(self, command: _Command) -> None:
+        with self._lock:
+            self._commands.append(command)
+
+    # The output's own thread from here on ---------------------------------------------------------
+
+    @property
+    def paths(self) -> Mapping[str, Path]:
+        """The file of each track of the take that runs, or of the last one."""
+        return dict(self._paths)
+
+    def open(self, info: SessionInfo) -> None:
+        """Gets ready; nothing is created yet."""
+        self._info = info
+
+    def write(self, block: Block) -> None:
+        """Keeps the block, and does what has come due. Raises OutputFailed."""
+        audio = {name: view.copy() for name, view in block.audio.items()}
+        self._history.append(replace(block, audio=audio))
+        self._heard = block.start + block.frames
+        self._advance(self._frames(MARGIN_S))
+        oldest = self._heard - self._frames(HISTORY_S)
+        while self._history and self._history[0].start + self._history[0].frames <= oldest:
+            self._history.popleft()
+
+    def close(self, end: int) -> None:
+        """Ends the take that runs, if one does. Raises OutputFailed."""
+        self._heard = max(self._heard, end)
+        self._advance(0)
+        if self._take is not None:
+            self._finish(end)
+
+    def abort(self) -> None:
+        """Saves what there is of the take that runs. Raises nothing."""
+        if self._take is not None:
+            self._take.files.abort()
+            self._take = None
+
+    def kept(self) -> int | None:
+        """Tells up to which frame of the timeline `abort` keeps the take that runs."""
+        take = self._take
+        return take.timeline(take.files.kept()) if take is not None else None
+
+    def on_incident(self, incident: Incident) -> None:
+        """Keeps it for the takes that it belongs to."""
+        self._pending.append(incident)
+
+    def on_marker(self, marker: Marker) -> None:
+        """Keeps it for the take that it belongs to."""
+        self._markers.append(marker)
+
+    def on_status(self, status: Mapping[str, object]) -> None:
+        """Hands it to the take that runs."""
+        if self._take is not None:
+            self._take.files.on_status(status)
+
+    # What has come due ----------------------------------------------------------------------------
+
+    def _advance(self, margin: int) -> None:
+        """Writes and does, in order, what has come due; an end waits ``margin`` frames longer."""
+        while (command := self._next()) is not None:
+            at = self._frame(command.host_ns)
+            if at > self._heard:
+                break
+            self._write_up_to(at)
+            if self._take is not None and isinstance(command, _Begin | _End):
+                self._take.note_open(self._open_incidents())
+                if at + margin > self._heard:
+                    return
+                self._finish(at)
+            self._next(take=True)
+            if isinstance(command, _Begin):
+                self._begin(command.take)
+            elif self._take is not None and isinstance(command, _Pause):
+                self._take.pause(at)
+            elif self._take is not None and isinstance(command, _Resume):
+                self._take.resume(at)
+                self._written = max(self._written, at)
+        self._write_up_to(self._heard)
+        self._hand_on(self._written if self._take is not None else self._heard)
+
+    def _next(self, *, take: bool = False) -> _Command | None:
+        with self._lock:
+            if not self._commands:
+                return None
+            return self._commands.popleft() if take else self._commands[0]
+
+    def _write_up_to(self, end: int) -> None:
+        """Gives the take what it has not got yet of the timeline before ``end``."""
+        take = self._take
+        if take is None or take.paused:
+            return
+        for block in self._history:
+            begin = max(block.start, self._written)
+            stop = min(block.start + block.frames, end)
+            if begin < stop:
+                part = slice(begin - block.start, stop - block.start)
+                audio = {name: array[part] for name, array in block.audio.items()}
+                run = Block(take.frame(begin), stop - begin, block.sample_rate, audio)
+                take.files.write(run)
+                self._written = stop
+
+    def _begin(self, take: Take) -> None:
+        assert self._info is not None
+        oldest = self._history[0].start if self._history else self._heard
+        first = max(0, self._frame(take.zero_ns))
+        lost = max(0, oldest - first) if take.seen else 0
+        if not take.seen:
+            first = max(first, oldest)
+        zero_s = self._seconds_from(take.zero_ns, first)
+        info = replace(
+            self._info,
+            start_wall=self._info.start_wall + timedelta(seconds=first / self._info.sample_rate),
+            start_host_ns=self._info.start_host_ns + round(first * 1e9 / self._info.sample_rate),
+        )
+        files = self._create(take, info)
+        self._take = _OpenTake(take, files, first, zero_s, self._info.sample_rate)
+        self._take.tell_of_obs()
+        self._paths = dict(files.paths)
+        self._written = first
+        if lost:
+            names = tuple(track.name for track in info.tracks)
+            files.on_incident(Incident(LATE_START, None, self.name, names, 0, lost))
+
+    def _create(self, take: Take, info: SessionInfo) -> FilesOutput:
+        """Creates a take's files: in the folder that it names, else in the profile's."""
+        if take.folder is not None:
+            files = FilesOutput(self._rule, self.name, stem=take.stem, folder=take.folder)
+            try:
+                files.open(info)
+                return files
+            except OutputFailed:  # on another computer, or not ours to write to
+                pass
+        files = FilesOutput(self._rule, self.name, stem=take.stem)
+        files.open(info)
+        return files
+
+    def _finish(self, end: int) -> None:
+        """Closes the take's files at ``end``, with what is known to have happened before."""
+        take = self._take
+        assert take is not None
+        end = max(end, self._written)  # told late, it has got more already
+        take.note_open(self._open_incidents())
+        self._hand_on(end)
+        known = {(incident.cause, incident.source, incident.begin) for incident in self._pending}
+        known |= take.told
+        for incident in take.open_incidents:
+            if (incident.cause, incident.source, incident.begin) not in known:
+                # It grows in steps; what is not over by now lasts at least to the end.
+                take.tell(replace(incident, frames=max(incident.frames, end - incident.begin)), end)
+        for incident in self._pending:  # what lasts beyond the end: the next take has the rest
+            if incident.begin < end:
+                take.tell(incident, end)
+        self._take = None
+        take.files.close(take.frame(end))
+        self._written = max(self._written, end)
+
+    def _hand_on(self, cursor: int) -> None:
+        """Tells the take of what is over, and forgets what no take can be about any more."""
+        take = self._take
+        oldest = self._history[0].start if self._history else self._heard
+        kept = []
+        for incident in self._pending:
+            ended = incident.begin + incident.frames
+            if take is not None and ended <= cursor:
+                take.tell(incident, cursor)
+            elif take is not None or ended > oldest:
+                kept.append(incident)
+        self._pending = kept
+        markers = []
+        for marker in self._markers:
+            if take is not None and marker.frame < cursor:
+                take.mark(marker)
+            elif take is not None or marker.frame >= oldest:
+                markers.append(marker)
+        self._markers = markers
+
+    def _frame(self, host_ns: int) -> int:
+        """The timeline's frame at a host time; below 0 for what was before the session."""
+        assert self._info is not None
+        return round((host_ns - self._info.start_host_ns) * self._info.sample_rate / 1e9)
+
+    def _frames(self, seconds: float) -> int:
+        assert self._info is not None
+        return round(seconds * self._info.sample_rate)
+
+    def _seconds_from(self, host_ns: int, frame: int) -> float:
+        assert self._info is not None
+        at_ns = self._info.start_host_ns + frame * 1e9 / self._info.sample_rate
+        return (at_ns - host_ns) / 1e9
+
+
+class _OpenTake:
+    """A take that is being written: its files, and where its frames lie on the timeline."""
+
+    def __init__(
+        self, take: Take, files: FilesOutput, first: int, zero_s: float, sample_rate: int
+    ) -> None:
+        self.files = files
+        self.open_incidents: list[Incident] = []
+        self.told: set[tuple[str, str | None, int]] = set()
+        self._take = take
+        self._first = first
+        self._zero_s = zero_s
+        self._sample_rate = sample_rate
+        self._pauses: list[tuple[int, int | None]] = []  # on the timeline: from, to
+
+    @property
+    def paused(self) -> bool:
+        return bool(self._pauses) and self._pauses[-1][1] is None
+
+    def pause(self, at: int) -> None:
+        if not self.paused:
+            self._pauses.append((max(at, self._first), None))
+            self.tell_of_obs()
+
+    def resume(self, at: int) -> None:
+        if self.paused:
+            begin, _ = self._pauses[-1]
+            self._pauses[-1] = (begin, max(begin, at))
+            self.tell_of_obs()
+
+    def frame(self, timeline: int) -> int:
+        """The frame of the files at a place of the timeline; a pause is one place."""
+        left_out = sum(
+            (timeline if end is None else min(timeline, end)) - begin
+            for begin, end in self._pauses
+            if timeline > begin
+        )
+        return max(0, timeline - self._first - left_out)
+
+    def timeline(self, frame: int) -> int:
+        """The place of the timeline where a frame of the files lies."""
+        timeline = frame + self._first
+        for begin, end in self._pauses:
+            if timeline >= begin and end is not None:
+                timeline += end - begin
+        return timeline
+
+    def note_open(self, incidents: Sequence[Incident]) -> None:
+        """Remembers, once, what is not over at the end."""
+        if not self.open_incidents:
+            self.open_incidents = list(incidents)
+
+    def tell(self, incident: Incident, end: int) -> None:
+        """Writes the part of an incident that lies in the files, before ``end``."""
+        begin = self.frame(incident.begin)
+        frames = self.frame(min(incident.begin + incident.frames, end)) - begin
+        if incident.frames and frames <= 0:
+            return
+        if incident.begin < self._first and not incident.frames:
+            return
+        self.told.add((incident.cause, incident.source, incident.begin))
+        self.files.on_incident(replace(incident, begin=begin, frames=frames))
+
+    def mark(self, marker: Marker) -> None:
+        """Takes a mark that lies in the files."""
+        if marker.frame >= self._first:
+            self.files.on_marker(replace(marker, frame=self.frame(marker.frame)))
+
+    def tell_of_obs(self) -> None:
+        """Says in session.json which recording this belongs to, and where in it frame 0 lies."""
+        note: dict[str, object] = {
+            "file": self._take.file,
+            "frame_0_at_s": round(self._zero_s, 6) + 0.0,
+            "uncertainty_s": round(self._take.uncertainty_s, 6),
+        }
+        if self._pauses:
+            note["pauses"] = [
+                {
+                    "frame": self.frame(begin),
+                    "left_out_s": None
+                    if end is None
+                    else round((end - begin) / self._sample_rate, 6),
+                }
+                for begin, end in self._pauses
+            ]
+        self.files.add_note("obs", note)

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""A session's output to OBS: its tracks on their way there, and OBS kept as the profile says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from pypac_obs import _core
+from pypac_obs.errors import ObsNotAnswering, ObsNotRunning, OutputFailed, PypacError
+from pypac_obs.obs.connection import ObsConnection
+from pypac_obs.obs.devices import DeviceWatch
+from pypac_obs.obs.follow import RecordFollower, TakeFiles, add_chapter
+from pypac_obs.obs.link import ObsLink
+from pypac_obs.obs.plan import Report
+from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.settings import find_server
+from pypac_obs.obs.transport import Transport, choose_transport
+from pypac_obs.obs.watch import DriftWatch
+from pypac_obs.profile import Profile
+from pypac_obs.status import OutputStatus
+from pypac_obs.wiring import Wiring
+
+__all__ = ["ObsOutput"]
+
+
+class NativeSink(Protocol):
+    """What the pump fills without Python: shared tracks, or virtual devices."""
+
+    @property
+    def subject(self) -> int:
+        """Its number in the ledger."""
+
+    def close(self) -> None:
+        """Takes it out of the pump's way; nothing more goes there."""
+
+
+class ObsOutput:
+    """Gives OBS the tracks of a profile's ``outputs.obs``.
+
+    The audio goes from the pump straight to where OBS takes it, without Python. A link to OBS, on a
+    thread of its own, makes OBS what the profile says as soon as it answers, and keeps it so. An
+    OBS that is not running is a normal state: it is served within seconds of its start.
+
+    ``following`` are split files that begin and end with OBS's recording (None: none do).
+    ``on_sink`` is told of each native sink: its number in the ledger, and its tracks. ``on_news``
+    gets a sentence for each thing that was done in OBS or cannot be done, on the link's thread.
+    `open`, `start` and `close` are for one thread, `status` and `error` for any.
+    """
+
+    name = "obs"
+
+    def __init__(
+        self,
+        profile: Profile,
+        session: str,
+        *,
+        following: TakeFiles | None,
+        on_sink: Callable[[int, tuple[str, ...]], None],
+        on_news: Callable[[str], None],
+    ) -> None:
+        rule = profile.outputs.obs
+        assert rule is not None
+        self.tracks = tuple(rule.tracks)
+        self._profile = profile
+        self._rule = rule
+        self._session = session
+        self._on_sink = on_sink
+        self._on_news = on_news
+        self._wiring: Wiring | None = None
+        self._sinks: dict[str, NativeSink] = {}  # by transport
+        self._virtual_sources: _core.VirtualSources | None = None
+        self._devices: DeviceWatch | None = None  # while OBS takes the tracks from virtual devices
+        self._trouble: PypacError | None = None  # why OBS could not be looked at
+        self._provisioner = Provisioner(profile, session)
+        self._follower = RecordFollower(following) if following is not None else None
+        self._link = ObsLink(
+            lambda: find_server(rule), on_connected=self._provide, on_event=self._heed
+        )
+        self._drift = DriftWatch(
+            self._provisioner, mend=rule.drift == "mend", report=on_news, post=self._link.post
+        )
+
+    def open(self, wiring: Wiring) -> None:
+        """Lays the tracks out for OBS, before the timeline begins. Raises OutputFailed."""
+        self._wiring = wiring
+        if self._rule.transport in ("plugin", "auto"):
+            self._carry("plugin")
+        elif self._rule.transport == "device":
+            self._carry("device")
+
+    def add_chapter(self, text: str) -> None:
+        """Makes a chapter in OBS's recording, where OBS is there, records and can. Never waits."""
+        self._link.post(partial(_make_chapter, text))
+
+    def start(self) -> None:
+        """Looks for OBS from now on; returns at once."""
+        self._link.start()
+
+    def close(self) -> None:
+        """Lets go of OBS and ends the tracks; what was made in OBS stays for the next time."""
+        self._drift.stop()
+        self._watch_devices(None)
+        self._link.stop()
+        for sink in self._sinks.values():
+            sink.close()
+
+    @property
+    def error(self) -> PypacError | None:
+        """Why OBS does not get the tracks as the profile says; that it does not run is none."""
+        report = self._provisioner.report
+        error = self._trouble or self._link.error
+        if isinstance(error, ObsNotRunning | ObsNotAnswering):
+            error = None
+        if error is None and report is not None and report.errors:
+            error = OutputFailed(
+                f"OBS is not as the profile says: {' '.join(report.errors)}",
+                remedy="`pypac-obs obs plan` shows what is to be done.",
+            )
+        return error
+
+    def status(self) -> OutputStatus:
+        """Tells how it is now, in words."""
+        return OutputStatus(self.name, "", 0, self._state())
+
+    def _state(self) -> str:
+        state, trouble, report = self._link.state, self._trouble, self._provisioner.report
+        if self._link.connection is None:
+            return state
+        if trouble is not None:
+            return f"{state}: {trouble}"
+        if report is None:
+            return state
+        if report.errors:
+            return f"{state}: {report.errors[0]}"
+        if report.waiting:
+            return f"{state}; some of it waits until {' and '.join(report.running)} has stopped"
+        return f"{state}, which is as the profile says"
+
+    # On the link's thread -------------------------------------------------------------------------
+
+    def _provide(self, connection: ObsConnection) -> None:
+        if self._follower is not None:  # first of all: each moment that OBS records counts
+            self._follower.connected(connection)
+        self._link.let_settle()
+        try:
+            kinds = connection.request("GetInputKindList").get("inputKinds", ())
+            # The virtual devices are there before OBS looks for them.
+            transport = choose_transport(self._profile, self._session, kinds)
+            self._carry(transport.name)
+            report = self._provisioner.apply(connection)
+            self._watch_devices(transport)
+        except PypacError as error:
+            self._trouble = error
+            raise
+        self._trouble = None
+        self._tell(report)
+
+    def _watch_devices(self, transport: Transport | None) -> None:
+        if self._devices is not None:
+            self._devices.stop()
+            self._devices = None
+        sources = self._virtual_sources
+        if transport is None or transport.name != "device" or sources is None:
+            return
+        inputs = {
+            self._rule.tracks[track].name or track: rule.settings["device_id"]
+            for track, rule in transport.inputs.items()
+        }
+        self._devices = DeviceWatch(
+            inputs, status=sources.status, report=self._on_news, post=self._link.post
+        )
+        self._devices.start()
+
+    def _tell(self, report: Report) -> None:
+        for step in report.done:
+            self._on_news(f"In OBS: {step}")
+        for step in report.waiting:
+            self._on_news(f"Waits until {' and '.join(report.running)} of OBS has stopped: {step}")
+        for sentence in (*report.errors, *report.warnings):
+            self._on_news(sentence)
+
+    def _heed(self, connection: ObsConnection, kind: str, data: Mapping[str, Any]) -> None:
+        if self._follower is not None:
+            self._follower.heed(connection, kind, data, self._link.arrived_ns)
+        self._drift.on_event(connection, kind, data)
+
+    def _carry(self, transport: str) -> None:
+        """Begins to send the tracks that way, unless they go there already."""
+        assert self._wiring is not None
+        if transport in self._sinks or transport == "native":
+            return
+        sink: NativeSink
+        if transport == "device":
+            capture = self._wiring.capture
+            if capture is not None and not capture.server_info().default_source:
+                self._on_news(
+                    "There is no microphone: programs that record from the default one may take a "
+                    "virtual device of this session for it."
+                )
+            sink = self._virtual_sources = self._wiring.add_virtual_sources(
+                self._session, self.tracks
+            )
+        else:
+            sink = self._wiring.add_shared_tracks(self._session, self.tracks)
+        self._sinks[transport] = sink
+        self._on_sink(sink.subject, self.tracks)
+
+
+def _make_chapter(text: str, obs: ObsConnection) -> None:
+    add_chapter(obs, text)
