@@ -6,14 +6,19 @@ PYTHON_VENV := .venv/bin/python
 CPP := $(shell git ls-files 'cpp/*.[ch]pp' 'tests/*.[ch]pp')
 CMAKE := $(shell git ls-files '*CMakeLists.txt')
 SANITIZERS ?= asan tsan
+FUZZ_SECONDS ?= 60
 
-.PHONY: demo test test-cpp test-sanitizers test-wheel test-python check format bench wheel clean
+.PHONY: demo demo-obs test test-obs-latest test-cpp test-sanitizers fuzz test-wheel test-python check format bench wheel windows test-windows clean
 
 demo: ## The main job on real programs, with nothing to configure
 	@.ci/setup demo
 	@.venv/bin/pypac-obs demo
 
-test: test-cpp test-sanitizers test-wheel test-python ## The whole test suite
+demo-obs: ## The same into a private OBS: what is on each of its tracks, a picture of its mixer
+	@.ci/setup demo-obs
+	@.venv/bin/pypac-obs obs demo
+
+test: test-cpp test-sanitizers fuzz test-wheel test-python ## The whole test suite
 
 test-cpp:
 	@.ci/setup test
@@ -26,6 +31,15 @@ test-sanitizers:
 	for preset in $(SANITIZERS); do \
 	  cmake --preset $$preset && cmake --build --preset $$preset && ctest --preset $$preset; \
 	done
+
+# What is found new stays in build/; a crash is written there as well and becomes a file of the corpus.
+fuzz: ## Looks for input from other programs that breaks a reader
+	@.ci/setup test
+	cmake --preset fuzz && cmake --build --preset fuzz
+	mkdir -p build/fuzz/corpus
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 build/fuzz/tests/fuzz/fuzz_shared_track_reader \
+	  -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -timeout=5 -rss_limit_mb=1024 \
+	  -artifact_prefix=build/fuzz/ build/fuzz/corpus tests/fuzz/corpus/shared_track_reader
 
 # The wheel works in an environment that has nothing but what it asks for.
 test-wheel:
@@ -41,6 +55,9 @@ test-python: test-cpp
 	@.ci/setup test
 	$(PYTHON_VENV) -m pytest
 
+test-obs-latest: ## The tests with OBS again, in Debian unstable; takes root, 2 GB and time
+	@.ci/obs_latest
+
 check: ## Formatting, types, lints, spelling
 	@.ci/setup check
 	.venv/bin/ruff check .
@@ -49,6 +66,7 @@ check: ## Formatting, types, lints, spelling
 	.venv/bin/clang-format --dry-run --Werror $(CPP)
 	.venv/bin/gersemi --check $(CMAKE)
 	.venv/bin/codespell $$(git ls-files ':!configs/broken')
+	.venv/bin/actionlint -shellcheck .venv/bin/shellcheck
 	cmake --preset release -DCMAKE_EXPORT_COMPILE_COMMANDS=ON > /dev/null
 	.venv/bin/python .ci/tidy.py build/release
 
@@ -63,6 +81,31 @@ bench: ## Speed, latency and memory, next to other programs
 	@.ci/setup bench
 	cmake --preset release && cmake --build --preset release
 	$(PYTHON_VENV) tests/bench/run.py
+
+# scikit-build-core asks the running Python what it builds for; this tells it something else.
+windows: ## A wheel for Windows (CPython 3.11), built on Linux
+	@.ci/setup windows
+	$(PYTHON_VENV) .ci/windows_python.py build/windows/python
+	rm -rf build/windows/wheel
+	_PYTHON_HOST_PLATFORM=win-amd64 SETUPTOOLS_EXT_SUFFIX=.cp311-win_amd64.pyd \
+	$(PYTHON_VENV) -m pip wheel --quiet --no-deps --no-build-isolation -w build/windows/wheel . \
+	  -C cmake.define.CMAKE_TOOLCHAIN_FILE=$(CURDIR)/cmake/mingw-w64.cmake \
+	  -C cmake.define.PYPAC_TARGET_PYTHON=$(CURDIR)/build/windows/python/python.exe \
+	  -C cmake.define.Python_INCLUDE_DIR=$(CURDIR)/build/windows/python/include \
+	  -C cmake.define.Python_LIBRARY=$(CURDIR)/build/windows/python/libs/python311.lib \
+	  -C cmake.define.NB_SUFFIX=.cp311-win_amd64.pyd -C cmake.define.NB_SUFFIX_S=.pyd
+	$(PYTHON_VENV) .ci/windows_dlls.py build/windows/wheel/*.whl
+	mkdir -p dist && cp build/windows/wheel/*.whl dist/
+
+# Those of tests/python that mean no other system's folders and modes. What they skip is not Windows'.
+WINDOWS_TESTS := tests/python/profile tests/python/test_session.py
+
+# The C++ tests and the wheel, in Wine: its capture against a double of Windows' audio service.
+test-windows: windows ## What is shipped for Windows, under Wine
+	cmake --preset windows && cmake --build --preset windows && ctest --preset windows
+	$(PYTHON_VENV) .ci/windows_python.py build/windows/python build/windows/wheel/*.whl
+	PYPAC_REQUIRE_ALL= tests/windows/in_wine build/windows/python/python.exe -Im pytest $(WINDOWS_TESTS)
+	$(PYTHON_VENV) -m pytest tests/windows
 
 wheel:
 	@.ci/setup test

@@ -10,7 +10,8 @@ import pytest
 # Whoever runs the tests in the background may have these ignored, and a program that is started
 # with a signal ignored has to leave it so: the commands under test would not hear Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if hasattr(signal, "SIGHUP"):  # not on Windows
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)

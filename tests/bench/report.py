@@ -13,6 +13,8 @@ from rich.table import Table
 OURS = "pypac-obs"
 PW_RECORD = "pw-record"
 FLEXAUDIO = "flexaudio"
+PULSE_INPUT_CAPTURE = "pulse-input-capture"  # OBS's own
+_PROGRAMS = (OURS, PW_RECORD, FLEXAUDIO, PULSE_INPUT_CAPTURE)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Report:
         digits: int = 1,
         **peers: float | None,
     ) -> None:
-        """Adds a figure; peers by keyword: ``pw_record``, ``flexaudio``."""
+        """Adds a figure; peers by keyword, such as ``pw_record``."""
         values = {OURS: ours} | {key.replace("_", "-"): value for key, value in peers.items()}
         self.figures.append(Figure(name, unit, values, target, met, digits))
 
@@ -102,7 +104,9 @@ def print_table(console: Console, reports: Iterable[Report]) -> None:
     reports = list(reports)
     table = Table(title="Benchmarks", title_justify="left")
     table.add_column("Figure", overflow="fold")
-    for program in (OURS, PW_RECORD, FLEXAUDIO):
+    figures = [figure for report in reports for figure in report.figures]
+    programs = [name for name in _PROGRAMS if any(figure.text(name) for figure in figures)]
+    for program in programs:
         table.add_column(program, justify="right")
     table.add_column("Unit")
     table.add_column("Target")
@@ -112,7 +116,7 @@ def print_table(console: Console, reports: Iterable[Report]) -> None:
         table.add_row(f"[bold]{report.benchmark}[/bold]")
         for figure in report.figures:
             met = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}[figure.met]
-            values = (figure.text(program) for program in (OURS, PW_RECORD, FLEXAUDIO))
+            values = (figure.text(program) for program in programs)
             table.add_row(figure.name, *values, figure.unit, figure.target, met)
     console.print(table)
     for report in reports:

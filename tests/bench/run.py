@@ -21,7 +21,7 @@ from report import Options, Report, print_table
 from rich.console import Console
 
 _ROOT = Path(__file__).resolve().parents[2]
-_BENCHMARKS = ("alignment", "many_to_files", "latency", "rebind", "engine")
+_BENCHMARKS = ("alignment", "many_to_files", "latency", "rebind", "engine", "obs_sync", "obs_slip")
 
 
 def main() -> int:

@@ -2,9 +2,9 @@
 #include "allocation_counter.hpp"
 
 #include <atomic>
-#include <cstdlib>
 #include <new>
 
+#include "aligned_memory.hpp"
 #include "core/thread_role.hpp"
 
 namespace {
@@ -16,7 +16,7 @@ void* counted(std::size_t size, std::size_t alignment) {
   ++count_of_this_thread;
   if (pypac::on_realtime_thread()) realtime_count.fetch_add(1, std::memory_order_relaxed);
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  if (void* memory = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment)) {
+  if (void* memory = pypac::test::aligned_memory(alignment, rounded > 0 ? rounded : alignment)) {
     return memory;
   }
   throw std::bad_alloc();
@@ -45,26 +45,26 @@ void* operator new[](std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept {
-  std::free(memory);
+  pypac::test::free_aligned_memory(memory);
 }
 void operator delete[](void* memory) noexcept {
-  std::free(memory);
+  pypac::test::free_aligned_memory(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
+  pypac::test::free_aligned_memory(memory);
 }
 void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
+  pypac::test::free_aligned_memory(memory);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
+  pypac::test::free_aligned_memory(memory);
 }
 void operator delete[](void* memory, std::align_val_t) noexcept {
-  std::free(memory);
+  pypac::test::free_aligned_memory(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
+  pypac::test::free_aligned_memory(memory);
 }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
+  pypac::test::free_aligned_memory(memory);
 }

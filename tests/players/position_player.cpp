@@ -4,16 +4,19 @@
 // estimated.
 //
 //   position_player [--name NAME] [--target SINK | --target none] [--channels N] [--delay SECONDS]
-//                   [--tone HZ]
+//                   [--tone HZ] [--impulses PERIOD_NS]
 //
 // Sample = (position mod 2^24) / 2^24, exact in 32-bit float; odd channels carry it negated. With
-// --tone it is a sine of -12 dBFS in all channels instead, whose phase is the position's. Writes
+// --tone it is a sine of -12 dBFS in all channels instead, whose phase is the position's. With
+// --impulses it is silence, with one full sample in the frame whose host time is nearest to each
+// multiple of the period, by the time and the rate that the graph gives for its cycle. Writes
 // "first HOST_TIME_NS" (CLOCK_MONOTONIC, the start of its first cycle) to standard output when it
 // begins, and "missed HOST_TIME_NS FRAMES" whenever the graph has gone on without it: the end of
 // what it could not play, and its length. SIGINT and SIGTERM end it.
 #include <pipewire/filter.h>
 #include <pipewire/pipewire.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
@@ -32,13 +35,15 @@ namespace {
 constexpr std::uint32_t kMaxChannels = 8;
 constexpr double kPositions = 16777216;               // 2^24: what a float counts without a gap
 constexpr double kToneAmplitude = 0.251188643150958;  // -12 dBFS
+constexpr float kImpulse = 0.9F;
 
 struct Options {
   std::string name = "position-player";
   std::string target;  // empty: any sink; "none": no link
   std::uint32_t channels = 2;
   double delay_s = 0;
-  double tone_hz = 0;  // 0: positions
+  double tone_hz = 0;                  // 0: positions
+  std::int64_t impulse_period_ns = 0;  // 0: none
 };
 
 const char* position_name(std::uint32_t channels, std::uint32_t index) {
@@ -74,6 +79,8 @@ class Player {
   void link();
   void report();
   void process(const spa_io_position& position);
+  /// Where in the cycle an impulse belongs; -1: nowhere.
+  std::int64_t impulse_in(const spa_io_position& position) const;
 
   Options options_;
   pw_main_loop* loop_ = nullptr;
@@ -121,6 +128,10 @@ void Player::process(const spa_io_position& position) {
         const double cycles = options_.tone_hz * static_cast<double>(first + i) / rate;
         out[i] = static_cast<float>(kToneAmplitude * std::sin(2 * std::numbers::pi * cycles));
       }
+    } else if (options_.impulse_period_ns > 0) {
+      std::fill_n(out, frames, 0.0F);
+      const std::int64_t place = impulse_in(position);
+      if (place >= 0) out[place] = kImpulse;
     } else {
       for (std::uint32_t i = 0; i < frames; ++i) {
         out[i] = static_cast<float>(static_cast<double>((first + i) & 0xffffff) * scale);
@@ -129,6 +140,17 @@ void Player::process(const spa_io_position& position) {
     std::int64_t none = 0;
     first_ns_.compare_exchange_strong(none, static_cast<std::int64_t>(position.clock.nsec));
   }
+}
+
+std::int64_t Player::impulse_in(const spa_io_position& position) const {
+  const auto begin_ns = static_cast<std::int64_t>(position.clock.nsec);
+  const double frame_ns = 1e9 / position.clock.rate.denom;
+  const std::int64_t period = options_.impulse_period_ns;
+  // Half a frame earlier: the nearest frame to an impulse just before the cycle is its first.
+  const auto half_ns = static_cast<std::int64_t>(frame_ns / 2);
+  const std::int64_t next_ns = ((begin_ns - half_ns) / period + 1) * period;
+  const std::int64_t place = std::llround(static_cast<double>(next_ns - begin_ns) / frame_ns);
+  return place < static_cast<std::int64_t>(position.clock.duration) ? place : -1;
 }
 
 void Player::begin() {
@@ -268,6 +290,8 @@ int main(int argc, char** argv) {
       options.delay_s = std::atof(argv[i + 1]);
     else if (option == "--tone")
       options.tone_hz = std::atof(argv[i + 1]);
+    else if (option == "--impulses")
+      options.impulse_period_ns = std::atoll(argv[i + 1]);
     else {
       std::fprintf(stderr, "position_player: no such option: %s\n", option.c_str());
       return 2;

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def require(there: bool, missing: str) -> None:
     if os.environ.get("PYPAC_REQUIRE_ALL"):
         pytest.fail(missing)
     pytest.skip(f"skipped, because {missing}")
+
+
+def wait_until(
+    there: Callable[[], bool], timeout_s: float = 30.0, else_say: Callable[[], str] = lambda: ""
+) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not there():
+        assert time.monotonic() < deadline, else_say()
+        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -83,16 +93,21 @@ def start(sandbox: Sandbox, start_in: Start) -> Start:
 @pytest.fixture(scope="session")
 def position_player(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program that plays the graph's position, built."""
+    return build_player("position_player", tmp_path_factory.mktemp("players"))
+
+
+def build_player(name: str, folder: Path) -> Path:
+    """Builds one of the programs that tests play and record with."""
     require(shutil.which("c++") is not None, "there is no C++ compiler")
     require(shutil.which("pkg-config") is not None, "pkg-config is not installed")
-    program = tmp_path_factory.mktemp("players") / "position_player"
+    program = folder / name
     flags = subprocess.run(
         ["pkg-config", "--cflags", "--libs", "libpipewire-0.3"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    source = str(PLAYERS / "position_player.cpp")
+    source = str(PLAYERS / f"{name}.cpp")
     subprocess.run(
         ["c++", "-std=c++20", "-O1", source, "-o", str(program), *shlex.split(flags)], check=True
     )
@@ -155,3 +170,10 @@ def gap(track: Audio) -> tuple[int, int]:
     steps = np.diff(heard)
     longest = int(np.argmax(steps))
     return int(heard[longest]) + 1, int(steps[longest]) - 1
+
+
+def level_db(samples: Audio, frequency: float) -> float:
+    """The peak level of a tone in a mono signal, in dBFS; what is elsewhere stays out."""
+    window = np.kaiser(len(samples), 20)
+    tone = np.exp(-2j * np.pi * frequency * np.arange(len(samples)) / RATE)
+    return float(20 * np.log10(abs(np.sum(samples * window * tone)) * 2 / window.sum() + 1e-15))

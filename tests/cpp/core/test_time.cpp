@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <chrono>
+
 #include "core/host_clock.hpp"
 #include "core/time.hpp"
 
@@ -21,6 +23,21 @@ TEST_CASE("the system clock never goes back and sleeps until the time it is told
   const HostTime before = clock.now();
   clock.sleep_until(before + 5ms);
   CHECK(clock.now() >= before + 5ms);
+}
+
+TEST_CASE("the system clock is the one of the C++ library, in nanoseconds") {
+  using Steady = std::chrono::steady_clock;
+  const auto steady = [] {
+    return std::chrono::duration_cast<HostTime>(Steady::now().time_since_epoch());
+  };
+  const SystemClock clock;
+  for (int round = 0; round < 1000; ++round) {
+    const HostTime before = steady();
+    const HostTime now = clock.now();
+    // The two round ticks to nanoseconds each in its own way.
+    CHECK(now >= before - 1us);
+    CHECK(now <= steady() + 1us);
+  }
 }
 
 TEST_CASE("a manual clock stands still until it is moved") {

@@ -15,7 +15,7 @@ void fill(BlockBuffer& buffer, const std::vector<std::vector<float>>& channels) 
 }
 
 std::vector<float> channel(const BlockBuffer& buffer, std::uint32_t c) {
-  return {buffer.channels()[c], buffer.channels()[c] + 3};
+  return {buffer.view().channels()[c], buffer.view().channels()[c] + 3};
 }
 
 }  // namespace
@@ -24,19 +24,19 @@ TEST_CASE("1,2,3 and 4,5,6 give 5,7,9") {
   BlockBuffer a(1, 3), b(1, 3), track(1, 3);
   fill(a, {{1, 2, 3}});
   fill(b, {{4, 5, 6}});
-  Mixer::send(a, 1, true, track, 3);
-  Mixer::send(b, 1, false, track, 3);
+  Mixer::send(a.view(), 1, true, track, 3);
+  Mixer::send(b.view(), 1, false, track, 3);
   CHECK(channel(track, 0) == std::vector<float>{5, 7, 9});
 }
 
 TEST_CASE("mono goes into both channels, stereo into mono as its mean, gains multiply") {
   BlockBuffer mono(1, 3), stereo(2, 3);
   fill(mono, {{1, 2, 3}});
-  Mixer::send(mono, 2, true, stereo, 3);
+  Mixer::send(mono.view(), 2, true, stereo, 3);
   CHECK(channel(stereo, 0) == std::vector<float>{2, 4, 6});
   CHECK(channel(stereo, 1) == std::vector<float>{2, 4, 6});
   fill(stereo, {{1, 1, 1}, {3, 3, 5}});
-  Mixer::send(stereo, 1, true, mono, 3);
+  Mixer::send(stereo.view(), 1, true, mono, 3);
   CHECK(channel(mono, 0) == std::vector<float>{2, 2, 3});
 }
 
@@ -44,7 +44,7 @@ TEST_CASE("channels that the source lacks are silent, not what was there before"
   BlockBuffer stereo(2, 3), surround(4, 3);
   fill(surround, {{9, 9, 9}, {9, 9, 9}, {9, 9, 9}, {9, 9, 9}});
   fill(stereo, {{1, 2, 3}, {4, 5, 6}});
-  Mixer::send(stereo, 1, true, surround, 3);
+  Mixer::send(stereo.view(), 1, true, surround, 3);
   CHECK(channel(surround, 1) == std::vector<float>{4, 5, 6});
   CHECK(channel(surround, 3) == std::vector<float>{0, 0, 0});
   Mixer::clear(surround, 3);

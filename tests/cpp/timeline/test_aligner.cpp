@@ -47,12 +47,12 @@ struct Bench {
   }
   std::vector<float> take(std::uint32_t frames, std::uint32_t* captured = nullptr,
                           Cause absence = kAbsence) {
-    std::vector<float> block(frames, -1.0F);
-    float* out = block.data();
-    const std::uint32_t count = aligner.take(taken, frames, &out, absence, gaps);
-    if (captured) *captured = count;
+    std::vector<float> room(frames, -1.0F);
+    float* out = room.data();
+    const Aligner::Taken block = aligner.take(taken, frames, &out, absence, gaps);
+    if (captured) *captured = block.captured;
     taken += frames;
-    return block;
+    return {block.channels[0], block.channels[0] + frames};
   }
   void check(std::size_t i, Cause cause, Frames begin, Frames frames) {
     REQUIRE(gaps.count > i);

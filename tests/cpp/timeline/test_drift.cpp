@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <numbers>
@@ -55,12 +56,20 @@ struct Tap {
   /// The next block, if it has come.
   bool pull() {
     if (aligner.covered_until() < taken + kBlock) return false;
-    float* const out[2] = {block.data(), block.data() + kBlock};
+    full = take(Cause::stalled) == kBlock;
+    return true;
+  }
+
+  /// The next block, come or not; returns how much of it was captured.
+  std::uint32_t take(Cause absence) {
+    float* const room[2] = {block.data(), block.data() + kBlock};
     const std::size_t before = allocations();
-    full = aligner.take(taken, kBlock, out, Cause::stalled, gaps) == kBlock;
+    const Aligner::Taken given = aligner.take(taken, kBlock, room, absence, gaps);
+    for (std::uint32_t c = 0; c < 2; ++c)
+      std::copy_n(given.channels[c], given.channels[c] == room[c] ? 0 : kBlock, room[c]);
     allocated += allocations() - before;
     taken += kBlock;
-    return true;
+    return given.captured;
   }
 
   /// Frames by which frame i of the last block is later than its place.
@@ -199,11 +208,7 @@ TEST_CASE("two sources of one clock that start at different times are equal fram
       if (clock.true_seconds() > 7.3)
         late.push(stamp, 1024, clock.true_seconds(), clock.frame_seconds());
       while (early.pull()) {
-        if (!late.pull()) {
-          float* const out[2] = {late.block.data(), late.block.data() + kBlock};
-          late.aligner.take(late.taken, kBlock, out, Cause::not_running, late.gaps);
-          late.taken += kBlock;
-        }
+        if (!late.pull()) late.take(Cause::not_running);
         if (static_cast<double>(early.taken) > 8 * 48000) {
           equal = equal && early.block == late.block;
           level = std::max<double>(level, std::abs(late.block[0]));
@@ -276,9 +281,11 @@ TEST_CASE("going from locked to tracking and back leaves no step in the sound") 
     packet.samples = samples.data();
     REQUIRE(aligner.place(packet, nullptr, true, gaps));
     while (aligner.covered_until() >= taken + kBlock) {
-      sound.resize(sound.size() + kBlock);
-      float* out = sound.data() + taken;
-      aligner.take(taken, kBlock, &out, Cause::stalled, gaps);
+      std::array<float, kBlock> room{};
+      float* out = room.data();
+      const float* const block =
+          aligner.take(taken, kBlock, &out, Cause::stalled, gaps).channels[0];
+      sound.insert(sound.end(), block, block + kBlock);
       taken += kBlock;
     }
     if (domain.locked() != was_locked) ++changes;

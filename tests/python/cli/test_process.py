@@ -4,7 +4,6 @@
 import contextlib
 import json
 import os
-import pty
 import re
 import shlex
 import signal
@@ -15,6 +14,10 @@ from pathlib import Path
 
 import pytest
 import soundfile
+
+if sys.platform == "win32":
+    pytest.skip("signals and terminals are POSIX's; see tests/windows", allow_module_level=True)
+import pty
 
 PROGRAM = [sys.executable, "-Im", "pypac_obs.cli"]
 
@@ -87,7 +90,7 @@ def test_a_second_signal_aborts_at_once_and_leaves_readable_files(tmp_path: Path
         time.sleep(1)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=5)
+        _, err = process.communicate(timeout=30)
     finally:
         process.kill()
         os.close(read)

@@ -71,7 +71,8 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.tuples(inner)
     | st.dictionaries(st.text(max_size=3) | st.integers() | st.sampled_from(
         ["process", "everything_except", "device", "system", "synthetic", "kind", "dropouts",
-         "from", "source", "gain_db", "filters", "gain", "files", "name", "tracks", "encoding"]
+         "from", "source", "gain_db", "filters", "gain", "files", "name", "tracks", "encoding",
+         "obs", "to", "recording", "names", "scene", "transport", "password", "env", "follow"]
     ), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.pipewire
 
 
 def until_both_play(call) -> list[dict]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         listed = json.loads(call("ps", "--json").stdout)
         if sum(one["playing"] for one in listed) == 2:
@@ -61,7 +61,7 @@ def test_ps_watch_goes_on_until_ctrl_c(sandbox, start):
     lines = [json.loads(watch.stdout.readline()) for _ in range(6)]
     assert [one["program"] for one in lines[-1]] == ["game"]
     watch.send_signal(signal.SIGINT)
-    _, err = watch.communicate(timeout=5)
+    _, err = watch.communicate(timeout=30)
     assert (watch.returncode, err) == (0, "")
 
 
@@ -75,7 +75,7 @@ def test_check_says_what_a_profile_would_bind_to(sandbox, call, tmp_path):
         "tracks:\n  discord: {from: discord}\n  game: {from: game}\n  rest: {from: rest}\n"
         "outputs: {files: {}}\n"
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     bindings: dict = {}
     while not bindings.get("discord") and time.monotonic() < deadline:
         plan = json.loads(call("check", profile, "--json").stdout)
@@ -90,7 +90,7 @@ def test_check_says_what_a_profile_would_bind_to(sandbox, call, tmp_path):
 
 def test_doctor_finds_that_recording_can_work(sandbox, call):
     sandbox.play_tone("game", 440.0)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     found: dict = {}
     while "idle" in found.get("audio graph", "idle") and time.monotonic() < deadline:
         result = call("doctor", "--json")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import soundfile
 from pypac_obs import Block, Output, Profile, Session, SessionInfo
 from pypac_obs.sandbox import Player, Sandbox, missing_packages
 
-from ..conftest import RATE, Audio, require, shifts
+from ..conftest import RATE, Audio, require, shifts, wait_until
+from ..conftest import level_db as level_db
 
 AMPLITUDE = 10 ** (-12 / 20)  # of every tone, unless told otherwise
 
@@ -102,15 +102,6 @@ def state(session: Session, source: str) -> str:
     return next(one.state for one in session.status().sources if one.name == source)
 
 
-def wait_until(
-    there: Callable[[], bool], timeout_s: float = 5.0, else_say: Callable[[], str] = lambda: ""
-) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not there():
-        assert time.monotonic() < deadline, else_say()
-        time.sleep(0.005)
-
-
 def wait_until_playing(sandbox: Sandbox, *programs: str) -> None:
     """Waits until each of these programs has a stream that gives frames."""
     from pypac_obs import ProcessWatch
@@ -142,13 +133,6 @@ def read(path: Path) -> Audio:
 
 
 # What a tone tells -------------------------------------------------------------------------------
-
-
-def level_db(samples: Audio, frequency: float) -> float:
-    """The peak level of a tone in a mono signal, in dBFS; what is elsewhere stays out."""
-    window = np.kaiser(len(samples), 20)
-    tone = np.exp(-2j * np.pi * frequency * np.arange(len(samples)) / RATE)
-    return float(20 * np.log10(abs(np.sum(samples * window * tone)) * 2 / window.sum() + 1e-15))
 
 
 def frequency_of(samples: Audio) -> float:

@@ -138,7 +138,7 @@ def test_a_run_whose_folder_can_no_longer_be_written_ends_with_1_and_keeps_its_f
     profile_path = write_profile(folder, tmp_path / "p.yaml")
     run = start("run", profile_path, "--duration", "10", prefix=drop)
     try:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not (folder / "session.json").exists() or not manifest_frames(folder):
             assert time.monotonic() < deadline, run.poll()
             time.sleep(0.02)
@@ -169,7 +169,7 @@ def test_an_output_whose_folder_is_removed_stops_alone_and_the_others_go_on(
     with Session(rules, outputs=[gone, stays, tape]) as session:
         time.sleep(0.5)
         shutil.rmtree(tmp_path / "gone")
-        deadline = time.monotonic() + 4
+        deadline = time.monotonic() + 30
         while not session.errors:
             assert time.monotonic() < deadline, "nobody noticed"
             time.sleep(0.02)

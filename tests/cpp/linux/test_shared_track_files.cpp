@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// What of shared tracks is files of Linux, and processes that end.
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "../sinks/numbered_track.hpp"
+#include "../sinks/spoiled_track.hpp"
+#include "core/status.hpp"
+#include "runtime_folder.hpp"
+
+using namespace pypac;
+using namespace std::chrono_literals;
+using pypac::test::kCapacity;
+using pypac::test::Listener;
+using pypac::test::RuntimeFolder;
+using pypac::test::Spoiled;
+using pypac::test::Writer;
+using State = SharedTrackState;
+
+TEST_CASE("what a killed process left is replaced, and its reader goes over to the new session") {
+  const RuntimeFolder folder;
+  int pipe_ends[2];
+  REQUIRE(pipe(pipe_ends) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    Writer writer;
+    writer.shared.start({4s, 48000});
+    writer.blocks(0, 1000);
+    static_cast<void>(write(pipe_ends[1], "x", 1));
+    for (;;) pause();
+  }
+  char byte;
+  REQUIRE(read(pipe_ends[0], &byte, 1) == 1);
+  Listener listener;
+  CHECK(listener.reader.poll(5s) == State::running);
+  CHECK(listener.reader.info().writer_pid == child);
+  CHECK(listener.read().frames == 100);
+  CHECK_THROWS_AS(Writer{}, Failure);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  ::close(pipe_ends[0]);
+  ::close(pipe_ends[1]);
+
+  CHECK(listener.reader.poll(5s + 2s) == State::gone);
+  const auto listed = list_shared_tracks(7s);
+  REQUIRE(listed.size() == 2);
+  CHECK(listed[0].track == "game");
+  CHECK(listed[1].track == "voice");
+  CHECK(listed[0].state == State::gone);
+  // Only one of the two tracks: what is left of the other goes as well.
+  Writer writer({"stream", 48000, 100, 400, 1000}, {{"game", 2}});
+  CHECK(list_shared_tracks(7s).size() == 1);
+  writer.shared.start({4s, 48000});
+  writer.clock.advance(2s);
+  writer.blocks(0, 100);
+  CHECK(listener.reader.poll(7s + 250ms) == State::running);
+  CHECK(listener.reader.info().writer_pid == getpid());
+  CHECK(listener.read().frames == 100);
+}
+
+TEST_CASE("of several that start at once, one gets the name") {
+  const RuntimeFolder folder;
+  int results[2];
+  int release[2];
+  REQUIRE(pipe(results) == 0);
+  REQUIRE(pipe(release) == 0);
+  constexpr int kStarters = 6;
+  for (int i = 0; i < kStarters; ++i) {
+    if (fork() != 0) continue;
+    char byte = 'y';
+    ::close(release[1]);
+    try {
+      const Writer writer;
+      static_cast<void>(write(results[1], &byte, 1));
+      static_cast<void>(read(release[0], &byte, 1));  // until the parent closes it
+    } catch (const Failure&) {
+      byte = 'n';
+      static_cast<void>(write(results[1], &byte, 1));
+    }
+    _exit(0);
+  }
+  int winners = 0;
+  for (int i = 0; i < kStarters; ++i) {
+    char byte = 0;
+    REQUIRE(read(results[0], &byte, 1) == 1);
+    winners += byte == 'y';
+  }
+  CHECK(winners == 1);
+  CHECK(list_shared_tracks(5s).size() == 2);
+  ::close(release[1]);
+  while (wait(nullptr) > 0) {
+  }
+  CHECK(list_shared_tracks(5s).empty());
+  for (const int end : {results[0], results[1], release[0]}) ::close(end);
+}
+
+TEST_CASE("files and folders are the user's alone, and appear whole") {
+  const RuntimeFolder folder;
+  const Writer writer;
+  const std::vector<std::string> paths = writer.shared.paths();
+  REQUIRE(paths.size() == 2);
+  CHECK(paths[0] == (folder.tracks() / "stream" / "game").string());
+  struct stat found {};
+  REQUIRE(stat(paths[0].c_str(), &found) == 0);
+  CHECK((found.st_mode & 0777) == 0600);
+  CHECK(found.st_size == 4096 + 1000 * 2 * 4);
+  CHECK(found.st_blocks * 512 >= found.st_size);
+  REQUIRE(stat(folder.tracks().c_str(), &found) == 0);
+  CHECK((found.st_mode & 0777) == 0700);
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.tracks() / "stream"))
+    files += entry.is_regular_file();
+  CHECK(files == 2);
+}
+
+TEST_CASE("a file that is cut off while it is read gives no frames") {
+  Spoiled track;
+  CHECK(track.reader.poll(5s) == State::running);
+  SUBCASE("in the frames") {
+    std::filesystem::resize_file(track.path, 4096 + 99 * 8);
+  }
+  SUBCASE("in the positions") {
+    std::filesystem::resize_file(track.path, 1030);
+  }
+  SUBCASE("to nothing") {
+    std::filesystem::resize_file(track.path, 0);
+  }
+  CHECK(track.read().frames == 0);
+  CHECK(track.reader.state() == State::damaged);
+  CHECK(track.reader.poll(5s + 250ms) == State::damaged);
+  CHECK(track.found_by_new() == State::damaged);
+  // Whole again before the writer touches it.
+  std::filesystem::resize_file(track.path, 4096 + kCapacity * 8);
+}
+
+TEST_CASE("what lies under the name and is no file of the user's is not there") {
+  const RuntimeFolder folder;
+  const std::filesystem::path session = folder.tracks() / "stream";
+  std::filesystem::create_directories(session);
+  for (const auto& made : {folder.tracks().parent_path(), folder.tracks(), session})
+    std::filesystem::permissions(made, std::filesystem::perms::owner_all);
+  const std::filesystem::path game = session / "game";
+  SUBCASE("a folder") {
+    std::filesystem::create_directory(game);
+  }
+  SUBCASE("a pipe, which would block") {
+    REQUIRE(mkfifo(game.c_str(), 0600) == 0);
+  }
+  SUBCASE("a link") {
+    std::filesystem::create_symlink("/etc/hostname", game);
+  }
+  CHECK(SharedTrackReader("stream", "game").poll(5s) == State::absent);
+  CHECK(list_shared_tracks(5s).empty());
+}
+
+TEST_CASE("a folder that others may enter is not looked into") {
+  Spoiled track;
+  CHECK(track.found_by_new() == State::running);
+  chmod(std::filesystem::path(track.path).parent_path().c_str(), 0755);
+  CHECK(track.found_by_new() == State::absent);
+}
+
+TEST_CASE("no room for the memory is an error, and leaves nothing behind") {
+  const RuntimeFolder folder;
+  // In a process of its own, for the limit is the whole process's.
+  const pid_t child = fork();
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{100'000, 100'000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    ManualClock clock(5s);
+    try {
+      const SharedTracks full({"stream", 48000, 100, 400, 48000}, {{"game", 2}}, clock);
+    } catch (const Failure& failure) {
+      _exit(failure.kind() == ErrorKind::output_failed ? 7 : 8);
+    }
+    _exit(9);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WEXITSTATUS(status) == 7);
+  CHECK_FALSE(std::filesystem::exists(folder.tracks() / "stream"));
+}

@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: MIT
+"""The follower against an OBS that is played by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_server import FakeObs, Peer
+
+from pypac_obs import _core
+from pypac_obs.obs.connection import ObsAddress, ObsConnection
+from pypac_obs.obs.follow import RecordFollower, add_chapter
+from pypac_obs.obs.link import ObsLink
+from pypac_obs.outputs.following import Take
+
+PATIENCE_S = 30.0
+FRAME_S = 1 / 60
+STATE = "OBS_WEBSOCKET_OUTPUT_"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+
+
+class FakeTakes:
+    """Keeps what the follower tells."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    def begin(self, take: Take) -> None:
+        self.told.append(("begin", take))
+
+    def pause(self, host_ns: int) -> None:
+        self.told.append(("pause", host_ns))
+
+    def resume(self, host_ns: int) -> None:
+        self.told.append(("resume", host_ns))
+
+    def end(self, host_ns: int) -> None:
+        self.told.append(("end", host_ns))
+
+    @property
+    def words(self) -> list[str]:
+        return [word for word, _ in self.told]
+
+    @property
+    def takes(self) -> list[Take]:
+        return [take for word, take in self.told if word == "begin"]
+
+
+class Stage:
+    """An OBS that records what it is told to, a link to it, and a follower."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server = FakeObs()
+        self.active = False
+        self.paused = False
+        self.file = str(folder / "take 1.mkv")
+        self.began_ns = 0
+        self.encoder_lag_s = 0.0
+        self.connected = 0
+        answers = self.server.answers
+        answers["GetVideoSettings"] = {"fpsNumerator": 60, "fpsDenominator": 1}
+        answers["GetRecordStatus"] = lambda peer, request: peer.reply(request, self.status())
+        answers["GetOutputSettings"] = lambda peer, request: self.output(
+            peer, request, {"outputSettings": {"path": self.file}}
+        )
+        answers["GetOutputStatus"] = lambda peer, request: self.output(
+            peer, request, {"outputActive": self.active}
+        )
+        self.takes = FakeTakes()
+        self.follower = RecordFollower(self.takes)
+        self.link = ObsLink(
+            lambda: ObsAddress("127.0.0.1", self.server.port),
+            on_connected=self._connected,
+            on_event=lambda obs, kind, data: self.follower.heed(
+                obs, kind, data, self.link.arrived_ns
+            ),
+        )
+
+    def _connected(self, obs: ObsConnection) -> None:
+        self.follower.connected(obs)
+        self.connected += 1
+
+    def status(self) -> dict[str, Any]:
+        ran_s = (_core.host_now_ns() - self.began_ns) / 1e9 - self.encoder_lag_s
+        return {
+            "outputActive": self.active,
+            "outputPaused": self.paused,
+            "outputDuration": round(1000 * ran_s) if self.active else 0,
+        }
+
+    @staticmethod
+    def output(peer: Peer, request: Any, answer: Any) -> None:
+        if request["requestData"]["outputName"] == "simple_file_output":
+            peer.reply(request, answer)
+        else:
+            peer.refuse(request, 600, "No output was found by the name.")
+
+    def event(self, state: str, file: str | None = None) -> None:
+        data = {"outputActive": self.active, "outputState": STATE + state, "outputPath": file}
+        self.server.peers[-1].send_event("RecordStateChanged", data)
+
+    def start(self) -> None:
+        """Starts recording as OBS does: it says so, and is active a little later."""
+        self.event("STARTING")
+        time.sleep(0.03)
+        self.began_ns = _core.host_now_ns()
+        self.active = True
+        self.event("STARTED", self.file)
+
+    def stop(self) -> None:
+        self.event("STOPPING")
+        self.active = False
+        self.event("STOPPED", self.file)
+
+    def __enter__(self) -> Stage:
+        self.server.__enter__()
+        self.link.start()
+        wait_for(lambda: self.connected == 1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.link.stop()
+        self.server.__exit__(None, None, None)
+        assert self.link.error is None or not self.link.error.remedy.startswith("The connection")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with Stage(tmp_path) as running:
+        yield running
+
+
+def told(stage: Stage, *words: str) -> None:
+    wait_for(lambda: len(stage.takes.told) >= len(words))
+    time.sleep(0.05)
+    assert stage.takes.words == list(words)
+
+
+def test_a_take_begins_and_ends_with_the_recording(stage: Stage) -> None:
+    stage.start()
+    told(stage, "begin")
+    [take] = stage.takes.takes
+    assert (take.file, take.stem, take.folder) == (stage.file, "take 1", stage.folder)
+    assert take.seen
+    assert abs(take.zero_ns - stage.began_ns) / 1e9 <= take.uncertainty_s
+    before_ns = _core.host_now_ns()
+    stage.stop()
+    told(stage, "begin", "end")
+    assert before_ns <= stage.takes.told[1][1] <= _core.host_now_ns()
+
+
+def test_a_link_that_was_busy_meanwhile_is_no_less_sure(stage: Stage) -> None:
+    assert stage.link.post(lambda obs: time.sleep(1.0))
+    stage.start()
+    told(stage, "begin")
+    [take] = stage.takes.takes
+    assert abs(take.zero_ns - stage.began_ns) / 1e9 <= take.uncertainty_s < 0.3
+
+
+def test_each_recording_is_a_take(stage: Stage) -> None:
+    for number in range(3):
+        stage.file = str(stage.folder / f"take {number}.mkv")
+        stage.start()
+        wait_for(lambda: len(stage.takes.told) % 2 == 1)
+        stage.stop()
+        wait_for(lambda: len(stage.takes.told) % 2 == 0)
+    assert [take.stem for take in stage.takes.takes] == ["take 0", "take 1", "take 2"]
+
+
+def test_a_start_that_fails_begins_nothing(stage: Stage) -> None:
+    stage.event("STARTING")
+    stage.event("STOPPED")
+    time.sleep(0.5)
+    stage.start()
+    told(stage, "begin")
+    assert stage.takes.takes[0].uncertainty_s < 0.3  # the first start does not count
+
+
+def test_a_start_that_was_not_seen_coming_begins_all_the_same(stage: Stage) -> None:
+    stage.active = True
+    stage.event("STARTED", stage.file)
+    told(stage, "begin")
+    assert stage.takes.takes[0].file == stage.file
+
+
+def test_pauses_are_told_once(stage: Stage) -> None:
+    stage.start()
+    for state in ("PAUSED", "PAUSED", "RESUMED", "RESUMED"):
+        stage.event(state)
+    stage.stop()
+    told(stage, "begin", "pause", "resume", "end")
+
+
+def test_a_split_begins_another_take_where_the_first_file_ends(stage: Stage) -> None:
+    stage.encoder_lag_s = 0.4  # what OBS has drawn and not written yet
+    stage.start()
+    wait_for(lambda: bool(stage.takes.told))
+    time.sleep(0.6)
+    split_ns = _core.host_now_ns() - round(0.4e9)
+    file = str(stage.folder / "take 2.mkv")
+    stage.server.peers[-1].send_event("RecordFileChanged", {"newOutputPath": file})
+    told(stage, "begin", "begin")
+    take = stage.takes.takes[1]
+    assert (take.file, take.stem, take.seen) == (file, "take 2", True)
+    assert abs(take.zero_ns - split_ns) / 1e9 <= take.uncertainty_s + 2 * FRAME_S
+    stage.server.peers[-1].send_event("RecordFileChanged", {"newOutputPath": file})
+    stage.stop()
+    told(stage, "begin", "begin", "end")
+
+
+def test_a_split_while_nothing_is_recorded_is_nothing(stage: Stage) -> None:
+    stage.server.peers[-1].send_event("RecordFileChanged", {"newOutputPath": "/x.mkv"})
+    stage.server.peers[-1].send_event("RecordFileChanged", {"newOutputPath": 7})
+    stage.server.peers[-1].send_event("RecordStateChanged", {"outputState": ["x"]})
+    stage.stop()
+    stage.start()
+    told(stage, "begin")
+
+
+def test_a_recording_that_runs_already_is_joined(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.active, stage.began_ns = True, _core.host_now_ns() - round(100e9)
+    with stage:
+        told(stage, "begin")
+        [take] = stage.takes.takes
+        assert not take.seen
+        assert abs(take.zero_ns - stage.began_ns) / 1e9 <= take.uncertainty_s
+
+
+def test_a_recording_that_is_paused_already_is_joined_paused(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.active, stage.paused = True, True
+    with stage:
+        told(stage, "begin", "pause")
+        stage.event("RESUMED")
+        told(stage, "begin", "pause", "resume")
+
+
+def cut(stage: Stage) -> None:
+    """The websocket goes, and comes again."""
+    connections = stage.connected
+    stage.server.peers[-1].socket.shutdown(2)
+    wait_for(lambda: stage.connected > connections)
+
+
+def test_a_take_goes_on_while_obs_is_not_heard(stage: Stage) -> None:
+    stage.start()
+    wait_for(lambda: bool(stage.takes.told))
+    cut(stage)
+    told(stage, "begin")
+    stage.stop()
+    told(stage, "begin", "end")
+
+
+def test_a_take_ends_when_obs_is_back_and_does_not_record(stage: Stage) -> None:
+    stage.start()
+    wait_for(lambda: bool(stage.takes.told))
+    stage.active = False  # it crashed
+    cut(stage)
+    told(stage, "begin", "end")
+
+
+def test_another_recording_after_a_crash_is_another_take(stage: Stage) -> None:
+    stage.start()
+    wait_for(lambda: bool(stage.takes.told))
+    stage.file, stage.began_ns = str(stage.folder / "take 2.mkv"), _core.host_now_ns()
+    cut(stage)
+    told(stage, "begin", "begin")
+    assert [take.seen for take in stage.takes.takes] == [True, False]
+
+
+def test_a_pause_that_was_missed_is_made_up_for(stage: Stage) -> None:
+    stage.start()
+    wait_for(lambda: bool(stage.takes.told))
+    stage.paused = True
+    cut(stage)
+    told(stage, "begin", "pause")
+    stage.paused = False
+    cut(stage)
+    told(stage, "begin", "pause", "resume")
+
+
+PLACES = {
+    "/no/such/folder/take 3.mkv": "take 3",
+    "C:\\Users\\u\\Videos\\take 4.mp4": "take 4",
+    "relative.mkv": "relative",
+    "/tmp/../../etc/x:y|z\x1b.mkv": "x_y_z_",
+    "/" + "x" * 300 + ".mkv": "x" * 160,
+    "/" + "é" * 300 + ".mkv": "é" * 80,
+    "/ . .mkv": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("file", PLACES)
+def test_names_from_obs_are_made_fit_for_files(stage: Stage, file: str) -> None:
+    stage.file = file
+    stage.start()
+    told(stage, "begin")
+    [take] = stage.takes.takes
+    assert take.file == file
+    expected = PLACES[file]
+    assert take.stem == expected if expected else take.stem.startswith("20")
+    assert take.folder is None or take.folder.is_dir()
+
+
+def test_an_obs_that_tells_nothing_useful_is_followed_with_defaults(stage: Stage) -> None:
+    stage.server.answers["GetVideoSettings"] = {"fpsNumerator": "x", "fpsDenominator": 0}
+    cut(stage)
+    stage.start()
+    told(stage, "begin")
+
+
+def test_a_chapter_is_made_where_obs_can(stage: Stage) -> None:
+    obs = stage.link.connection
+    assert obs is not None
+    assert not add_chapter(obs, "x")  # its version does not know them
+    version = stage.server.answers["GetVersion"]
+    stage.server.answers["GetVersion"] = version | {"availableRequests": ["CreateRecordChapter"]}
+    with ObsConnection(ObsAddress("127.0.0.1", stage.server.port)) as newer:
+        assert add_chapter(newer, "first kill")
+        assert stage.server.requests[-1]["requestData"] == {"chapterName": "first kill"}
+        stage.server.answers["CreateRecordChapter"] = lambda peer, request: peer.refuse(
+            request, 702, "The output does not support chapters."
+        )
+        assert not add_chapter(newer, "x")

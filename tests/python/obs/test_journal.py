@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What was in OBS before is kept, the first value of it, and by nobody but the user."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pypac_obs.obs.connection import ObsAddress
+from pypac_obs.obs.journal import Entry, Journal, journals, state_folder
+
+HERE = ObsAddress("localhost", 4455)
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+def test_the_first_value_wins_unless_told_otherwise(environ: dict):
+    journal = Journal.of(HERE, "gaming", environ)
+    assert journal.read() == {}
+    journal.write(Entry(("a", "b"), 1), Entry(("c",), None))
+    journal.write(Entry(("a", "b"), 2), Entry(("c",), 3))
+    journal.write(Entry(("a", "x"), 4, replace=True), Entry(("a", "x"), 5, replace=True))
+    assert journal.read() == {"version": 1, "a": {"b": 1, "x": 5}, "c": None}
+
+
+def test_the_file_goes_with_its_last_entry(environ: dict):
+    journal = Journal.of(HERE, "gaming", environ)
+    journal.write(Entry(("a", "b", "c"), 1), Entry(("a", "d"), 2))
+    journal.forget(("a", "b", "c"), ("nothing", "there"))
+    assert journal.read() == {"version": 1, "a": {"d": 2}}
+    journal.forget(("a", "d"))
+    assert not journal.path.exists()
+    journal.forget(("a", "d"))
+
+
+def test_one_file_per_obs_and_profile_whatever_their_names(environ: dict):
+    names = ["gaming", "Gaming", "../../etc", "ü", "a--b", "", "a/b", "a%2Fb", "ü" * 80, "ü" * 81]
+    paths = {Journal.of(HERE, name, environ).path for name in names}
+    paths |= {Journal.of(ObsAddress("localhost", 4456), name, environ).path for name in names}
+    assert len(paths) == 2 * len(names)
+    assert {path.parent for path in paths} == {state_folder(environ)}
+    for path in paths:
+        Journal(path).write(Entry(("a",), 1))
+
+
+def test_all_ways_to_say_this_computer_are_one(environ: dict):
+    hosts = ("localhost", "127.0.0.1", "::1", "LOCALHOST")
+    assert len({Journal.of(ObsAddress(host, 1), "p", environ).path for host in hosts}) == 1
+    assert Journal.of(ObsAddress("streampc", 1), "p", environ).path.name.startswith("streampc")
+
+
+def test_the_journals_of_an_obs_are_found(environ: dict):
+    for address, profile in ((HERE, "a"), (HERE, "b"), (ObsAddress("streampc", 4455), "c")):
+        Journal.of(address, profile, environ).write(Entry(("x",), profile))
+    assert [j.read()["x"] for j in journals(ObsAddress("127.0.0.1", 4455), environ)] == ["a", "b"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+def test_nobody_else_can_read_it(environ: dict):
+    journal = Journal.of(HERE, "gaming", environ)
+    journal.write(Entry(("a",), 1))
+    assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(journal.path.parent.stat().st_mode) == 0o700
+
+
+def test_two_writers_lose_no_entry(environ: dict):
+    def write(number: int) -> None:
+        journal = Journal.of(HERE, "gaming", environ)
+        for n in range(20):
+            journal.write(Entry((f"writer {number}", str(n)), n))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    data = json.loads(Journal.of(HERE, "gaming", environ).path.read_text())
+    assert [len(data[f"writer {number}"]) for number in range(4)] == [20] * 4

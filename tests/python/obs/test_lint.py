@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""What is allowed but seldom meant is said, and what is fine is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_obs import FakeObs
+
+from pypac_obs.obs.actual import read_actual
+from pypac_obs.obs.desired import PARAMETERS, desired_state
+from pypac_obs.obs.lint import obs_warnings, profile_warnings
+from pypac_obs.obs.status import TRACK_KIND
+from pypac_obs.profile import Profile, load_profile
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+SOURCES = {
+    "game": {"process": "game.exe"},
+    "discord": {"process": ["Discord.exe", "vesktop"]},
+    "music": {"process": "spotify"},
+    "mic": {"device": "default"},
+    "all": {"system": True},
+    "rest": {"everything_except": ["game"]},
+    "tone": {"synthetic": {"kind": "tone"}},
+}
+
+
+def profile_of(session: dict | None = None, tracks: dict | None = None, **obs: Any) -> Profile:
+    to = tracks or {"game": 2, "mic": 3}
+    return Profile.from_dict(
+        {
+            "version": 1,
+            "session": {"latency_ms": 10} | (session or {}),
+            "sources": SOURCES,
+            "tracks": {name: {"from": name} for name in SOURCES},
+            "outputs": {"obs": {"tracks": to} | obs},
+        }
+    )
+
+
+def seen(obs: FakeObs, profile: Profile) -> list[str]:
+    actual = read_actual(obs, PARAMETERS)
+    return obs_warnings(profile, desired_state(profile, "session", actual), actual)
+
+
+@pytest.fixture
+def quiet() -> FakeObs:
+    """An OBS about which there is nothing to say."""
+    obs = FakeObs()
+    obs.parameters.update({("Output", "Mode"): "Advanced", ("AdvOut", "RecTracks"): "63"})
+    for name in ("Desktop Audio", "Mic/Aux"):
+        obs.request("SetInputMute", inputName=name, inputMuted=True)
+    return obs
+
+
+def test_nothing_is_said_where_all_is_fine(quiet: FakeObs):
+    assert profile_warnings(profile_of()) == []
+    assert seen(quiet, profile_of()) == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        (profile_of({"latency_ms": 40}), "OBS buffers 43 ms more (2 ticks of 1024 frames)"),
+        (profile_of({"latency_ms": 10.5}, transport="auto"), "OBS buffers 21 ms more (1 ticks"),
+        (profile_of({"sample_rate": 96000}), "converts what comes at 96000 Hz"),
+        (
+            profile_of(recording={"tracks": [1, 2]}),
+            'The track "mic" is on OBS track 3, and the recording has only 1, 2.',
+        ),
+        (
+            profile_of(tracks={"discord": [1, 6]}, vod_track=6),
+            'The track "discord" is on the VOD track (6) and brings voice chat (Discord.exe).',
+        ),
+        (profile_of(tracks={"music": 6}, vod_track=6), "brings music (spotify)."),
+        (profile_of(tracks={"all": 6}, vod_track=6), "everything that the computer plays"),
+        (
+            profile_of(tracks={"game": [1, 2], "all": [2, 3]}),
+            'OBS track 2 gets "game" twice: by the track "game" and by "all".',
+        ),
+        (profile_of(tracks={"discord": 1, "rest": 1}), 'OBS track 1 gets "discord" twice'),
+    ],
+)
+def test_what_the_profile_alone_shows(profile: Profile, words: str):
+    warnings = profile_warnings(profile)
+    assert len(warnings) == 1
+    assert words in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        profile_of(tracks={"game": 1, "rest": 1}),  # the rest has no game in it
+        profile_of(tracks={"game": 1, "all": 2}),
+        profile_of(tracks={"discord": 1, "game": 6}, vod_track=6),
+        profile_of(tracks={"mic": 1, "all": 1}),
+        profile_of({"latency_ms": 40}, transport="device"),
+        profile_of({"sample_rate": 44100}),
+    ],
+)
+def test_what_only_looks_like_a_mistake_is_not_said(profile: Profile):
+    assert profile_warnings(profile) == []
+
+
+def test_desktop_audio_beside_a_track_of_a_program(quiet: FakeObs):
+    quiet.inputs["Desktop Audio"]["muted"] = False
+    quiet.inputs["Mic/Aux"]["muted"] = False
+    assert seen(quiet, profile_of()) == [
+        '"Desktop Audio" is on all six tracks of OBS and brings all programs there: "game" is '
+        "recorded twice. `desktop_audio: mute` or `unassign` prevents it.",
+        '"Mic/Aux" is on all six tracks of OBS and brings a microphone there: "mic" is recorded '
+        "twice. `mic_aux: mute` or `unassign` prevents it.",
+    ]
+    assert seen(quiet, profile_of(desktop_audio="mute", mic_aux="unassign")) == []
+    quiet.inputs["Desktop Audio"]["tracks"] = {1, 3}
+    quiet.inputs["Mic/Aux"]["tracks"] = {1, 2}
+    assert seen(quiet, profile_of()) == []
+    assert seen(quiet, profile_of(tracks={"tone": [1, 2, 3]})) == []
+
+
+def test_another_input_that_brings_the_same_program(quiet: FakeObs):
+    kind = "pipewire_audio_application_capture"
+    quiet.add_input("Mine", kind, TargetName="GAME.exe")["tracks"] = {2}
+    quiet.add_input("Other", kind, TargetName="firefox")
+    quiet.add_input("Elsewhere", kind, TargetName="game.exe")["tracks"] = {5}
+    quiet.add_input("Speakers", "pulse_output_capture", device_id="x")["tracks"] = {2}
+    warnings = seen(quiet, profile_of())
+    assert len(warnings) == 2
+    assert warnings[0].startswith('"Mine" is on track 2 of OBS and brings it there: "game" is')
+    assert warnings[1].startswith('"Speakers" is on track 2 of OBS and brings all programs there')
+
+
+def test_another_rate_than_obs_has(quiet: FakeObs):
+    quiet.parameters[("Audio", "SampleRate")] = "44100"
+    [warning] = seen(quiet, profile_of())
+    assert warning.startswith("OBS runs at 44100 Hz and the session at 48000 Hz")
+
+
+def test_a_scene_that_is_not_shown(quiet: FakeObs):
+    [warning] = seen(quiet, profile_of(scene="Gaming"))
+    assert warning == (
+        'OBS shows the scene "Scene" now: the tracks are heard only while "Gaming" is shown, or a '
+        "scene that has it in it."
+    )
+    [warning] = seen(quiet, profile_of(scene=["Gaming", "Chatting"]))
+    assert 'while "Gaming" or "Chatting" is shown, or a scene that has one of them in' in warning
+
+
+@pytest.mark.parametrize("scene", ["*", "SCENE", "Gaming"])
+def test_a_scene_in_which_the_tracks_are_heard(quiet: FakeObs, scene: str):
+    quiet.request("CreateScene", sceneName="Gaming")
+    quiet._add_item("Scene", "Gaming", enabled=True)
+    assert seen(quiet, profile_of(scene=[scene, "Sc?ne"])) == []
+    assert seen(quiet, profile_of(scene="Gaming")) == []
+    quiet.scenes["Scene"][0]["enabled"] = False
+    assert len(seen(quiet, profile_of(scene="Gaming"))) == 1
+
+
+def test_a_scene_into_which_the_user_has_put_the_tracks_himself(quiet: FakeObs):
+    quiet.add_input("game", TRACK_KIND, "Scene", session="session", track="game")
+    assert len(seen(quiet, profile_of(scene="Gaming"))) == 1
+    quiet.add_input("mic", TRACK_KIND, "Scene", session="session", track="mic")
+    assert seen(quiet, profile_of(scene="Gaming")) == []
+
+
+def test_a_scene_that_shows_two_others_which_have_the_tracks(quiet: FakeObs):
+    for scene in ("Gaming", "Webcam"):
+        quiet.request("CreateScene", sceneName=scene)
+        quiet._add_item("Scene", scene, enabled=True)
+    [warning] = seen(quiet, profile_of())
+    assert warning.startswith('The scene "Scene" shows "Webcam" and "Gaming", and each has the')
+    assert seen(quiet, profile_of(scene=["Scene"])) == []
+
+
+def test_a_track_that_obs_does_not_record(quiet: FakeObs):
+    quiet.parameters[("AdvOut", "RecTracks")] = "4"
+    [warning] = seen(quiet, profile_of())
+    assert warning.startswith('The track "game" is on OBS track 2, and OBS records 3;')
+    quiet.parameters[("Output", "Mode")] = "Simple"
+    assert len(seen(quiet, profile_of())) == 2
+
+
+def test_a_vod_track_that_is_the_streams_own(quiet: FakeObs):
+    [warning] = seen(quiet, profile_of(vod_track=1))
+    assert "The stream has track 1 too" in warning
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_nothing_is_said_of_the_profiles_in_configs(path: Path):
+    assert profile_warnings(load_profile(path)) == []
+
+
+def monitored(*excluded: object, monitor: str = "monitor_only") -> list[str]:
+    profile = Profile.from_dict(
+        {
+            "version": 1,
+            "session": {"latency_ms": 10},
+            "sources": {
+                "game": {"process": "game"},
+                "rest": {"everything_except": ["game", *excluded]},
+            },
+            "tracks": {"game": {"from": "game"}, "rest": {"from": "rest"}},
+            "outputs": {"obs": {"tracks": {"game": {"to": 2, "monitor": monitor}, "rest": 3}}},
+        }
+    )
+    return profile_warnings(profile)
+
+
+def test_a_monitored_track_that_everything_except_would_catch_again_is_said():
+    [warning] = monitored()
+    assert warning.startswith('OBS plays "game" to you (monitor), and "rest" in the track "rest"')
+
+
+@pytest.mark.parametrize("program", ["obs", "OBS64.exe", "obs*"])
+def test_nothing_is_said_where_obs_is_excepted(program: str):
+    assert monitored({"process": program}) == []
+
+
+def test_nothing_is_said_where_obs_plays_nothing_to_the_user():
+    assert monitored(monitor="none") == []

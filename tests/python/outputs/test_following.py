@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: MIT
+"""Takes of a recording that somebody else makes, told late, early, and out of the blue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from pypac_obs.errors import OutputFailed
+from pypac_obs.incidents import Incident
+from pypac_obs.outputs.base import Block, Marker, SessionInfo, TrackInfo
+from pypac_obs.outputs.following import HISTORY_S, MARGIN_S, FollowingFiles, Take
+
+RATE = 1000
+START_NS = 5_000_000_000
+BLOCK = 250
+WALL = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
+MARGIN = round(MARGIN_S * RATE)
+
+
+@dataclass
+class Rule:
+    folder: str
+    name: str = "{track}"
+    format: str = "wav"
+    encoding: str | None = "float32"
+    tracks: tuple[str, ...] | None = None
+
+
+def host(frame: int) -> int:
+    """The host time of a frame."""
+    return START_NS + frame * 10**9 // RATE
+
+
+def signal(begin: int, end: int) -> Any:
+    """Frames that carry their own number; no two files can be mixed up."""
+    return (np.arange(begin, end, dtype=np.float32) + 1) / 2**20
+
+
+class Stage:
+    """A following output with a timeline that is moved by hand."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.obs = tmp_path / "obs"
+        self.obs.mkdir(exist_ok=True)
+        self.fallback = tmp_path / "fallback"
+        self.open: list[Incident] = []
+        self.files = FollowingFiles(Rule(str(self.fallback)), lambda: self.open)
+        self.now = 0
+        self.files.open(
+            SessionInfo(
+                "gaming",
+                "gaming",
+                {},
+                RATE,
+                (TrackInfo("voice", 1), TrackInfo("game", 2)),
+                WALL,
+                START_NS,
+                {},
+            )
+        )
+
+    def play(self, until: int) -> None:
+        while self.now < until:
+            end = min(self.now + BLOCK, until)
+            mono = signal(self.now, end)[:, None].copy()
+            audio = {"voice": mono, "game": np.repeat(mono, 2, axis=1)}
+            self.files.write(Block(self.now, end - self.now, RATE, audio))
+            for array in audio.values():
+                array[:] = np.nan  # a ring is overwritten
+            self.now = end
+
+    def lose(self, frames: int) -> None:
+        self.now += frames
+
+    def take(self, name: str, frame: int, **options: Any) -> Take:
+        options = {"folder": self.obs, "zero_ns": host(frame), "uncertainty_s": 0.01} | options
+        return Take(str(self.obs / f"{name}.mkv"), name, **options)
+
+    def audio(self, name: str, track: str = "voice") -> Any:
+        path = self.obs / f"{name} {track}.wav"
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        assert rate == RATE
+        return audio[:, 0]
+
+    def manifest(self, name: str) -> Any:
+        return json.loads((self.obs / f"{name} session.json").read_text())
+
+    def ledger(self, name: str) -> list[Any]:
+        text = (self.obs / f"{name} ledger.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def test_nothing_is_written_while_nothing_is_recorded(stage: Stage, tmp_path: Path) -> None:
+    stage.play(20_000)
+    stage.files.close(20_000)
+    assert list(stage.obs.iterdir()) == []
+    assert not stage.fallback.exists()
+
+
+def test_a_take_has_its_frames_and_nothing_else(stage: Stage) -> None:
+    stage.play(3000)
+    stage.files.begin(stage.take("one", 2900))
+    stage.play(5500)
+    stage.files.end(host(5777))
+    stage.play(8000)
+    assert np.array_equal(stage.audio("one"), signal(2900, 5777))
+    assert np.array_equal(stage.audio("one", "game"), signal(2900, 5777))
+    manifest = stage.manifest("one")
+    assert (manifest["state"], manifest["frames"]) == ("complete", 2877)
+    assert manifest["start"]["host_ns"] == host(2900)
+    assert manifest["start"]["wall"] == "2026-11-25T20:00:02.900000+00:00"
+    assert manifest["obs"] == {
+        "file": str(stage.obs / "one.mkv"),
+        "frame_0_at_s": 0.0,
+        "uncertainty_s": 0.01,
+    }
+    assert [track["file"] for track in manifest["tracks"]] == ["one voice.wav", "one game.wav"]
+    stage.files.close(8000)
+    assert sorted(path.name for path in stage.obs.iterdir()) == [
+        "one game.wav",
+        "one ledger.jsonl",
+        "one session.json",
+        "one voice.wav",
+    ]
+
+
+@pytest.mark.parametrize("told_late", [0, 100, 1000, round(HISTORY_S * RATE) - BLOCK])
+def test_a_beginning_that_is_told_late_is_complete(stage: Stage, told_late: int) -> None:
+    stage.play(7000)
+    begin = 7000 - told_late
+    stage.files.begin(stage.take("one", begin))
+    stage.play(9000)
+    stage.files.close(9000)
+    assert np.array_equal(stage.audio("one"), signal(begin, 9000))
+    assert stage.ledger("one") == []
+
+
+def test_a_beginning_that_is_told_before_it_comes_waits(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 3333))
+    stage.play(3250)
+    assert list(stage.obs.iterdir()) == []
+    stage.play(5000)
+    stage.files.close(5000)
+    assert np.array_equal(stage.audio("one"), signal(3333, 5000))
+
+
+def test_what_is_told_too_late_is_silence_with_a_line_in_the_ledger(stage: Stage) -> None:
+    stage.play(10_000)
+    kept_from = 10_000 - round(HISTORY_S * RATE)
+    stage.files.begin(stage.take("one", kept_from - 1500))
+    stage.play(12_000)
+    stage.files.close(12_000)
+    audio = stage.audio("one")
+    assert not audio[:1500].any()
+    assert np.array_equal(audio[1500:], signal(kept_from, 12_000))
+    [line] = stage.ledger("one")
+    assert (line["cause"], line["begin"], line["frames"]) == ("late_start", 0, 1500)
+    assert line["message"] == (
+        "the output files was told too late to begin: 1500 frames of voice and game are missing "
+        "from 0:00.000 to 0:01.500"
+    )
+
+
+def test_a_recording_that_was_running_before_is_taken_from_what_is_there(stage: Stage) -> None:
+    stage.play(10_000)
+    kept_from = 10_000 - round(HISTORY_S * RATE)
+    stage.files.begin(stage.take("one", -60_000, seen=False))
+    stage.play(12_000)
+    stage.files.close(12_000)
+    assert np.array_equal(stage.audio("one"), signal(kept_from, 12_000))
+    assert stage.manifest("one")["obs"]["frame_0_at_s"] == pytest.approx(60 + kept_from / RATE)
+    assert stage.ledger("one") == []
+
+
+def test_a_recording_from_before_the_session_begins_with_the_session(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", -750))
+    stage.play(2000)
+    stage.files.close(2000)
+    assert np.array_equal(stage.audio("one"), signal(0, 2000))
+    assert stage.manifest("one")["obs"]["frame_0_at_s"] == 0.75
+
+
+def test_a_split_loses_no_frame_and_doubles_none(stage: Stage) -> None:
+    stage.play(1000)
+    stage.files.begin(stage.take("one", 1000))
+    stage.play(4000)
+    stage.files.begin(stage.take("two", 3210))  # told late, as all of OBS is
+    stage.play(6000)
+    stage.files.begin(stage.take("three", 6100))
+    stage.play(8000)
+    stage.files.close(8000)
+    # The first had got what came before it was told: that is in both.
+    assert np.array_equal(stage.audio("one"), signal(1000, 4000))
+    assert np.array_equal(stage.audio("two"), signal(3210, 6100))
+    assert np.array_equal(stage.audio("three"), signal(6100, 8000))
+
+
+def test_a_pause_is_left_out(stage: Stage) -> None:
+    stage.play(1000)
+    stage.files.begin(stage.take("one", 1000))
+    stage.play(1500)
+    stage.files.pause(host(2000))
+    stage.play(4000)
+    stage.files.resume(host(3000))
+    stage.play(4500)
+    stage.files.pause(host(4600))
+    stage.play(6000)
+    stage.files.end(host(5500))
+    stage.play(8000)
+    expected = np.concatenate([signal(1000, 2000), signal(3000, 4600)])
+    assert np.array_equal(stage.audio("one"), expected)
+    assert stage.manifest("one")["obs"]["pauses"] == [
+        {"frame": 1000, "left_out_s": 1.0},
+        {"frame": 2600, "left_out_s": None},
+    ]
+
+
+def test_the_next_take_begins_unpaused(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.files.pause(host(500))
+    stage.play(1000)
+    stage.files.end(host(1000))
+    stage.files.begin(stage.take("two", 1500))
+    stage.play(3000)
+    stage.files.close(3000)
+    assert np.array_equal(stage.audio("one"), signal(0, 500))
+    assert np.array_equal(stage.audio("two"), signal(1500, 3000))
+
+
+def test_what_the_output_lost_is_silence(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.play(1000)
+    stage.lose(500)
+    stage.play(3000)
+    stage.files.close(3000)
+    expected = signal(0, 3000)
+    expected[1000:1500] = 0
+    assert np.array_equal(stage.audio("one"), expected)
+
+
+def gap(begin: int, end: int) -> Incident:
+    return Incident("not_running", "discord", None, ("voice",), begin, end - begin)
+
+
+def test_incidents_are_cut_to_the_take_and_counted_from_its_beginning(stage: Stage) -> None:
+    stage.play(1000)
+    stage.files.on_incident(gap(0, 400))  # over before the take
+    stage.files.begin(stage.take("one", 1000))
+    stage.play(2000)
+    stage.files.on_incident(gap(500, 1200))  # lasts into it
+    stage.files.on_incident(gap(1500, 1600))
+    stage.play(3000)
+    stage.files.end(host(3000))
+    stage.play(3250)
+    stage.files.on_incident(gap(2800, 3100))  # lasts beyond it
+    stage.files.on_incident(gap(3120, 3140))  # after it
+    stage.play(5000)
+    lines = [(line["begin"], line["frames"]) for line in stage.ledger("one")]
+    assert sorted(lines) == [(0, 200), (500, 100), (1800, 200)]
+    assert stage.manifest("one")["incidents"] == {"not_running": {"count": 3, "frames": 500}}
+
+
+def test_an_incident_that_is_not_over_at_the_end_is_told_once(stage: Stage) -> None:
+    stage.play(500)
+    stage.files.begin(stage.take("one", 500))
+    stage.open = [gap(200, 600)]  # is open, and grows
+    stage.play(2000)
+    stage.open = [gap(200, 2000)]
+    stage.files.begin(stage.take("two", 2000))
+    stage.open = [gap(200, 2300)]
+    stage.play(2250)
+    stage.open = []
+    stage.files.on_incident(gap(200, 2300))  # it is over before the first take is closed
+    stage.play(4000)
+    stage.files.close(4000)
+    [line] = stage.ledger("one")
+    assert (line["begin"], line["frames"]) == (0, 1500)
+    [line] = stage.ledger("two")
+    assert (line["begin"], line["frames"]) == (0, 300)
+
+
+def test_a_source_that_never_ran_is_in_the_ledger_of_each_take(stage: Stage) -> None:
+    stage.open = [gap(0, 100)]  # so far: it is told of in steps
+    for number in range(3):
+        stage.files.begin(stage.take(str(number), number * 1000))
+    stage.files.end(host(3000))
+    stage.play(6000)
+    for number in range(3):
+        [line] = stage.ledger(str(number))
+        assert (line["begin"], line["frames"]) == (0, 1000)
+
+
+def test_an_end_that_is_told_late_leaves_what_was_written_and_says_what_it_holds(
+    stage: Stage,
+) -> None:
+    stage.open = [gap(0, 100)]
+    stage.files.begin(stage.take("one", 0))
+    stage.play(5000)
+    stage.files.end(host(3000))
+    stage.play(6000)
+    assert np.array_equal(stage.audio("one"), signal(0, 5000))
+    [line] = stage.ledger("one")
+    assert (line["begin"], line["frames"]) == (0, 5000)
+
+
+def test_marks_lie_in_the_take_they_belong_to(stage: Stage) -> None:
+    def mark(frame: int, text: str) -> None:
+        stage.files.on_marker(Marker(frame, WALL, text))
+
+    stage.play(1000)
+    mark(900, "before")
+    stage.files.begin(stage.take("one", 800))
+    stage.play(2000)
+    mark(1500, "within")
+    mark(2100, "ahead")
+    stage.files.end(host(2500))
+    mark(2600, "after")
+    stage.play(5000)
+    markers = [(entry["frame"], entry["text"]) for entry in stage.manifest("one")["markers"]]
+    assert markers == [(100, "before"), (700, "within"), (1300, "ahead")]
+    assert stage.manifest("one")["markers"][0]["time"] == WALL.isoformat()
+
+
+def test_a_folder_that_is_not_ours_to_write_is_replaced_by_the_profiles(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 0, folder=Path("/proc/nowhere")))
+    stage.files.begin(stage.take("two", 1000, folder=None))
+    stage.play(3000)
+    stage.files.close(3000)
+    assert (stage.fallback / "one voice.wav").exists()
+    assert (stage.fallback / "two voice.wav").exists()
+    manifest = json.loads((stage.fallback / "one session.json").read_text())
+    assert manifest["obs"]["file"] == str(stage.obs / "one.mkv")
+
+
+def test_what_is_there_already_is_not_overwritten(stage: Stage) -> None:
+    (stage.obs / "one game.wav").write_text("somebody's")
+    stage.files.begin(stage.take("one", 0))
+    stage.play(1000)
+    stage.files.close(1000)
+    assert (stage.obs / "one game.wav").read_text() == "somebody's"
+    assert np.array_equal(stage.audio("one", "voice (2)"), signal(0, 1000))
+    assert stage.files.paths["voice"] == stage.obs / "one voice (2).wav"
+
+
+def test_a_session_that_ends_ends_its_take(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 500))
+    stage.play(2222)
+    stage.files.close(2222)
+    assert np.array_equal(stage.audio("one"), signal(500, 2222))
+    assert stage.manifest("one")["state"] == "complete"
+
+
+def test_a_given_up_take_keeps_what_it_has(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 500))
+    stage.files.pause(host(1000))
+    stage.files.resume(host(1500))
+    stage.play(3000)
+    assert stage.files.kept() == 3000
+    stage.files.abort()
+    expected = np.concatenate([signal(500, 1000), signal(1500, 3000)])
+    assert np.array_equal(stage.audio("one"), expected)
+    assert stage.manifest("one")["state"] == "failed"
+    stage.files.abort()
+
+
+def test_an_end_a_pause_and_a_resume_without_a_take_do_nothing(stage: Stage) -> None:
+    calls: list[Callable[[int], None]] = [stage.files.end, stage.files.pause, stage.files.resume]
+    for number, call in enumerate(calls):
+        call(host(100 * number))
+    stage.play(1000)
+    stage.files.close(1000)
+    assert list(stage.obs.iterdir()) == []
+    assert stage.files.kept() is None
+
+
+def test_a_full_disk_ends_it_with_what_was_written(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pypac_obs.outputs import files
+
+    stage.files.begin(stage.take("one", 0))
+    stage.play(1000)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.sndfile_commands, "update_header", full)
+    with pytest.raises(OutputFailed, match="the disk is full"):
+        stage.play(2000)
+    monkeypatch.undo()
+    stage.files.abort()
+    assert 0 < len(stage.audio("one")) <= 1000
+
+
+def test_the_margin_is_shorter_than_the_history() -> None:
+    assert 2 * MARGIN_S < HISTORY_S
+    assert MARGIN > BLOCK

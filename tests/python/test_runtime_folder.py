@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pypac_obs.errors import OutputFailed, PermissionDenied
+from pypac_obs.runtime_folder import file_name_of, make_folder, name_of_file, runtime_folder
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+def test_the_folder_is_in_the_runtime_folder_of_the_user():
+    assert runtime_folder({"XDG_RUNTIME_DIR": "/run/user/7"}) == Path("/run/user/7/pypac-obs")
+
+
+@pytest.mark.parametrize("environ", [{}, {"XDG_RUNTIME_DIR": ""}, {"XDG_RUNTIME_DIR": "run"}])
+def test_without_a_runtime_folder_it_is_the_user_s_own_in_tmp(environ: dict[str, str]):
+    assert runtime_folder(environ) == Path(f"/tmp/pypac-obs-{os.geteuid()}")
+
+
+def test_folders_are_made_closed_to_others_and_used_again(tmp_path: Path):
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    folder = make_folder("sessions", "a/b", environ=environ)
+    assert folder == tmp_path / "pypac-obs" / "sessions" / "a%2Fb"
+    assert make_folder("sessions", "a/b", environ=environ) == folder
+    for made in (folder, folder.parent, folder.parent.parent):
+        assert made.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_can_read_is_refused(tmp_path: Path):
+    (tmp_path / "pypac-obs").mkdir(mode=0o755)
+    with pytest.raises(PermissionDenied, match="not a folder of this user's alone"):
+        make_folder("sessions", environ={"XDG_RUNTIME_DIR": str(tmp_path)})
+
+
+def test_a_link_in_its_place_is_refused(tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "pypac-obs").symlink_to("elsewhere")
+    with pytest.raises(PermissionDenied, match="not a folder of this user's alone"):
+        make_folder("sessions", environ={"XDG_RUNTIME_DIR": str(tmp_path)})
+
+
+def test_a_runtime_folder_that_is_not_there_is_said(tmp_path: Path):
+    with pytest.raises(OutputFailed, match="No such file or directory") as caught:
+        make_folder(environ={"XDG_RUNTIME_DIR": str(tmp_path / "gone")})
+    assert "XDG_RUNTIME_DIR" in caught.value.remedy
+
+
+@given(NAMES)
+def test_file_names_are_plain_and_lead_back(name: str):
+    try:
+        file_name = file_name_of(name)
+    except ValueError:
+        assert len(name.encode()) * 3 > 255
+        return
+    assert file_name.isascii()
+    assert "/" not in file_name
+    assert not file_name.startswith(".")
+    assert name_of_file(file_name) == name
+
+
+@given(st.text(st.sampled_from("ab%2Ef./ 0"), max_size=8))
+def test_no_two_file_names_stand_for_one_name(file_name: str):
+    name = name_of_file(file_name)
+    assert name is None or file_name_of(name) == file_name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "ü" * 50])
+def test_names_that_no_file_can_have_are_refused(name: str):
+    with pytest.raises(ValueError, match="empty or too long"):
+        file_name_of(name)

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pypac_obs import _core
+from pypac_obs.cli import commands
+from pypac_obs.errors import NotRunning
+from pypac_obs.profile import Profile
+from pypac_obs.session import Session
+from pypac_obs.session_registry import Mark, SessionRegistration, checked_text, running_sessions
+
+PROFILE: dict[str, Any] = {
+    "version": 1,
+    "sources": {"tone": {"synthetic": {"kind": "tone"}}},
+    "tracks": {"tone": {"from": "tone"}},
+}
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    return runtime
+
+
+@pytest.fixture
+def gaming() -> Iterator[SessionRegistration]:
+    registration = SessionRegistration("gaming", 48000, 1_000_000_000)
+    yield registration
+    registration.close()
+
+
+class Taker:
+    """Takes the marks of a registration, as a session's watch does."""
+
+    def __init__(self, registration: SessionRegistration) -> None:
+        self.marks: list[Mark] = []
+        self._registration = registration
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.01):
+            self.marks += self._registration.take_marks()
+
+    def __enter__(self) -> Taker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+def marks_folder() -> Path:
+    [session] = running_sessions()
+    return session.folder / "marks"
+
+
+def test_a_session_is_listed_while_it_runs(runtime: Path) -> None:
+    assert running_sessions() == ()
+    registration = SessionRegistration("Game / Voice", 44100, 77)
+    [session] = running_sessions()
+    assert (session.name, session.pid) == ("Game / Voice", os.getpid())
+    assert (session.sample_rate, session.start_host_ns) == (44100, 77)
+    assert session.folder.parent == runtime / "pypac-obs" / "sessions"
+    assert session.folder.name == f"Game %2F Voice-{os.getpid()}"
+    assert session.folder.stat().st_mode & 0o777 == 0o700
+    registration.close()
+    registration.close()
+    assert running_sessions() == ()
+    assert not session.folder.exists()
+
+
+def test_two_sessions_of_one_name_are_two() -> None:
+    registrations = [SessionRegistration("gaming", 48000, number) for number in range(3)]
+    assert [session.start_host_ns for session in running_sessions()] == [0, 1, 2]
+    assert len({session.folder for session in running_sessions()}) == 3
+    for registration in registrations:
+        registration.close()
+
+
+def test_a_session_that_died_is_not_listed_and_is_cleared_away(runtime: Path) -> None:
+    program = (
+        "from pypac_obs.session_registry import SessionRegistration\n"
+        "import os\nSessionRegistration('dead', 48000, 1)\nos._exit(9)\n"
+    )
+    subprocess.run([sys.executable, "-Ic", program], check=False)
+    [folder] = (runtime / "pypac-obs" / "sessions").iterdir()
+    assert folder.name.startswith("dead-")
+    assert running_sessions() == ()
+    os.utime(folder, (1, 1))
+    SessionRegistration("alive", 48000, 1).close()
+    assert not folder.exists()
+
+
+def test_a_process_that_only_has_the_same_number_is_not_the_session() -> None:
+    registration = SessionRegistration("gaming", 48000, 1)
+    [session] = running_sessions()
+    file = session.folder / "session.json"
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps(values | {"pid_started": values["pid_started"] - 1}))
+    assert running_sessions() == ()
+    registration.close()
+
+
+def test_a_mark_gets_there(gaming: SessionRegistration) -> None:
+    [session] = running_sessions()
+    with Taker(gaming) as taker:
+        assert session.mark(" first\nkill ", 3_500_000_000) == 120_000
+        assert session.mark("too early", 5) == 0
+    assert taker.marks == [Mark(3_500_000_000, "first kill"), Mark(5, "too early")]
+
+
+def test_marks_come_in_the_order_of_their_times(gaming: SessionRegistration) -> None:
+    folder = marks_folder()
+    for host_ns in (30, 10, 20):
+        mark = json.dumps({"host_ns": host_ns, "text": "x"})
+        (folder / f"{100 - host_ns}.json").write_text(mark)
+    assert [mark.host_ns for mark in gaming.take_marks()] == [10, 20, 30]
+    assert gaming.take_marks() == []
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_no_mark_is_cleared_away(gaming: SessionRegistration, tmp_path: Path) -> None:
+    folder = marks_folder()
+    secret = tmp_path / "secret"
+    secret.write_text('{"host_ns": 1, "text": "secret"}')
+    for number, content in enumerate(
+        [
+            "",
+            "{",
+            "[]",
+            "[" * 100_000,
+            "x" * 10**6,
+            '{"host_ns": "1", "text": "x"}',
+            '{"host_ns": true, "text": "x"}',
+            '{"host_ns": -1, "text": "x"}',
+            '{"host_ns": 1e3, "text": "x"}',
+            '{"host_ns": 99999999999999999999, "text": "x"}',
+            '{"host_ns": 1}',
+            '{"host_ns": 1, "text": ""}',
+            '{"host_ns": 1, "text": 7}',
+            '{"host_ns": 1, "text": "\\u001b[31m"}',
+            json.dumps({"host_ns": 1, "text": "x" * 501}),
+        ]
+    ):
+        (folder / f"{number}.json").write_text(content)
+    (folder / "link.json").symlink_to(secret)
+    os.mkfifo(folder / "pipe.json")
+    (folder / "folder.json").mkdir()
+    (folder / ".part.json").write_text("not yet")
+    assert gaming.take_marks() == []
+    assert sorted(path.name for path in folder.iterdir()) == [".part.json", "folder.json"]
+    assert secret.exists()
+
+
+def test_a_flood_of_marks_is_taken_in_pieces(gaming: SessionRegistration) -> None:
+    folder = marks_folder()
+    for number in range(450):
+        (folder / f"{number}.json").write_text(f'{{"host_ns": {number}, "text": "x"}}')
+    assert [len(gaming.take_marks()) for _ in range(4)] == [200, 200, 50, 0]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"name": "x", "pid": 1}', "[" * 100_000, "x" * 10**6]
+)
+def test_what_is_no_session_is_not_listed(runtime: Path, content: str) -> None:
+    folder = runtime / "pypac-obs" / "sessions" / "x-1"
+    folder.mkdir(parents=True)
+    (folder / "session.json").write_text(content)
+    assert running_sessions() == ()
+
+
+def test_a_session_that_does_not_take_a_mark_is_told(
+    gaming: SessionRegistration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pypac_obs.session_registry._TAKEN_WITHIN_S", 0.1)
+    [session] = running_sessions()
+    with pytest.raises(NotRunning, match="does not take the mark"):
+        session.mark("x")
+    assert gaming.take_marks() == []  # it is withdrawn
+    gaming.close()
+    with pytest.raises(NotRunning, match="does not take the mark"):
+        session.mark("x")
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "a\x1bb", "x" * 501, "\ud800"])
+def test_what_is_no_text_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a mark has a text"):
+        checked_text(text)
+
+
+# In a session -------------------------------------------------------------------------------------
+
+
+def mark(*args: str) -> Result:
+    return CliRunner().invoke(commands, ["mark", *args])
+
+
+def test_marks_of_a_session_are_in_its_manifest(tmp_path: Path) -> None:
+    files = {"files": {"folder": str(tmp_path / "rec")}}
+    session = Session(Profile.from_dict(PROFILE | {"outputs": files}), name="gaming")
+    with session:
+        before = session.position
+        result = mark("first kill")
+        assert result.exit_code == 0, result.output
+        own = session.mark("by Python")
+        assert own >= before
+    assert running_sessions() == ()
+    manifest = json.loads((tmp_path / "rec" / "session.json").read_text())
+    assert [entry["text"] for entry in manifest["markers"]] == ["first kill", "by Python"]
+    frame = manifest["markers"][0]["frame"]
+    assert f"(frame {frame})" in result.output
+    assert result.output.startswith("gaming: marked 0:00.")
+    assert manifest["markers"][1]["frame"] == own == session.markers[1].frame
+    assert [marker.text for marker in session.markers] == ["first kill", "by Python"]
+    # The same, where the mark came before the first frame was due.
+    assert manifest["markers"][0]["time"] >= manifest["start"]["wall"]
+
+
+def test_every_session_gets_the_mark_or_the_one_that_is_named() -> None:
+    profile = Profile.from_dict(PROFILE)
+    with Session(profile, name="one") as one, Session(profile, name="two") as two:
+        assert mark("for both").output.count("marked") == 2
+        assert mark("for two", "--session", "two").output.startswith("two: marked")
+        result = mark("for none", "--session", "three")
+        assert isinstance(result.exception, SystemExit)
+        assert result.exit_code == 1
+        assert "no session named three runs" in result.output
+        assert "These do: one, two." in result.output
+    assert [marker.text for marker in one.markers] == ["for both"]
+    assert [marker.text for marker in two.markers] == ["for both", "for two"]
+
+
+def test_without_a_session_the_command_says_so() -> None:
+    result = mark("x")
+    assert result.exit_code == 1
+    assert "no session runs" in result.output
+
+
+def test_a_text_that_is_none_is_wrong_usage() -> None:
+    result = mark("")
+    assert result.exit_code == 2
+    assert "1 to 500 printable characters" in result.output
+
+
+def test_the_command_marks_the_moment_of_its_call() -> None:
+    with Session(Profile.from_dict(PROFILE), name="gaming") as session:
+        called_ns = _core.host_now_ns()
+        subprocess.run(
+            [sys.executable, "-Im", "pypac_obs.cli", "mark", "now"], check=True, capture_output=True
+        )
+        start_ns = running_sessions()[0].start_host_ns
+    [marker] = session.markers
+    called = (called_ns - start_ns) * session.sample_rate // 10**9
+    # The process begins some ms after the call; Python takes longer than that to load.
+    assert called - 0.02 * session.sample_rate <= marker.frame
+
+
+def test_an_offline_session_has_no_moments() -> None:
+    session = Session(Profile.from_dict(PROFILE), offline=True)
+    with session:
+        assert running_sessions() == ()
+
+
+def test_a_session_runs_where_it_cannot_be_made_known(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "nowhere"))
+    with Session(Profile.from_dict(PROFILE), name="gaming") as session:
+        [warning] = [text for text in session.status().warnings if "pypac-obs mark" in text]
+        assert "cannot be made" in warning
+        session.mark("still possible")
+    assert len(session.markers) == 1

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pypac_obs import _core
+from pypac_obs.errors import OutputFailed
+from pypac_obs.profile import Profile
+from pypac_obs.runtime_folder import file_name_of
+from pypac_obs.wiring import Wiring
+
+PROFILE = {
+    "version": 1,
+    "sources": {
+        "one": {"synthetic": {"kind": "numbered"}},
+        "two": {"synthetic": {"kind": "tone", "frequency_hz": 1000}},
+    },
+    "tracks": {"game": {"from": "one"}, "voice": {"from": "two", "channels": 1}},
+}
+
+RUN_UNTIL_KILLED = """
+import sys, time
+from pypac_obs import _core
+engine = _core.Engine(sample_rate=48000, block_frames=480, latency_frames=480)
+engine.add_source("a", _core.SyntheticSource(
+    sample_rate=48000, channels=2, capacity_frames=4800, kind="tone"))
+engine.add_track("game", 2, [(0, 0.0)], [])
+shared = _core.SharedTracks(engine, "stream", [0], ["game"], 48000)
+engine.start(_core.host_now_ns())
+print("started", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "pypac-obs"
+
+
+@pytest.fixture
+def wiring() -> Wiring:
+    return Wiring(Profile.from_dict(PROFILE))
+
+
+def read_all(reader: _core.SharedTrackReader) -> tuple[int, np.ndarray]:
+    first, frames, _ = reader.read(100_000)
+    pieces = [frames]
+    while len(pieces[-1]):
+        pieces.append(reader.read(100_000)[1])
+    return first, np.concatenate(pieces)
+
+
+def test_tracks_are_read_as_other_outputs_have_them(wiring: Wiring, runtime: Path):
+    shared = wiring.add_shared_tracks("stream", ["voice", "game"])
+    assert shared.paths == [str(runtime / "tracks" / "stream" / n) for n in ("voice", "game")]
+    other = wiring.add_reader(["voice", "game"])
+    voice = _core.SharedTrackReader("stream", "voice")
+    game = _core.SharedTrackReader("stream", "game")
+    assert (voice.poll(), game.poll()) == ("starting", "starting")
+    assert _core.list_shared_tracks() == [
+        ("stream", "game", "starting"),
+        ("stream", "voice", "starting"),
+    ]
+    wiring.engine.run_offline(20_000)
+    assert (voice.poll(), game.poll()) == ("running", "running")
+    wiring.engine.finish_offline()
+    assert voice.poll() == "ended"
+    _, frames, (voice_frames, game_frames) = other.peek(100_000)
+    assert frames == 20_000
+    assert np.ptp(voice_frames) > 0.1
+    start, read = read_all(voice)
+    assert start == 0
+    np.testing.assert_array_equal(read, voice_frames)
+    np.testing.assert_array_equal(read_all(game)[1], game_frames)
+    info = game.info()
+    assert (info.channels, info.sample_rate, info.first_frame) == (2, 48_000, 0)
+    assert info.session_id == shared.session_id
+    shared.close()
+    assert not (runtime / "tracks" / "stream").exists()
+    assert _core.list_shared_tracks() == []
+
+
+def test_an_output_that_is_added_while_running_begins_then(wiring: Wiring):
+    wiring.engine.run_offline(10_000)
+    shared = wiring.add_shared_tracks("stream", ["game"])
+    reader = _core.SharedTrackReader("stream", "game")
+    assert reader.poll() == "running"
+    wiring.engine.run_offline(1_000)
+    assert read_all(reader)[0] == 10_000
+    shared.close()
+    wiring.engine.finish_offline()
+
+
+def test_a_reader_that_is_too_slow_is_told_what_it_lost(wiring: Wiring):
+    shared = wiring.add_shared_tracks("stream", ["game"], capacity_frames=4800)
+    reader = _core.SharedTrackReader("stream", "game")
+    assert reader.poll() == "starting"
+    wiring.engine.run_offline(9600)
+    start, frames, lost = reader.read(4096)
+    assert lost == start > 0
+    assert start + len(frames) == 9600
+    shared.close()
+    wiring.engine.finish_offline()
+
+
+def test_the_reader_in_the_documentation_reads(wiring: Wiring):
+    names: dict[str, Any] = {}
+    document = Path(__file__).parents[2] / "docs" / "shared-track.md"
+    exec(re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)[0], names)
+    shared = wiring.add_shared_tracks("stream", ["game", "voice"])
+    other = wiring.add_reader(["game", "voice"])
+    for frames in (20_000, 80_000):  # before and after the ring has gone round
+        wiring.engine.run_offline(frames)
+        _, frames, views = other.peek(100_000)
+        for path, view in zip(shared.paths, views, strict=True):
+            np.testing.assert_array_equal(names["newest_second"](path), view[-48_000:])
+        other.release(frames)
+    shared.close()
+    wiring.engine.finish_offline()
+
+
+def test_any_name_will_do(wiring: Wiring, runtime: Path):
+    name = "../Stream / Käse %2F"
+    shared = wiring.add_shared_tracks(name, ["game"])
+    assert shared.paths == [str(runtime / "tracks" / file_name_of(name) / "game")]
+    assert _core.list_shared_tracks() == [(name, "game", "starting")]
+    assert _core.SharedTrackReader(name, "game").poll() == "starting"
+
+
+def test_a_name_that_is_too_long_is_refused(wiring: Wiring, runtime: Path):
+    with pytest.raises(ValueError, match="shorten it"):
+        wiring.add_shared_tracks("x" * 256, ["game"])
+
+
+def test_a_runtime_folder_of_others_is_refused(wiring: Wiring, runtime: Path):
+    runtime.mkdir(mode=0o755)
+    with pytest.raises(PermissionError, match="cannot be used"):
+        wiring.add_shared_tracks("stream", ["game"])
+    assert _core.SharedTrackReader("stream", "game").poll() == "absent"
+
+
+def test_a_living_session_keeps_its_name_and_a_killed_one_does_not(wiring: Wiring):
+    with subprocess.Popen(
+        [sys.executable, "-Ic", RUN_UNTIL_KILLED], stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == b"started\n"
+            reader = _core.SharedTrackReader("stream", "game")
+            assert reader.poll() == "running"
+            assert reader.info().writer_pid == process.pid
+            with pytest.raises(OutputFailed, match=f"by the process {process.pid}") as caught:
+                wiring.add_shared_tracks("stream", ["game"])
+            assert caught.value.remedy
+        finally:
+            process.kill()
+    before = reader.info().session_id
+    shared = wiring.add_shared_tracks("stream", ["game"])
+    assert _core.list_shared_tracks() == [("stream", "game", "starting")]
+    again = _core.SharedTrackReader("stream", "game")
+    assert again.poll() == "starting"
+    assert again.info().session_id == shared.session_id != before

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""The real OBS Studio in a private sandbox, and a client of its websocket that hides nothing."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+from websockets.sync.client import connect
+
+from pypac_obs.obs.sandbox import ObsSandbox, missing_packages
+from pypac_obs.sandbox import Sandbox
+
+from ..conftest import require
+
+
+def _obs_version() -> tuple[int, ...]:
+    if shutil.which("obs") is None:
+        return ()
+    told = subprocess.run(["obs", "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"(\d+)\.(\d+)", told)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+# Nothing is missing where an older OBS is installed: it just cannot do that.
+collect_ignore = [] if _obs_version() >= (30, 2) else ["test_newer_obs.py"]
+
+
+class Websocket:
+    """A client of obs-websocket, as small as can be, so that tests don't trust our own."""
+
+    def __init__(self, obs: ObsSandbox) -> None:
+        wire = socket.create_connection(obs.address, timeout=5)
+        wire.settimeout(None)  # silence is no trouble
+        self._life = contextlib.ExitStack()
+        self._websocket = self._life.enter_context(
+            connect("ws://localhost", sock=wire, max_size=None)
+        )
+        self._count = 0
+        hello = self._receive(0)["authentication"]
+        secret = _hash(obs.password + hello["salt"])
+        answer = {
+            "rpcVersion": 1,
+            "authentication": _hash(secret + hello["challenge"]),
+            "eventSubscriptions": 0,
+        }
+        self._websocket.send(json.dumps({"op": 1, "d": answer}))
+        self._receive(2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._life.close()
+
+    def request(self, kind: str, **data: Any) -> dict[str, Any]:
+        """Asks, and returns the answer's data. A refusal fails the test."""
+        status, result = self.ask(kind, **data)
+        assert status["result"], f"{kind}: {status}"
+        return result
+
+    def ask(self, kind: str, **data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Asks, and returns the answer's status and data."""
+        self._count += 1
+        question = {"requestType": kind, "requestId": str(self._count), "requestData": data}
+        self._websocket.send(json.dumps({"op": 6, "d": question}))
+        answer = self._receive(7)
+        assert answer["requestId"] == str(self._count)
+        return answer["requestStatus"], answer.get("responseData", {})
+
+    def _receive(self, op: int) -> dict[str, Any]:
+        message = json.loads(self._websocket.recv(timeout=20))
+        assert message["op"] == op, message
+        data: dict[str, Any] = message["d"]
+        return data
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """The private audio system that a module's OBS lives in."""
+    missing = missing_packages()
+    require(not missing, f"not installed: {', '.join(missing)}")
+    with Sandbox() as running:
+        running.add_source("microphone")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
+    """The module's OBS, as a new user has it. A test that ends it starts it again."""
+    with ObsSandbox(sandbox) as running:
+        yield running
+
+
+@pytest.fixture
+def websocket(obs: ObsSandbox) -> Iterator[Websocket]:
+    """A connection to the module's OBS for one test; OBS is started if it does not run."""
+    obs.start()
+    with Websocket(obs) as connected:
+        yield connected

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Runs a session whose split files follow OBS, until a line comes to its standard input.
+
+It says "ready" when it is connected to OBS, each time anew. The tracks are also in memory, where
+OBS's module finds them: noise, that one can find again in a recording, and a tone.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pypac_obs import Profile, Session
+from pypac_obs.obs.connection import ObsConnection
+from pypac_obs.obs.follow import RecordFollower, add_chapter
+from pypac_obs.obs.link import ObsLink
+from pypac_obs.obs.settings import find_server
+from pypac_obs.outputs.following import FollowingFiles
+from pypac_obs.profile import FilesOutput
+
+PROFILE = {
+    "version": 1,
+    "session": {"latency_ms": 10},
+    "sources": {
+        "noise": {"synthetic": {"kind": "noise", "level_dbfs": -20, "dropouts": []}},
+        "tone": {"synthetic": {"kind": "tone", "frequency_hz": 440}},
+        "absent": {"process": "no-such-program"},
+    },
+    "tracks": {"noise": {"from": "noise"}, "tone": {"from": ["tone", "absent"]}},
+}
+
+
+def main() -> None:
+    files = FollowingFiles(FilesOutput(folder=sys.argv[1]), list)
+    follower = RecordFollower(files)
+
+    def connected(obs: ObsConnection) -> None:
+        follower.connected(obs)
+        add_chapter(obs, "connected")  # an OBS 29 knows none, and that is no error
+        print("ready", flush=True)
+
+    link = ObsLink(
+        lambda: find_server(None),
+        on_connected=connected,
+        on_event=lambda obs, kind, data: follower.heed(obs, kind, data, link.arrived_ns),
+    )
+    with Session(Profile.from_dict(PROFILE), name="follow", outputs=[files]) as session:
+        assert session._wiring is not None
+        shared = session._wiring.add_shared_tracks("follow", ("noise", "tone"))
+        link.start()
+        sys.stdin.readline()
+        link.stop()
+        shared.close()
+    print(link.error, [str(error) for error in session.errors], flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: MIT
+"""`pypac-obs run` with a profile that names OBS: real programs, the real OBS, whatever it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from pypac_obs.obs.plugin import default_folders, install
+from pypac_obs.obs.sandbox import ObsSandbox
+from pypac_obs.sandbox import Player, Sandbox
+
+from ..conftest import RATE, Audio, level_db, wait_until
+from .conftest import Websocket
+
+pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
+
+# With time enough for a busy machine: what OBS adds of buffering for it is no loss.
+PROFILE = """\
+version: 1
+session: {latency_ms: 100}
+sources:
+  game: {process: game}
+  voice: {process: discord}
+tracks:
+  game: {from: game}
+  voice: {from: voice}
+outputs:
+  files: {folder: files}
+  obs:
+    scene: Scene
+    tracks: {game: 2, voice: {to: 3, name: Voice chat}}
+    desktop_audio: unassign
+    mic_aux: unassign
+    recording: {tracks: [2, 3]}
+    own_profile: PyPAC
+"""
+# Its inputs are of another kind, and so have other names than those that are there already.
+BY_DEVICE = PROFILE.replace(
+    "tracks: {game: 2, voice: {to: 3, name: Voice chat}}",
+    "transport: device\n    tracks: {game: {to: 2, name: Play}, voice: {to: 3, name: Talk}}",
+)
+PATIENCE_S = 60.0
+# How far apart: OBS's AAC adds noise of its own, and more beside a cut.
+WAV_DB, AAC_DB, CUT_AAC_DB = 90.0, 60.0, 40.0
+TONES = {"game": 440, "voice": 1000}
+AS_IT_SAYS = "which is as the profile says"
+
+
+class Run:
+    """`pypac-obs run` in a process of its own, as a user of the sandbox has it."""
+
+    def __init__(
+        self, obs: ObsSandbox, folder: Path, profile_text: str = PROFILE, **environ: str
+    ) -> None:
+        self.folder = folder
+        profile = folder / "stream.yaml"
+        profile.write_text(profile_text)
+        self._log = folder / "run.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pypac_obs.cli", "run", str(profile)],
+                env=obs.env | {"XDG_STATE_HOME": str(folder / "state")} | environ,
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_for(self, words: str, times: int = 1) -> None:
+        wait_until(lambda: self.output().count(words) >= times, PATIENCE_S, self.output)
+
+    def end(self) -> str:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(PATIENCE_S)
+        return self.output()
+
+    def tracks(self) -> dict[str, Audio]:
+        found = {}
+        for path in sorted((self.folder / "files").glob("*.wav")):
+            found[path.stem], rate = soundfile.read(path, dtype="float32", always_2d=True)
+            assert rate == RATE
+        return found
+
+
+@pytest.fixture(scope="module")
+def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
+    for folder in default_folders(sandbox.env):
+        install(folder)
+    with ObsSandbox(sandbox) as running:
+        yield running
+
+
+@pytest.fixture
+def run(obs: ObsSandbox, tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    started: list[Run] = []
+
+    def start(**environ: str) -> Run:
+        folder = tmp_path / str(len(started))
+        folder.mkdir()
+        started.append(Run(obs, folder, **environ))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+@pytest.fixture(scope="module")
+def players(sandbox: Sandbox) -> tuple[Player, Player]:
+    return (
+        sandbox.play_tone("game", TONES["game"], seconds=600),
+        sandbox.play_tone("discord", TONES["voice"], api="pulse", seconds=600),
+    )
+
+
+def recorded(obs: ObsSandbox, seconds: float) -> dict[str, Audio]:
+    """Lets OBS record, and returns what is on the recording's tracks."""
+    with Websocket(obs) as websocket:
+        websocket.request("StartRecord")
+        time.sleep(seconds)
+        path = websocket.request("StopRecord")["outputPath"]
+        wait_until(lambda: not websocket.request("GetRecordStatus")["outputActive"], PATIENCE_S)
+    tracks = {}
+    for number, name in enumerate(TONES):
+        command = ["ffmpeg", "-v", "error", "-i", path, "-map", f"0:a:{number}"]
+        command += ["-f", "f32le", "-ar", str(RATE), "-ac", "2", "-"]
+        raw = subprocess.run(command, capture_output=True, check=True).stdout
+        tracks[name] = np.frombuffer(raw, "<f4").reshape(-1, 2)
+    return tracks
+
+
+def assert_apart(tracks: dict[str, Audio], other_below_db: float) -> None:
+    """Each tone is where it belongs, and the other one is not.
+
+    Programs lose cycles on a busy machine, and a cut tone is heard everywhere: so what counts is
+    the half second of a track in which its tone is loudest.
+    """
+    for name, frequency in TONES.items():
+        [other] = [hz for track, hz in TONES.items() if track != name]
+        samples = tracks[name][:, 0]
+        parts = [
+            samples[at : at + RATE // 2] for at in range(0, len(samples) - RATE // 2, RATE // 8)
+        ]
+        best = max(parts, key=lambda part: level_db(part, frequency))
+        assert level_db(best, frequency) == pytest.approx(-12.0, abs=0.5)
+        assert level_db(best, other) < -12.0 - other_below_db
+
+
+def assert_heard_apart(tracks: dict[str, Audio]) -> None:
+    """Each tone is where it belongs, and the other one is not, as far as OBS plays the device.
+
+    OBS's own input for PulseAudio leaves parts out, here and of any other device: it runs dry when
+    a block comes later than OBS's buffering allows, and throws away what it has. So what counts is
+    the loudest stretch of 32 ms; what a device carries, tests/system/sinks hears exactly.
+    """
+    frames = 1536
+    for name, frequency in TONES.items():
+        [other] = [hz for track, hz in TONES.items() if track != name]
+        samples = tracks[name][:, 0]
+        parts = [samples[at : at + frames] for at in range(0, len(samples) - frames, frames // 5)]
+        best = max(parts, key=lambda part: level_db(part, frequency))
+        assert level_db(best, frequency) == pytest.approx(-12.0, abs=0.5)
+        assert level_db(best, other) < -12.0 - CUT_AAC_DB
+
+
+@pytest.mark.usefixtures("players")
+def test_obs_that_starts_later_crashes_and_comes_back_is_served_each_time(
+    obs: ObsSandbox, run: Callable[..., Run]
+) -> None:
+    obs.stop()
+    session = run()
+    session.wait_for("obs: OBS is not running")
+    obs.start()
+    session.wait_for(AS_IT_SAYS)
+    assert_apart(recorded(obs, 4.0), AAC_DB)
+    obs.kill()
+    session.wait_for("obs: OBS", times=2)
+    obs.start()
+    session.wait_for(AS_IT_SAYS, times=2)
+    assert_apart(recorded(obs, 4.0), AAC_DB)
+    output = session.end()
+    assert session.process.returncode == 0, output
+    assert obs.password not in output
+    # Whatever became of OBS, the files have every frame, the same number of them.
+    tracks = session.tracks()
+    assert tracks.keys() == TONES.keys()
+    assert len(tracks["game"]) == len(tracks["voice"]) > 8 * RATE
+    assert_apart({name: track[-3 * RATE :] for name, track in tracks.items()}, WAV_DB)
+
+
+@pytest.mark.usefixtures("players")
+def test_a_session_that_is_killed_leaves_obs_running_and_the_next_one_goes_on(
+    obs: ObsSandbox, run: Callable[..., Run]
+) -> None:
+    obs.start()
+    first = run()
+    first.wait_for(AS_IT_SAYS)
+    first.process.kill()
+    first.process.wait()
+    second = run()
+    second.wait_for(AS_IT_SAYS)
+    assert "In OBS: +" not in second.output(), "all that it needs was there already"
+    assert_apart(recorded(obs, 4.0), AAC_DB)
+    assert obs.running
+    second.end()
+
+
+@pytest.mark.usefixtures("players")
+def test_virtual_devices_bring_each_track_to_obs_and_are_gone_with_the_session(
+    obs: ObsSandbox, sandbox: Sandbox, run: Callable[..., Run]
+) -> None:
+    obs.start()
+    session = run(profile_text=BY_DEVICE)
+    session.wait_for(AS_IT_SAYS)
+    assert_heard_apart(recorded(obs, 8.0))
+    assert "pypac-obs.stream.game" in sandbox.run("pactl", "list", "short", "sources")
+    output = session.end()
+    assert session.process.returncode == 0, output
+    assert "pypac-obs." not in sandbox.run("pactl", "list", "short", "sources")
+    tracks = session.tracks()
+    assert_apart({name: track[-3 * RATE :] for name, track in tracks.items()}, WAV_DB)
+
+
+@pytest.mark.usefixtures("players")
+def test_virtual_devices_of_the_next_session_are_opened_again(
+    obs: ObsSandbox, sandbox: Sandbox, run: Callable[..., Run]
+) -> None:
+    obs.start()
+    first = run(profile_text=BY_DEVICE)
+    first.wait_for(AS_IT_SAYS)
+    first.end()
+    # What OBS does with a device that went away is its own affair: it may keep silent for good.
+    session = run(profile_text=BY_DEVICE)
+    session.wait_for(AS_IT_SAYS)
+
+    def obs_records() -> bool:
+        outputs = json.loads(sandbox.run("pactl", "-f", "json", "list", "source-outputs"))
+        sources = json.loads(sandbox.run("pactl", "-f", "json", "list", "sources"))
+        ours = {one["index"] for one in sources if one["name"].startswith("pypac-obs.stream.")}
+        return len(ours) == 2 and ours <= {one["source"] for one in outputs}
+
+    wait_until(obs_records, PATIENCE_S, session.output)
+    assert_heard_apart(recorded(obs, 8.0))
+    session.end()
+
+
+@pytest.mark.usefixtures("players")
+def test_what_is_changed_by_hand_while_it_runs_is_mended(
+    obs: ObsSandbox, run: Callable[..., Run]
+) -> None:
+    obs.start()
+    session = run()
+    session.wait_for(AS_IT_SAYS)
+    with Websocket(obs) as websocket:
+        websocket.request("RemoveInput", inputName="game")
+        session.wait_for('Mended in OBS: + input "game"')
+        websocket.request("SetInputName", inputName="Voice chat", newInputName="Chat")
+        session.wait_for('Mended in OBS: ~ input "Chat"')
+        names = [one["inputName"] for one in websocket.request("GetInputList")["inputs"]]
+        assert {"game", "Voice chat"} <= set(names)
+        assert "Chat" not in names
+    session.end()
+
+
+@pytest.mark.usefixtures("players")
+def test_a_wrong_password_is_said_and_costs_the_files_nothing(
+    obs: ObsSandbox, run: Callable[..., Run]
+) -> None:
+    obs.start()
+    host, port = obs.address
+    session = run(OBS_HOST=host, OBS_PORT=str(port), OBS_PASSWORD="not this one")
+    session.wait_for("password")
+    time.sleep(1.0)
+    output = session.end()
+    assert session.process.returncode == 1, output
+    assert "not this one" not in output
+    assert obs.password not in output
+    assert "Traceback" not in output
+    manifest = json.loads((session.folder / "files" / "session.json").read_text())
+    assert manifest["state"] == "complete"
+    assert len(session.tracks()["game"]) > RATE
+
+
+def test_two_sessions_of_one_name_do_not_mix(obs: ObsSandbox, run: Callable[..., Run]) -> None:
+    obs.start()
+    first = run()
+    first.wait_for(AS_IT_SAYS)
+    second = run()
+    second.process.wait(PATIENCE_S)
+    assert second.process.returncode == 1
+    assert f"by the process {first.process.pid} already" in second.output()
+    assert first.process.poll() is None
+    first.end()
+    assert os.listdir(Path(obs.env["XDG_RUNTIME_DIR"]) / "pypac-obs" / "sessions") == []

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""The shipped program, on a Windows whose audio service does as a script says: Wine and the double.
+
+The tests run here, the programs under Wine. They take what `make windows` and the `windows` preset
+have built; PYPAC_WINDOWS_PYTHON, PYPAC_WINDOWS_DOUBLE,
+PYPAC_WINDOWS_PLAYER and PYPAC_WINDOWS_PREFIX name others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+RATE = 48000
+NUMBERS = 1 << 24  # the double's numbers are counted modulo this
+HERE = Path(__file__).resolve().parent
+BUILD = HERE.parents[1] / "build" / "windows"
+PYTHON = Path(os.environ.get("PYPAC_WINDOWS_PYTHON", BUILD / "python" / "python.exe"))
+DOUBLE = Path(
+    os.environ.get(
+        "PYPAC_WINDOWS_DOUBLE", BUILD / "tests" / "windows" / "fake_mmdevapi" / "mmdevapi.dll"
+    )
+)
+PLAYER = Path(
+    os.environ.get("PYPAC_WINDOWS_PLAYER", BUILD / "tests" / "windows" / "programs" / "player.exe")
+)
+PATIENCE_S = 90.0  # a busy machine's
+
+Audio = npt.NDArray[np.float32]
+
+
+def in_windows(path: Path) -> str:
+    """A path as the programs under Wine know it."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
+def wait_until(there: Callable[[], bool], else_say: Callable[[], str] = lambda: "") -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not there():
+        assert time.monotonic() < deadline, else_say()
+        time.sleep(0.02)
+
+
+@dataclass
+class Recording:
+    """What a run left behind."""
+
+    tracks: dict[str, Audio]
+    manifest: dict[str, Any]
+    ledger: list[dict[str, Any]]
+    output: str
+    report: list[dict[str, Any]]
+
+    @property
+    def start_frame(self) -> float:
+        """Which frame of the double's devices was heard when the session began."""
+        return float(self.manifest["start"]["host_ns"]) * RATE / 1e9
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        return [line for line in self.report if line["event"] == kind]
+
+    def causes(self, source: str) -> dict[str, int]:
+        """Missing frames of a source, by cause."""
+        found: dict[str, int] = {}
+        for incident in self.ledger:
+            if incident.get("source") == source:
+                cause = incident["cause"]
+                found[cause] = found.get(cause, 0) + incident["frames"]
+        return found
+
+    def is_clean(self) -> None:
+        """Asserts that nothing was called that Windows refuses, and nothing was left."""
+        assert not self.events("violation")
+        assert not self.events("open")
+        assert self.events("end")
+
+
+@dataclass
+class Windows:
+    """One test's Windows."""
+
+    folder: Path
+    prefix: Path
+    programs: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return os.environ | {
+            "WINEPREFIX": str(self.prefix),
+            "PYPAC_FAKE_MMDEVAPI": in_windows(self.folder / "script.txt"),
+            "PYPAC_FAKE_MMDEVAPI_REPORT": in_windows(self.folder / "report.jsonl"),
+        }
+
+    def script(self, text: str) -> None:
+        """What the audio service does from now on."""
+        new = self.folder / "script.new"
+        new.write_text(text)
+        new.rename(self.folder / "script.txt")
+
+    def program(self, name: str, *options: str) -> subprocess.Popen[str]:
+        """Starts a program of that name, and waits until it is there."""
+        path = self.folder / name
+        if not path.exists():
+            shutil.copy(PLAYER, path)
+        process = subprocess.Popen(
+            [HERE / "in_wine", path, *options],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self.programs.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(name)
+        return process
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Starts a command of the program, with the double."""
+        return self._python("-Im", "pypac_obs.cli", *args)
+
+    def listening(self, *args: str) -> subprocess.Popen[str]:
+        """Starts Python, with the double, so that `tell` reaches it."""
+        events = self.folder / "events"
+        events.mkdir()
+        sender = in_windows(HERE / "send_console_event.py")
+        return self._python(sender, in_windows(events), in_windows(PYTHON), *args)
+
+    def tell(self, event: int) -> None:
+        """Lets the program that listens hear one of the events of a console."""
+        (self.folder / "events" / f"event-{event}").touch()
+
+    def _python(self, *args: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [HERE / "in_wine_with_double", DOUBLE, PYTHON, *args],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.programs.append(process)
+        return process
+
+    def call(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end."""
+        process = self.start(*args)
+        output, _ = process.communicate(timeout=PATIENCE_S)
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+    def report(self) -> list[dict[str, Any]]:
+        """What the double has seen so far."""
+        path = self.folder / "report.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def saw(self, event: str, **values: object) -> bool:
+        return any(
+            line["event"] == event and values.items() <= line.items() for line in self.report()
+        )
+
+    def begin(self, sources: dict[str, str], seconds: float | None) -> subprocess.Popen[str]:
+        """Starts to record each source into a track of its name; without a time, until told."""
+        # Long enough for a busy machine: lateness is not what these tests are about.
+        lines = ["version: 1", "session: {latency_ms: 500}", "sources:"]
+        lines += [f"  {name}: {source}" for name, source in sources.items()]
+        lines += ["tracks:", *(f"  {name}: {{from: {name}}}" for name in sources)]
+        target = in_windows(self.folder / "out").replace("\\", "/")
+        lines += ["outputs:", f'  files: {{folder: "{target}", name: "{{track}}", format: wav}}']
+        profile = self.folder / "profile.yaml"
+        profile.write_text("\n".join(lines) + "\n")
+        if seconds is None:
+            return self.listening("-Im", "pypac_obs.cli", "run", in_windows(profile))
+        return self.start("run", in_windows(profile), "--duration", str(seconds))
+
+    def finish(self, run: subprocess.Popen[str]) -> Recording:
+        """Waits for the end of a recording, and reads it."""
+        output, _ = run.communicate(timeout=PATIENCE_S)
+        assert run.returncode == 0, output
+        out = self.folder / "out"
+        manifest = json.loads((out / "session.json").read_text())
+        tracks = {}
+        for track in manifest["tracks"]:
+            samples, rate = soundfile.read(out / track["file"], dtype="float32", always_2d=True)
+            assert rate == RATE
+            tracks[track["name"]] = samples
+        ledger = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
+        return Recording(tracks, manifest, ledger, output, self.report())
+
+    def record(self, sources: dict[str, str], seconds: float = 3) -> Recording:
+        return self.finish(self.begin(sources, seconds))
+
+
+@pytest.fixture(scope="session")
+def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    for path in (PYTHON, DOUBLE, PLAYER):
+        if not path.exists():
+            assert not os.environ.get("PYPAC_REQUIRE_ALL"), f"{path} has not been built"
+            pytest.skip(f"{path} has not been built")
+    prefix = Path(os.environ.get("PYPAC_WINDOWS_PREFIX", BUILD / "wine-double"))
+    env = os.environ | {"WINEPREFIX": str(prefix)}
+    nowhere = subprocess.DEVNULL
+    subprocess.run(
+        [HERE / "in_wine_with_double", DOUBLE, "cmd.exe", "/c", "exit"],
+        env=env,
+        stdin=nowhere,
+        stdout=nowhere,
+        stderr=nowhere,
+        timeout=300,
+        check=True,
+    )
+    # Wine's services live as long as a program does, and keep the first one's pipes open.
+    keeper = tmp_path_factory.mktemp("keeper") / "keeper.exe"
+    shutil.copy(PLAYER, keeper)
+    kept = subprocess.Popen(
+        [HERE / "in_wine", keeper], env=env, stdin=nowhere, stdout=nowhere, stderr=nowhere
+    )
+    yield prefix
+    subprocess.run(["wineserver", "-k"], env=env, check=False)
+    kept.wait()
+
+
+@pytest.fixture
+def windows(tmp_path: Path, wine_prefix: Path) -> Iterator[Windows]:
+    made = Windows(tmp_path, wine_prefix)
+    yield made
+    for process in made.programs:
+        made.kill(process)
+
+
+def level_db(track: Audio, hz: float) -> float:
+    """The level of a tone in the left channel, in dBFS; what is elsewhere stays out."""
+    samples = track[:, 0].astype(np.float64)
+    window = np.kaiser(len(samples), 20)
+    tone = np.exp(-2j * np.pi * hz * np.arange(len(samples)) / RATE)
+    return float(20 * np.log10(abs(np.sum(samples * window * tone)) * 2 / window.sum() + 1e-15))
+
+
+def shifts(recording: Recording, track: str) -> npt.NDArray[np.int64]:
+    """Of each frame that has a number: by how much it is later than the double's clock says."""
+    samples = recording.tracks[track]
+    left = np.rint(samples[:, 0].astype(np.float64) * NUMBERS).astype(np.int64)
+    right = np.rint(samples[:, 1].astype(np.float64) * -NUMBERS).astype(np.int64)
+    assert np.array_equal(left, right), "not one program's numbers"
+    frames = np.flatnonzero(left)
+    expected = (frames + round(recording.start_frame)) % NUMBERS
+    return (expected - left[frames] + NUMBERS // 2) % NUMBERS - NUMBERS // 2

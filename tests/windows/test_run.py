@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: MIT
+"""Programs on Windows are recorded apart, together and whole, whatever its audio service does.
+
+The numbers are those of the gotchas in docs/windows.md.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from .conftest import RATE, Audio, Recording, Windows, level_db, shifts, wait_until
+
+TONES = {"game.exe": 440, "Discord.exe": 700, "Spotify.exe": 1000, "other.exe": 1500}
+SOURCES = {
+    "game": "{process: game.exe}",
+    "voice": "{process: Discord.exe}",
+    "music": "{process: Spotify.exe}",
+}
+ONE = {"game": "{process: game.exe}"}
+
+
+def steady(track: Audio) -> Audio:
+    """A track without its first and last half second."""
+    return track[RATE // 2 : -RATE // 2]
+
+
+def zeros(track: Audio) -> int:
+    return int(np.count_nonzero(track[:, 0] == 0))
+
+
+def numbers_for(windows: Windows, script: str = "", seconds: float = 4) -> Recording:
+    """Records a program that plays numbers, with its audio service as the script says."""
+    windows.script("program game.exe content=numbers\n" + script)
+    windows.program("game.exe")
+    return windows.record(ONE, seconds)
+
+
+def test_four_programs_are_recorded_each_on_its_own_track(windows: Windows) -> None:
+    windows.script("".join(f"program {name} tone={hz}\n" for name, hz in TONES.items()))
+    for name in TONES:
+        windows.program(name)
+    recording = windows.record(SOURCES | {"rest": "{everything_except: [game, voice, music]}"})
+    assert {len(track) for track in recording.tracks.values()} == {3 * RATE}
+    for track, own in zip(recording.tracks.values(), TONES.values(), strict=True):
+        for hz in TONES.values():
+            level = level_db(steady(track), hz)
+            assert level == pytest.approx(-12.04, abs=0.05) if hz == own else level < -150
+    assert recording.ledger == []
+    recording.is_clean()
+
+
+def test_tracks_agree_to_the_frame_and_with_the_clock(windows: Windows) -> None:
+    """Gotchas 4 and 11: places come from QPC alone."""
+    names = list(TONES)[:3]
+    windows.script("".join(f"program {name} content=numbers\n" for name in names))
+    for name in names:
+        windows.program(name)
+    recording = windows.record(SOURCES)
+    found = [shifts(recording, track) for track in SOURCES]
+    assert {len(np.unique(shift)) for shift in found} == {1}
+    assert len({int(shift[0]) for shift in found}) == 1
+    assert abs(int(found[0][0])) <= 1
+    assert min(len(shift) for shift in found) > 2.9 * RATE
+    recording.is_clean()
+
+
+@pytest.mark.parametrize(
+    "frames", ["441", "240", "480,441,17,960"], ids=lambda frames: frames.replace(",", "-")
+)
+def test_packets_of_any_length_lose_nothing(windows: Windows, frames: str) -> None:
+    """Gotcha 5."""
+    recording = numbers_for(windows, f"capture * frames={frames}\n", 3)
+    assert len(np.unique(shifts(recording, "game"))) == 1
+    assert recording.ledger == []
+    recording.is_clean()
+
+
+def test_jitter_moves_no_frame(windows: Windows) -> None:
+    recording = numbers_for(windows, "capture * jitter_us=500\n")
+    found = shifts(recording, "game")
+    assert len(np.unique(found)) == 1
+    assert abs(int(found[0])) <= 24  # 0.5 ms
+    assert recording.ledger == []
+
+
+@pytest.mark.parametrize("ppm", [200, -200])
+def test_drift_is_corrected(windows: Windows, ppm: int) -> None:
+    windows.script(f"program game.exe tone=1000\ncapture * drift_ppm={ppm}\n")
+    windows.program("game.exe")
+    recording = windows.record(ONE, 20)
+    track = recording.tracks["game"][:, 0].astype(np.float64)
+    # The phase against QPC, at the beginning and at the end; 1 ms is a whole turn.
+    times = (np.arange(len(track)) + recording.start_frame) / RATE
+    turns = track * np.exp(-2j * np.pi * 1000 * times)
+    phases = [np.angle(turns[at : at + RATE].sum() * 1j) for at in (2 * RATE, 18 * RATE)]
+    assert np.abs(phases).max() < 0.05 * 2 * np.pi  # 50 microseconds
+    assert recording.ledger == []
+    recording.is_clean()
+
+
+def test_lost_packets_are_gaps_of_their_length(windows: Windows) -> None:
+    recording = numbers_for(
+        windows, "packets * from=200 what=lost_flagged\npackets * from=300 count=10 what=lost\n", 5
+    )
+    found = shifts(recording, "game")
+    # Where Windows does not say so, the loss is believed from the second packet behind it on.
+    assert np.count_nonzero(found != found[0]) <= 480
+    assert found[-1] == found[0]
+    lost = [one["frames"] for one in recording.ledger if one["cause"] == "lost_cycles"]
+    assert sorted(lost) == [480, 10 * 480]
+    recording.is_clean()
+
+
+def test_silent_packets_are_zeros(windows: Windows) -> None:
+    """Gotcha 6: their memory is undefined."""
+    recording = numbers_for(windows, "packets * from=150 count=50 what=silent\n")
+    assert len(np.unique(shifts(recording, "game"))) == 1
+    assert np.abs(recording.tracks["game"]).max() <= 1
+    assert 50 * 480 <= zeros(recording.tracks["game"]) < 60 * 480
+    assert recording.ledger == []
+    recording.is_clean()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "timestamp_error",  # gotcha 8
+        "stamp_zero",  # gotcha 10 from here on
+        "shift ms=600",
+        "shift ms=-700",
+        "shift ms=28800000",
+    ],
+    ids=lambda what: what.replace(" ms=", ""),
+)
+def test_a_stamp_that_cannot_be_moves_nothing(windows: Windows, what: str) -> None:
+    recording = numbers_for(windows, f"packets * from=200 every=50 what={what}\n")
+    assert len(np.unique(shifts(recording, "game"))) == 1
+    assert recording.ledger == []
+    recording.is_clean()
+
+
+def test_stamps_that_jump_for_good_lose_no_frame(windows: Windows) -> None:
+    """Gotcha 10: the clock is our own from then on."""
+    recording = numbers_for(windows, "packets * from=200 count=forever what=shift ms=28800000\n", 5)
+    track = recording.tracks["game"]
+    assert zeros(steady(track)) < RATE // 10
+    assert np.abs(shifts(recording, "game")).max() < RATE // 10
+    recording.is_clean()
+
+
+def test_lost_and_spurious_events_cost_nothing(windows: Windows) -> None:
+    recording = numbers_for(
+        windows,
+        "capture * per_event=3\npackets * from=100 every=40 count=5 what=lost_event\n"
+        "packets * from=120 every=40 what=extra_event\npackets * from=130 every=40 what=hold\n",
+    )
+    assert len(np.unique(shifts(recording, "game"))) == 1
+    assert zeros(steady(recording.tracks["game"])) == 0
+    recording.is_clean()
+
+
+@pytest.mark.parametrize("idle", ["silent", "zeros", "nothing"])
+def test_whether_packets_come_while_nothing_plays_makes_no_difference(
+    windows: Windows, idle: str
+) -> None:
+    windows.script(f"program game.exe content=numbers delay_ms=3000\ncapture * idle={idle}\n")
+    windows.program("game.exe")
+    recording = windows.record(ONE, 6)
+    assert len(recording.tracks["game"]) == 6 * RATE
+    assert len(np.unique(shifts(recording, "game"))) == 1
+    recording.is_clean()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "activate * times=2 result=E_UNEXPECTED",  # gotcha 20
+        "activate * times=1 call=E_FAIL",
+        "activate * times=1 outer=E_FAIL",
+        "activate * when=before_return",
+        "activate * delay_ms=300",
+        "fail * method=IAudioClient::Initialize result=UNSUPPORTED_FORMAT",
+        "fail * method=IAudioClient::SetEventHandle result=E_FAIL",
+        "fail * method=IAudioClient::GetService result=E_OUTOFMEMORY",
+        "fail * method=IAudioClient::Start result=SERVICE_NOT_RUNNING",
+        "fail * method=IAudioCaptureClient::GetNextPacketSize nth=100 result=DEVICE_INVALIDATED",
+        "fail * method=IAudioCaptureClient::GetBuffer nth=100 result=DEVICE_INVALIDATED",
+        "fail * method=IAudioCaptureClient::GetBuffer nth=100 result=OUT_OF_ORDER",
+        "fail * method=IAudioCaptureClient::ReleaseBuffer nth=100 result=SERVICE_NOT_RUNNING",
+    ],
+    ids=lambda failure: failure.replace("method=", "").replace("*", "").replace("::", "."),
+)
+def test_a_failure_is_tried_again(windows: Windows, failure: str) -> None:
+    """Each clean-up leaves nothing, and time is kept."""
+    recording = numbers_for(windows, failure + "\n", 6)
+    assert len(recording.tracks["game"]) == 6 * RATE
+    found = shifts(recording, "game")
+    assert len(found) > RATE
+    assert np.abs(found).max() <= 1
+    assert recording.events("failed") or "activate" in failure
+    recording.is_clean()
+
+
+def test_an_activation_that_never_completes_holds_nothing_up(windows: Windows) -> None:
+    windows.script(
+        "program game.exe tone=440\nprogram Discord.exe tone=700\nactivate game.exe when=never\n"
+    )
+    windows.program("game.exe")
+    windows.program("Discord.exe")
+    recording = windows.record({"game": SOURCES["game"], "voice": SOURCES["voice"]})
+    assert level_db(steady(recording.tracks["voice"]), 700) == pytest.approx(-12.04, abs=0.05)
+    assert not recording.tracks["game"].any()
+    assert recording.causes("game")
+    recording.is_clean()
+
+
+def test_a_killed_program_comes_back_on_its_track(windows: Windows) -> None:
+    windows.script("program game.exe content=numbers\nprogram Discord.exe content=numbers\n")
+    game = windows.program("game.exe")
+    windows.program("Discord.exe")
+    run = windows.begin({"game": SOURCES["game"], "voice": SOURCES["voice"]}, 10)
+    wait_until((windows.folder / "out" / "session.json").exists)
+    time.sleep(1.5)
+    windows.kill(game)
+    wait_until(lambda: windows.saw("stop", client="game.exe"))
+    windows.program("game.exe")
+    recording = windows.finish(run)
+    assert len(recording.tracks["game"]) == len(recording.tracks["voice"]) == 10 * RATE
+    starts = [one for one in recording.events("start") if one["client"] == "game.exe"]
+    assert len(starts) == 2
+    for track in recording.tracks:
+        found = shifts(recording, track)
+        assert np.abs(found).max() <= 1
+        assert len(found) > RATE
+    # Every missing frame is in the ledger; 0 is a number, too.
+    missing = 10 * RATE - np.count_nonzero(recording.tracks["game"][:, 0])
+    assert missing > 0
+    assert abs(sum(recording.causes("game").values()) - missing) <= 1
+    recording.is_clean()
+
+
+def test_children_belong_to_their_program(windows: Windows) -> None:
+    """Gotcha 18, and an audio service that is started again."""
+    windows.script("program helper.exe tone=440\nprogram Discord.exe tone=700\n")
+    windows.program("game.exe", "--spawn", "helper.exe", "--respawn")
+    windows.program("Discord.exe")
+    recording = windows.record(ONE)
+    assert level_db(steady(recording.tracks["game"]), 440) == pytest.approx(-12.04, abs=0.05)
+    assert level_db(steady(recording.tracks["game"]), 700) < -150
+    recording.is_clean()
+
+
+def test_two_tracks_of_one_program_are_one_client(windows: Windows) -> None:
+    """Gotcha 14: a second client of one program hears nothing."""
+    windows.script("program game.exe tone=440\n")
+    windows.program("game.exe")
+    recording = windows.record({"one": "{process: game.exe}", "two": '{process: "ga*.exe"}'})
+    assert np.array_equal(recording.tracks["one"], recording.tracks["two"])
+    assert level_db(steady(recording.tracks["one"]), 440) == pytest.approx(-12.04, abs=0.05)
+    recording.is_clean()
+
+
+def test_the_audio_service_comes_back(windows: Windows) -> None:
+    script = "program game.exe content=numbers\n"
+    windows.script(script)
+    windows.program("game.exe")
+    run = windows.begin(ONE, 10)
+    wait_until(lambda: windows.saw("start", client="game.exe"))
+    windows.script(script + "service running=no\n")
+    wait_until(lambda: windows.saw("stop", client="game.exe"))
+    windows.script(script)
+    recording = windows.finish(run)
+    assert len(recording.events("start")) >= 2
+    assert np.abs(shifts(recording, "game")).max() <= 1
+    recording.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("program game.exe tone=440 hidden=yes\n", "hides its sound"),  # gotcha 12
+        ("program game.exe tone=440 mute=yes\n", "muted"),  # gotcha 15
+        ("program game.exe session=none content=nothing\n", "no audio stream"),
+    ],
+    ids=["hidden", "muted", "no-stream"],
+)
+def test_a_silence_has_its_reason(windows: Windows, script: str, said: str) -> None:
+    windows.script(script)
+    windows.program("game.exe")
+    recording = windows.record(ONE, 6)
+    assert not recording.tracks["game"].any()
+    assert said in recording.output
+    recording.is_clean()
+
+
+def test_a_microphone_is_recorded(windows: Windows) -> None:
+    windows.script("endpoint {mic} flow=capture default=yes rate=44100 tone=300\n")
+    recording = windows.record({"mic": "{device: default}"})
+    assert level_db(steady(recording.tracks["mic"]), 300) == pytest.approx(-12.04, abs=0.05)
+    recording.is_clean()
+
+
+def test_programs_are_listed_with_volume_mute_and_peak(windows: Windows) -> None:
+    windows.script("program game.exe level=0.5 volume=0.5\nprogram Discord.exe mute=yes\n")
+    windows.program("game.exe")
+    windows.program("Discord.exe")
+    listed = windows.call("ps")
+    assert listed.returncode == 0, listed.stdout
+    lines = {
+        line.split("|")[2].strip(): line for line in listed.stdout.splitlines() if ".exe" in line
+    }
+    assert "50 %" in lines["game.exe"]
+    assert "| muted" in lines["Discord.exe"]
+
+
+def test_an_old_windows_is_refused_with_its_build(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYPAC_WINDOWS_BUILD", "18362")
+    refused = windows.call("ps")
+    assert refused.returncode == 3
+    assert "build 18362" in refused.stdout
+    assert "19041" in refused.stdout
+    assert "Traceback" not in refused.stdout
+
+
+def test_the_obs_module_is_installed_and_taken_away(windows: Windows) -> None:
+    own = windows.prefix / "drive_c" / "ProgramData" / "obs-studio" / "plugins" / "pypac-obs"
+    installed = windows.call("obs", "install")
+    assert installed.returncode == 0, installed.stdout
+    assert (own / "bin" / "64bit" / "pypac-obs.dll").read_bytes().startswith(b"MZ")
+    assert (own / "data" / "locale" / "en-US.ini").is_file()
+    assert "is installed already" in windows.call("obs", "install").stdout.lower()
+    removed = windows.call("obs", "uninstall")
+    assert removed.returncode == 0, removed.stdout
+    assert not own.exists()

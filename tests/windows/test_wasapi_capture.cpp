@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+// The Windows capture against the double of Windows' audio service.
+#include <doctest/doctest.h>
+#include <windows.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <numbers>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "capture/mixed_source.hpp"
+#include "capture/wasapi/capture_client.hpp"
+#include "capture/wasapi/wasapi_capture.hpp"
+#include "core/host_clock.hpp"
+#include "engine/source_node.hpp"
+#include "fake_audio.hpp"
+#include "os/process_snapshot.hpp"
+#include "timeline/ledger.hpp"
+
+using namespace std::chrono_literals;
+using fake::FakeAudio;
+using fake::Seen;
+using pypac::CaptureClient;
+using pypac::CaptureTarget;
+using pypac::HostTime;
+using pypac::Ledger;
+using pypac::MixedSource;
+using pypac::Source;
+using pypac::SourceNode;
+using pypac::SourceState;
+using pypac::WasapiCapture;
+
+namespace {
+
+constexpr std::uint32_t kBlock = 480;
+constexpr const char* kThisProgram = "test_wasapi_capture.exe";
+
+bool comes_true(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2000; ++i) {  // a busy machine's patience
+    if (condition()) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return false;
+}
+
+CaptureTarget this_program() {
+  const std::int64_t pid = pypac::current_process_id();
+  return {CaptureTarget::Kind::tree, pid, pypac::read_process(pid)->start_time, {}};
+}
+
+std::string folder_of_this_program() {
+  std::string path(MAX_PATH, '\0');
+  path.resize(GetModuleFileNameA(nullptr, path.data(), MAX_PATH));
+  return path.substr(0, path.find_last_of('\\') + 1);
+}
+
+/// A program that runs under a name, as long as this lives.
+class Program {
+ public:
+  explicit Program(const std::string& name) {
+    const std::string folder = folder_of_this_program();
+    const std::string path = folder + name;
+    CopyFileA((folder + "player.exe").c_str(), path.c_str(), FALSE);
+    STARTUPINFOA startup{};
+    startup.cb = sizeof(startup);
+    std::string command = "\"" + path + "\"";
+    if (!CreateProcessA(path.c_str(), command.data(), nullptr, nullptr, FALSE, 0, nullptr, nullptr,
+                        &startup, &process_)) {
+      throw std::runtime_error(path + " does not start");
+    }
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program() {
+    end();
+    CloseHandle(process_.hThread);
+    CloseHandle(process_.hProcess);
+  }
+
+  void end() const {
+    TerminateProcess(process_.hProcess, 0);
+    WaitForSingleObject(process_.hProcess, INFINITE);
+  }
+
+ private:
+  PROCESS_INFORMATION process_{};
+};
+
+/// Amplitude of a tone in the samples.
+double level_at(const std::vector<float>& samples, double frequency) {
+  double sine = 0;
+  double cosine = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const double phase = 2 * std::numbers::pi * frequency * static_cast<double>(i) / 48000;
+    sine += samples[i] * std::sin(phase);
+    cosine += samples[i] * std::cos(phase);
+  }
+  return 2 * std::hypot(sine, cosine) / static_cast<double>(samples.size());
+}
+
+/// What a source brings from now on: its left channel, for half a second.
+std::vector<float> half_a_second(const std::shared_ptr<Source>& source, HostTime origin) {
+  SourceNode node("source", 0, source, 48000, kBlock);
+  Ledger ledger(1, 0);
+  std::vector<float> left;
+  for (pypac::Frames begin = 0; begin < 24000; begin += kBlock) {
+    node.process(begin, kBlock, origin, ledger);
+    left.insert(left.end(), node.block().channels()[0], node.block().channels()[0] + kBlock);
+  }
+  return left;
+}
+
+void clean(const Seen& seen) {
+  INFO(seen.text());
+  CHECK(seen.violations().empty());
+  CHECK(seen.open().empty());
+}
+
+}  // namespace
+
+TEST_CASE("gotchas 1 to 5: a client asks for nothing that process loopback lacks, and hears") {
+  FakeAudio windows(std::string("program ") + kThisProgram + " tone=440 level=0.25");
+  const auto source = std::make_shared<MixedSource>(2, 48000, 48000);
+  CaptureClient client(this_program());
+  client.attach(source->add_tap());
+  REQUIRE(comes_true([&] { return client.packets().packets() > 5; }));
+  const HostTime origin = pypac::SystemClock().now() + 50ms;
+  source->start(origin);
+  REQUIRE(comes_true([&] { return source->packets() > 60; }));
+  client.stop();
+  CHECK(client.state() == CaptureClient::State::ended);
+  CHECK(level_at(half_a_second(source, origin), 440) == doctest::Approx(0.25).epsilon(0.02));
+  CHECK(client.opened() == 1);
+  CHECK(client.failures() == 0);
+  clean(windows.end());
+}
+
+TEST_CASE("gotcha 20: a failure that passes is tried again, and cleaned up after") {
+  FakeAudio windows(std::string("program ") + kThisProgram + " tone=440\nactivate " + kThisProgram +
+                    " first=0 times=2 result=E_UNEXPECTED");
+  CaptureClient client(this_program());
+  REQUIRE(comes_true([&] { return client.packets().packets() > 0; }));
+  CHECK(client.opened() == 1);
+  // Gotcha 24: the build and the HRESULT.
+  CHECK(client.failure().find("0x8000FFFF, Windows build ") != std::string::npos);
+  client.stop();
+  clean(windows.end());
+}
+
+TEST_CASE("a device that goes away is opened anew") {
+  FakeAudio windows(std::string("program ") + kThisProgram + " tone=440\nfail " + kThisProgram +
+                    " method=IAudioCaptureClient::GetBuffer nth=5 result=DEVICE_INVALIDATED");
+  CaptureClient client(this_program());
+  CHECK(comes_true([&] { return client.failure_code() != 0; }));
+  CHECK(client.failure().find("0x88890004") != std::string::npos);
+  client.stop();
+  clean(windows.end());
+}
+
+TEST_CASE("an activation that never completes does not hold up the end") {
+  FakeAudio windows(std::string("program ") + kThisProgram + " tone=440\nactivate " + kThisProgram +
+                    " when=never");
+  CaptureClient client(this_program());
+  std::this_thread::sleep_for(300ms);
+  CHECK(client.state() == CaptureClient::State::opening);
+  const HostTime before = pypac::SystemClock().now();
+  client.stop();
+  CHECK(pypac::SystemClock().now() - before < 4s);  // the activation would be waited for 5 s
+  CHECK(windows.end().violations().empty());
+}
+
+TEST_CASE("two programs are captured apart, and one that ends is taken up when it comes back") {
+  FakeAudio windows(
+      "program wc_game.exe tone=440 level=0.25\nprogram wc_voice.exe tone=1000 level=0.125");
+  WasapiCapture capture({});
+  const auto game = capture.add_source("game", {.patterns = {"wc_game.exe"}});
+  const auto voice = capture.add_source("voice", {.patterns = {"wc_voice"}});
+  REQUIRE(capture.wait_until_running(20s));
+  CHECK(capture.source_status(0).state == SourceState::not_running);
+
+  const Program playing_voice("wc_voice.exe");
+  {
+    const Program playing_game("wc_game.exe");
+    const auto captures = [&](std::size_t index) {
+      return comes_true(
+          [&] { return capture.source_status(index).state == SourceState::capturing; });
+    };
+    REQUIRE(captures(0));
+    REQUIRE(captures(1));
+    const HostTime origin = pypac::SystemClock().now() + 50ms;
+    game->start(origin);
+    voice->start(origin);
+    REQUIRE(comes_true([&] {
+      return capture.source_status(0).packets > 60 && capture.source_status(1).packets > 60;
+    }));
+    const std::vector<float> game_sound = half_a_second(game, origin);
+    const std::vector<float> voice_sound = half_a_second(voice, origin);
+    CHECK(level_at(game_sound, 440) == doctest::Approx(0.25).epsilon(0.02));
+    CHECK(level_at(game_sound, 1000) < 0.001);
+    CHECK(level_at(voice_sound, 1000) == doctest::Approx(0.125).epsilon(0.02));
+    CHECK(level_at(voice_sound, 440) < 0.001);
+  }
+  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
+  const Program again("wc_game.exe");
+  const std::uint64_t packets = capture.source_status(0).packets;
+  CHECK(comes_true([&] { return capture.source_status(0).packets > packets; }));
+  capture.stop();
+  clean(windows.end());
+}
+
+TEST_CASE("gotcha 17: this process is never captured, also not by its own name") {
+  FakeAudio windows(std::string("program ") + kThisProgram + " tone=440");
+  WasapiCapture capture({});
+  static_cast<void>(capture.add_source("own", {.patterns = {kThisProgram}}));
+  REQUIRE(capture.wait_until_running(20s));
+  CHECK(capture.source_status(0).state != SourceState::capturing);
+  CHECK(capture.server_info().clients == 0);
+  capture.stop();
+  const Seen seen = windows.end();
+  CHECK(seen.of("activate").empty());
+  clean(seen);
+}
+
+TEST_CASE("gotchas 12 and 15: who hides from capture, and who is muted, is told apart") {
+  FakeAudio windows(
+      "program wc_hidden.exe tone=440 hidden=yes\nprogram wc_muted.exe tone=440 mute=yes");
+  WasapiCapture capture({});
+  static_cast<void>(capture.add_source("hidden", {.patterns = {"wc_hidden.exe"}}));
+  static_cast<void>(capture.add_source("muted", {.patterns = {"wc_muted.exe"}}));
+  const Program hidden("wc_hidden.exe");
+  const Program muted("wc_muted.exe");
+  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::blind_tap; }));
+  CHECK(comes_true([&] { return capture.source_status(1).state == SourceState::muted; }));
+  capture.stop();
+  clean(windows.end());
+}
+
+TEST_CASE("everything but some is each other program that plays, and none that is left out") {
+  FakeAudio windows(
+      "program wc_left_out.exe tone=440 level=0.25\nprogram wc_music.exe tone=1000 level=0.125\n"
+      "program wc_news.exe tone=1500 level=0.125");
+  WasapiCapture capture({});
+  pypac::Selector rest{.kind = pypac::SelectorKind::everything_except};
+  rest.except_sources = {{.patterns = {"wc_left_out.exe"}}};
+  const auto source = capture.add_source("rest", rest);
+  const Program left_out("wc_left_out.exe");
+  const Program music("wc_music.exe");
+  const Program news("wc_news.exe");
+  REQUIRE(comes_true([&] { return capture.server_info().clients == 2; }));
+  std::this_thread::sleep_for(200ms);
+  const HostTime origin = pypac::SystemClock().now() + 50ms;
+  source->start(origin);
+  REQUIRE(comes_true([&] { return capture.source_status(0).packets > 120; }));
+  const std::vector<float> sound = half_a_second(source, origin);
+  CHECK(level_at(sound, 1000) == doctest::Approx(0.125).epsilon(0.02));
+  CHECK(level_at(sound, 1500) == doctest::Approx(0.125).epsilon(0.02));
+  CHECK(level_at(sound, 440) < 0.001);
+  capture.stop();
+  clean(windows.end());
+}
+
+TEST_CASE("the default microphone is a source") {
+  FakeAudio windows("endpoint {mic} flow=capture name=Headset default=yes content=tone tone=300");
+  WasapiCapture capture({});
+  static_cast<void>(
+      capture.add_source("mic", {.kind = pypac::SelectorKind::device, .patterns = {"default"}}));
+  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  CHECK(capture.server_info().default_source == "Headset");
+  capture.stop();
+  clean(windows.end());
+}
