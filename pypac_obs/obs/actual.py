@@ -51,6 +51,8 @@ _SLOW = frozenset(
 )
 _SLOW_S = 30.0
 _POLL_S = 0.05
+# So often OBS is read where it changes meanwhile.
+_READINGS = 4
 # What an output is called for a user, and the request that tells whether it runs.
 _OUTPUTS = {
     "the recording": "GetRecordStatus",
@@ -136,7 +138,27 @@ class Actual:
 
 
 def read_actual(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
-    """Reads what is in OBS now. Raises ObsError."""
+    """Reads what is in OBS now. Raises ObsError.
+
+    It takes many requests. Where a scene or an input is made, renamed or removed meanwhile, it is
+    read again: else one that was renamed would seem not to be there.
+    """
+    parameters = tuple(parameters)
+    for _ in range(_READINGS):
+        names = _names(obs)
+        actual = _read_once(obs, parameters)
+        if _names(obs) == names:
+            break
+    return actual
+
+
+def _names(obs: Obs) -> tuple[str, tuple[str, ...], list[str]]:
+    inputs = _mappings(obs.request("GetInputList"), "inputs")
+    names = [_text(item, "inputName") for item in inputs]
+    return read_collections(obs)[0], read_scenes(obs), names
+
+
+def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
     profile, profiles = read_profiles(obs)
     collection, collections = read_collections(obs)
     scenes = obs.request("GetSceneList")
