@@ -28,7 +28,8 @@ pytestmark = pytest.mark.obs
 SESSION = Path(__file__).with_name("shared_session.py")
 NUMBERS = 1 << 24
 OBS_TICK = 1024
-# OBS's own lossless way: all six tracks, samples as they are.
+# OBS's own lossless way: all six tracks, samples as they are. An OBS that writes them into a file
+# of its choice cannot be paused; one that writes them to an address can, and that may be a file.
 PROFILE = """
 [General]
 Name=Untitled
@@ -46,8 +47,8 @@ ChannelSetup=Stereo
 Mode=Advanced
 [AdvOut]
 RecType=FFmpeg
-FFOutputToFile=true
-FFFilePath={folder}
+FFOutputToFile=false
+FFURL={folder}/tracks.mkv
 FFFormat=matroska
 FFFormatMimeType=video/x-matroska
 FFExtension=mkv
@@ -174,6 +175,16 @@ def record(websocket: Websocket, seconds: float) -> list[Audio]:
 
 
 def finish_recording(websocket: Websocket) -> list[Audio]:
+    # OBS frees this output while frames may still be on their way into it, and hangs or writes them
+    # into the next recording. While it is paused none are.
+    websocket.request("PauseRecord")
+    written, since = -1, time.monotonic()
+    while time.monotonic() < since + 1.0:  # what is on its way is heard up to 960 ms later
+        now = websocket.request("GetRecordStatus")
+        assert now["outputActive"]
+        if now["outputBytes"] != written:
+            written, since = now["outputBytes"], time.monotonic()
+        time.sleep(0.05)
     path = websocket.request("StopRecord")["outputPath"]
     wait_until(lambda: not websocket.request("GetRecordStatus")["outputActive"], 20.0)
     return [decode(path, number) for number in range(6)]
