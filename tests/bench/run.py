@@ -21,7 +21,10 @@ from report import Options, Report, print_table
 from rich.console import Console
 
 _ROOT = Path(__file__).resolve().parents[2]
-_BENCHMARKS = ("alignment", "many_to_files", "latency", "rebind", "engine", "obs_sync", "obs_slip")
+_BENCHMARKS = (
+    "alignment", "many_to_files", "latency", "rebind", "engine", "loopback_hours", "obs_sync",
+    "obs_slip",
+)  # fmt: skip
 
 
 def main() -> int:

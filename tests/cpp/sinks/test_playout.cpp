@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "../allocation_counter.hpp"
+#include "allocation_counter.hpp"
 #include "sinks/playout.hpp"
 
 using namespace pypac;

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "../allocation_counter.hpp"
+#include "allocation_counter.hpp"
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
 #include "numbered_track.hpp"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "../allocation_counter.hpp"
+#include "allocation_counter.hpp"
 #include "core/status.hpp"
 #include "os/runtime_folder.hpp"
 #include "runtime_folder.hpp"
