@@ -4,6 +4,7 @@
 #include <windows.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -14,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocation_counter.hpp"
 #include "capture/mixed_source.hpp"
 #include "capture/wasapi/capture_client.hpp"
 #include "capture/wasapi/wasapi_capture.hpp"
@@ -83,6 +85,11 @@ class Program {
     CloseHandle(process_.hProcess);
   }
 
+  [[nodiscard]] CaptureTarget target() const {
+    const std::int64_t pid = process_.dwProcessId;
+    return {CaptureTarget::Kind::tree, pid, pypac::read_process(pid)->start_time, {}};
+  }
+
   void end() const {
     TerminateProcess(process_.hProcess, 0);
     WaitForSingleObject(process_.hProcess, INFINITE);
@@ -91,6 +98,16 @@ class Program {
  private:
   PROCESS_INFORMATION process_{};
 };
+
+/// How many handles this process has. Wine's GetProcessHandleCount() says 0.
+int handles() {
+  int count = 0;
+  for (std::uintptr_t value = 4; value < 0x4000; value += 4) {
+    DWORD flags = 0;
+    if (GetHandleInformation(reinterpret_cast<HANDLE>(value), &flags)) ++count;
+  }
+  return count;
+}
 
 /// Amplitude of a tone in the samples.
 double level_at(const std::vector<float>& samples, double frequency) {
@@ -173,6 +190,71 @@ TEST_CASE("an activation that never completes does not hold up the end") {
   client.stop();
   CHECK(pypac::SystemClock().now() - before < 4s);  // the activation would be waited for 5 s
   CHECK(windows.end().violations().empty());
+}
+
+TEST_CASE("sixteen programs are captured without an allocation on their threads") {
+  constexpr std::size_t kPrograms = 16;
+  FakeAudio windows("program wc_one_of_*.exe tone=440");
+  std::vector<std::unique_ptr<Program>> programs;
+  std::vector<std::unique_ptr<CaptureClient>> clients;
+  std::vector<std::shared_ptr<MixedSource>> sources;
+  for (std::size_t i = 0; i < kPrograms; ++i) {
+    std::string name = "wc_one_of_";
+    name += std::to_string(i) + ".exe";
+    programs.push_back(std::make_unique<Program>(name));
+    sources.push_back(std::make_shared<MixedSource>(2, 48000, 48000));
+    clients.push_back(std::make_unique<CaptureClient>(programs.back()->target()));
+    clients.back()->attach(sources.back()->add_tap());
+    sources.back()->start(pypac::SystemClock().now());
+  }
+  const auto all_have = [&](std::uint64_t packets) {
+    return comes_true([&] {
+      return std::all_of(clients.begin(), clients.end(), [&](const auto& client) {
+        return client->packets().packets() >= packets;
+      });
+    });
+  };
+  REQUIRE(all_have(10));
+  const std::size_t before = pypac::test::realtime_allocations();
+  REQUIRE(all_have(110));
+  CHECK(pypac::test::realtime_allocations() == before);
+  for (const auto& source : sources) CHECK(source->packets() >= 100);
+  clients.clear();
+  clean(windows.end());
+}
+
+TEST_CASE("no handle is left, in whatever state a client is stopped") {
+  const std::array<std::string, 5> states{
+      "",
+      "\nactivate * when=later delay_ms=50",
+      "\nactivate * result=E_UNEXPECTED",
+      "\nfail * method=IAudioClient::Start times=1000 result=E_FAIL",
+      "\nfail * method=IAudioCaptureClient::GetBuffer nth=3 result=DEVICE_INVALIDATED",
+  };
+  for (const std::string& state : states) {
+    CAPTURE(state);
+    FakeAudio windows(std::string("program ") + kThisProgram + " tone=440" + state);
+    const auto open_and_stop = [&](std::chrono::milliseconds after) {
+      CaptureClient client(this_program());
+      std::this_thread::sleep_for(after);
+      client.stop();
+    };
+    const auto all_moments = [&] {
+      for (const auto after : {0ms, 5ms, 30ms, 100ms, 300ms}) open_and_stop(after);
+    };
+    all_moments();  // what the system opens once stays
+    const int before = handles();
+    REQUIRE(before > 0);
+    constexpr int kRounds = 4;
+    for (int round = 0; round < kRounds; ++round) all_moments();
+    int after_all = handles();
+    for (int i = 0; i < 100 && after_all > before; ++i) {  // Windows' own threads end later
+      std::this_thread::sleep_for(20ms);
+      after_all = handles();
+    }
+    CHECK(after_all - before < kRounds);  // the system may still open one of its own
+    clean(windows.end());
+  }
 }
 
 TEST_CASE("two programs are captured apart, and one that ends is taken up when it comes back") {
