@@ -85,7 +85,7 @@ class Provisioner:
         journal = self._journal(obs)
         finish_reload(obs, journal)
         done: list[Step] = []
-        refused: dict[str, str] = {}
+        refused: list[tuple[Step, ObsRefused]] = []
         tried: set[str] = set()
         # A new scene collection or OBS profile shows only once it is loaded, so it takes rounds.
         for _ in range(4):
@@ -99,15 +99,18 @@ class Provisioner:
                 try:
                     _perform(obs, step, journal)
                 except ObsRefused as refusal:
-                    refused[str(step)] = f"OBS did not take {step}: {refusal.message}."
+                    refused.append((step, refusal))
                 else:
                     done.append(step)
         plan, desired, actual = self._look(obs)
         waiting = tuple(step for step in plan.steps if plan.waits(step))
         left = [step for step in plan.steps if not plan.waits(step)]
-        # A step of a scene that was renamed or removed before it was made is not in the plan now.
-        still = {str(step) for step in plan.steps}
-        errors = [*plan.conflicts, *(words for step, words in refused.items() if step in still)]
+        wanted = {str(step) for step in plan.steps}
+        errors = list(plan.conflicts)
+        for step, refusal in refused:
+            # Else what it was about was renamed or removed just before: it is not wanted any more.
+            if refusal.code != NOT_FOUND or str(step) in wanted:
+                errors.append(f"OBS did not take {step}: {refusal.message}.")
         errors += [f"OBS did not keep {s}." for s in left if str(s) in {str(d) for d in done}]
         if trouble := _recording_trouble(desired, actual):
             errors.append(trouble)

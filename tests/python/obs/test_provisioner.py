@@ -409,6 +409,37 @@ def test_a_request_that_obs_refuses_is_said_and_the_rest_is_made(
     assert "game" in obs.inputs
 
 
+def test_a_scene_that_is_renamed_while_it_is_read_is_read_again(
+    obs: FakeObs, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    provisioner = desk.provisioner(scene="*")
+    assert provisioner.apply(obs).complete
+
+    def rename_first(sceneName: str) -> dict[str, Any]:  # noqa: N803 - OBS's name
+        if "Chatting" in obs.scenes:
+            obs._SetSceneName("Chatting", "Just Chatting")
+        return items_of(sceneName)
+
+    items_of = obs._GetSceneItemList
+    monkeypatch.setattr(obs, "_GetSceneItemList", rename_first)
+    assert provisioner.plan(obs).empty
+
+
+def test_a_scene_that_is_renamed_before_its_step_is_made_is_no_error(
+    obs: FakeObs, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    def rename_first(sceneName: str, **rest: Any) -> dict[str, Any]:  # noqa: N803 - OBS's name
+        if "Chatting" in obs.scenes:
+            obs._SetSceneName("Chatting", "Just Chatting")
+        return create(sceneName=sceneName, **rest)
+
+    create = obs._CreateSceneItem
+    monkeypatch.setattr(obs, "_CreateSceneItem", rename_first)
+    report = desk.provisioner(scene="*").apply(obs)
+    assert report.errors == ()
+    assert "Just Chatting" in scenes_with(obs)
+
+
 def test_a_profile_of_our_own_begins_as_the_users_and_keeps_his_stream_key_to_obs(
     obs: FakeObs, desk: Desk
 ):
