@@ -107,10 +107,10 @@ class Provisioner:
         left = [step for step in plan.steps if not plan.waits(step)]
         wanted = {str(step) for step in plan.steps}
         errors = list(plan.conflicts)
-        for step, refusal in refused:
+        for step, error in refused:
             # Else what it was about was renamed or removed just before: it is not wanted any more.
-            if refusal.code != NOT_FOUND or str(step) in wanted:
-                errors.append(f"OBS did not take {step}: {refusal.message}.")
+            if error.code != NOT_FOUND or str(step) in wanted:
+                errors.append(f"OBS did not take {step}: {error.message}.")
         errors += [f"OBS did not keep {s}." for s in left if str(s) in {str(d) for d in done}]
         if trouble := _recording_trouble(desired, actual):
             errors.append(trouble)
