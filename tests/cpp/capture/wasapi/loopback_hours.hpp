@@ -17,6 +17,7 @@
 #include "plugin/source.hpp"
 #include "plugin/source_feed.hpp"
 #include "timeline/clock_domain.hpp"
+#include "timeline/simulated_clock.hpp"
 
 namespace pypac::test {
 
@@ -45,7 +46,7 @@ class SimulatedLoopback final : public Source {
   [[nodiscard]] SourceFeed& feed() noexcept override { return feed_; }
 
   void poll(HostTime until) noexcept override {
-    const double until_s = std::chrono::duration<double>(until - origin_).count();
+    const double until_s = in_seconds(until - origin_);
     for (;;) {
       const double frame_s = 1 / (kRate * (1 + skew()));
       const double end_s = begin_s_ + kFrames * frame_s;
@@ -160,8 +161,7 @@ inline LoopbackHours run_loopback_hours(double hours) {
   const auto count_incidents = [&] {
     while (const auto incident = engine.ledger().pop()) {
       ++found.incidents;
-      // Of these two nothing is missing in the place that they name.
-      if (incident->cause != Cause::overlap && incident->cause != Cause::restamped)
+      if (!moved_or_dropped(incident->cause))
         found.silent_frames += static_cast<double>(incident->frames);
     }
   };
