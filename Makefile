@@ -18,7 +18,7 @@ demo-obs: ## The same into a private OBS: what is on each of its tracks, a pictu
 	@.ci/setup demo-obs
 	@.venv/bin/pypac-obs obs demo
 
-test: test-cpp test-sanitizers fuzz test-wheel test-python ## The whole test suite
+test: test-cpp test-sanitizers fuzz test-wheel test-python test-windows ## The whole test suite
 
 test-cpp:
 	@.ci/setup test
@@ -89,6 +89,7 @@ windows: ## A wheel for Windows (CPython 3.11), built on Linux
 	rm -rf build/windows/wheel
 	_PYTHON_HOST_PLATFORM=win-amd64 SETUPTOOLS_EXT_SUFFIX=.cp311-win_amd64.pyd \
 	$(PYTHON_VENV) -m pip wheel --quiet --no-deps --no-build-isolation -w build/windows/wheel . \
+	  -C build-dir=build/windows \
 	  -C cmake.define.CMAKE_TOOLCHAIN_FILE=$(CURDIR)/cmake/mingw-w64.cmake \
 	  -C cmake.define.PYPAC_TARGET_PYTHON=$(CURDIR)/build/windows/python/python.exe \
 	  -C cmake.define.Python_INCLUDE_DIR=$(CURDIR)/build/windows/python/include \

@@ -183,7 +183,7 @@ class Windows:
     def begin(self, sources: dict[str, str], seconds: float | None) -> subprocess.Popen[str]:
         """Starts to record each source into a track of its name; without a time, until told."""
         # Long enough for a busy machine: lateness is not what these tests are about.
-        lines = ["version: 1", "session: {latency_ms: 500}", "sources:"]
+        lines = ["version: 1", "session: {latency_ms: 1500}", "sources:"]
         lines += [f"  {name}: {source}" for name, source in sources.items()]
         lines += ["tracks:", *(f"  {name}: {{from: {name}}}" for name in sources)]
         target = in_windows(self.folder / "out").replace("\\", "/")
