@@ -33,7 +33,8 @@ _SENTENCES = {
     "starting": "{who} was starting {span}: its stream was found, its first frame had not come",
     "refused": "{who} was not captured {span}: it cannot be had without what must not be captured",
     "stalled": "{who} gave nothing {span}: it was frozen, or the machine was overloaded",
-    "late": "{frames} of {who} came too late at {at}: that time had been played already",
+    "late": "{frames} of {who} came too late at {at}: that time had been played already; "
+    "a longer latency would wait for them",
     "lost_cycles": "the audio system lost {frames} of {who} {span}",
     "clock_changed": "{who} was given another clock or rate at {at}, which cost {frames}",
     "clock_stepped": "the clock of {who} jumped at {at}, which cost {frames}",
