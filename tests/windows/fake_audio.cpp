@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -13,6 +14,7 @@ namespace {
 
 using Take = int(WINAPI*)(const char* script, char* error, int size);
 using End = int(WINAPI*)(char* out, int size);
+using Handovers = int(WINAPI*)(std::int64_t* out, int size);
 
 FARPROC symbol(const char* name) {
   static const HMODULE module = LoadLibraryW(L"mmdevapi.dll");
@@ -41,7 +43,8 @@ Seen::Seen(std::string_view text) : text_(text) {
 }
 
 std::string Seen::value(const std::string& line, std::string_view key) {
-  const std::string mark = "\"" + std::string(key) + "\": ";
+  std::string mark = "\"";
+  mark.append(key).append("\": ");
   const std::size_t found = line.find(mark);
   if (found == std::string::npos) return "";
   const std::size_t begin = found + mark.size();
@@ -91,6 +94,15 @@ FakeAudio::~FakeAudio() {
 
 void FakeAudio::change(std::string_view script) {
   take("FakeChange", script);
+}
+
+std::vector<std::chrono::nanoseconds> FakeAudio::handovers() {
+  const auto call = reinterpret_cast<Handovers>(reinterpret_cast<void*>(symbol("FakeHandovers")));
+  std::vector<std::int64_t> all(std::size_t{1} << 18);
+  const int count = call(all.data(), static_cast<int>(all.size()));
+  std::vector<std::chrono::nanoseconds> times;
+  for (int i = 0; i < count; ++i) times.emplace_back(all[static_cast<std::size_t>(i)] * 100);
+  return times;
 }
 
 Seen FakeAudio::end() {

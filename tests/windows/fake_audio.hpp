@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,9 @@ class FakeAudio {
 
   /// Another script from now on, as Windows changes while it runs.
   static void change(std::string_view script);
+  /// How long each packet took from being put until the client released it, which has copied its
+  /// frames by then; since the beginning or the last call.
+  [[nodiscard]] static std::vector<std::chrono::nanoseconds> handovers();
   [[nodiscard]] Seen end();
 
  private:

@@ -134,7 +134,7 @@ void Engine::scan() {
         std::find_if(script_->programs.begin(), script_->programs.end(),
                      [&](const auto& one) { return matches(one.name, process->name); });
     if (rule == script_->programs.end()) continue;
-    Player player{*process, *rule, nullptr, false};
+    Player player{*process, *rule, {}, false};
     player.sounds = now >= process->created + static_cast<std::uint64_t>(rule->delay_ms) * 10'000;
     if (rule->content == "rendered") player.sounds = renders_sound(process->pid);
     const auto known = std::find_if(before.begin(), before.end(), [&](const Player& one) {
@@ -142,34 +142,37 @@ void Engine::scan() {
     });
     const bool was_known = known != before.end();
     if (was_known) {
-      player.session = known->session;
+      player.sessions = known->sessions;
     } else {
       Line line("program");
       line.add("name", process->name).add("pid", static_cast<std::int64_t>(process->pid));
       report().write(line.add("parent", static_cast<std::int64_t>(process->parent)));
     }
-    if (player.sounds && !player.session && rule->session != "none") {
+    if (player.sounds && player.sessions.empty() && rule->session != "none") {
       const EndpointRule* const standard = default_endpoint(*script_, false);
-      const std::string on = !rule->endpoint.empty() ? rule->endpoint
-                             : standard              ? standard->id
-                                                     : "";
-      player.session = std::make_shared<SessionState>(*process, on, rule->session == "shared");
-      player.session->set_volume(static_cast<float>(rule->volume), GUID_NULL);
-      player.session->set_mute(rule->mute, GUID_NULL);
-      player.session->set_display_name(wide(rule->display_name));
-      sessions_.push_back(player.session);
-      for (Watcher* const watcher : watchers_) watcher->session_created(player.session);
-    } else if (player.session && was_known) {
-      // Only what the script has changed: a client may have set the rest.
-      if (known->rule.volume != rule->volume) {
-        player.session->set_volume(static_cast<float>(rule->volume), GUID_NULL);
+      std::vector<std::string> endpoints = rule->endpoints;
+      if (endpoints.empty()) endpoints.push_back(standard ? standard->id : "");
+      for (const std::string& on : endpoints) {
+        auto session = std::make_shared<SessionState>(*process, on, rule->session == "shared");
+        session->set_volume(static_cast<float>(rule->volume), GUID_NULL);
+        session->set_mute(rule->mute, GUID_NULL);
+        session->set_display_name(wide(rule->display_name));
+        sessions_.push_back(session);
+        for (Watcher* const watcher : watchers_) watcher->session_created(session);
+        player.sessions.push_back(std::move(session));
       }
-      if (known->rule.mute != rule->mute) player.session->set_mute(rule->mute, GUID_NULL);
+    } else if (was_known) {
+      // Only what the script has changed: a client may have set the rest.
+      for (const auto& session : player.sessions) {
+        if (known->rule.volume != rule->volume)
+          session->set_volume(static_cast<float>(rule->volume), GUID_NULL);
+        if (known->rule.mute != rule->mute) session->set_mute(rule->mute, GUID_NULL);
+      }
     }
-    if (player.session) {
-      const bool loud = player.sounds && rule->content != "nothing";
-      player.session->set_peak(loud ? static_cast<float>(rule->level) : 0.0F);
-      player.session->set_state(loud ? AudioSessionStateActive : AudioSessionStateInactive);
+    const bool loud = player.sounds && rule->content != "nothing";
+    for (const auto& session : player.sessions) {
+      session->set_peak(loud ? static_cast<float>(rule->level) : 0.0F);
+      session->set_state(loud ? AudioSessionStateActive : AudioSessionStateInactive);
     }
     players_.push_back(std::move(player));
   }
@@ -177,9 +180,11 @@ void Engine::scan() {
     const bool stays = std::any_of(players_.begin(), players_.end(), [&](const Player& one) {
       return one.process.pid == gone.process.pid && one.process.created == gone.process.created;
     });
-    if (stays || !gone.session) continue;
-    gone.session->set_peak(0);
-    gone.session->set_state(AudioSessionStateExpired);
+    if (stays) continue;
+    for (const auto& session : gone.sessions) {
+      session->set_peak(0);
+      session->set_state(AudioSessionStateExpired);
+    }
   }
 }
 
@@ -222,8 +227,15 @@ Mix Engine::mix_of(const Target& target) const {
   }
   for (const Player& player : players_) {
     if (!player.sounds || player.rule.content == "nothing") continue;
+    // What a process plays, its sessions have in common: the first speaks for all.
+    std::shared_ptr<SessionState> session;
+    if (!player.sessions.empty()) session = player.sessions.front();
     if (target.kind == Target::Kind::render_endpoint) {
-      if (!player.session || player.session->endpoint != target.endpoint) continue;
+      const auto there =
+          std::find_if(player.sessions.begin(), player.sessions.end(),
+                       [&](const auto& one) { return one->endpoint == target.endpoint; });
+      if (there == player.sessions.end()) continue;
+      session = *there;
     } else {
       const bool inside = processes_.within(player.process, target.pid, target.created);
       if (inside == (target.kind == Target::Kind::all_but_tree)) continue;
@@ -231,7 +243,7 @@ Mix Engine::mix_of(const Target& target) const {
     mix.playing = true;
     const bool to_processes = target.is_process();
     if (player.rule.hidden && to_processes) continue;
-    const SessionState::Look look = player.session ? player.session->look() : SessionState::Look{};
+    const SessionState::Look look = session ? session->look() : SessionState::Look{};
     if (look.mute || look.volume <= 0) continue;
     const bool numbers = player.rule.content == "numbers";
     mix.voices.push_back({numbers ? Voice::Content::numbers : Voice::Content::tone,
@@ -263,11 +275,15 @@ bool Engine::is_second(const Stream& stream) {
 
 Target Engine::process_target(Pid pid, bool except) {
   const std::lock_guard lock(mutex_);
-  scan();
   Target target;
   target.kind = except ? Target::Kind::all_but_tree : Target::Kind::tree;
   target.pid = pid;
-  const Process* const process = processes_.find(pid);
+  const Process* process = processes_.find(pid);
+  // To look at all of them takes long, and who wants many clients waits for it each time.
+  if (!process || !ProcessTree::runs(*process)) {
+    scan();
+    process = processes_.find(pid);
+  }
   if (process) target.created = process->created;
   target.name = process ? process->name : "pid:" + std::to_string(pid);
   if (except) target.name = "except:" + target.name;
@@ -336,6 +352,8 @@ HRESULT Engine::called(const std::string& client, const char* method) {
   for (const FailRule& rule : script->failures) {
     if (rule.method != method || !matches(rule.target, client)) continue;
     if (number >= rule.nth && number - rule.nth < rule.times) {
+      Sleep(rule.delay_ms);
+      if (rule.result == S_OK) return S_OK;
       Line line("failed");
       line.add("client", client).add("method", method);
       report().write(line.add_result("result", rule.result));

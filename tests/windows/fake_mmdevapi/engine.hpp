@@ -117,7 +117,7 @@ class Engine {
   struct Player {
     Process process;
     ProgramRule rule;
-    std::shared_ptr<SessionState> session;  // nullptr: has none
+    std::vector<std::shared_ptr<SessionState>> sessions;  // one an endpoint
     bool sounds = false;
   };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the module exports: Windows' own names, and two for tests in the same process.
+// What the module exports: Windows' own names, and some for tests in the same process.
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
@@ -8,6 +8,7 @@
 #include "com_object.hpp"
 #include "device_enumerator.hpp"
 #include "engine.hpp"
+#include "handovers.hpp"
 #include "report.hpp"
 #include "script.hpp"
 #include "windows_headers.hpp"
@@ -71,6 +72,7 @@ int WINAPI FakeBegin(const char* script, char* error, int size) {
   fake::engine().run();
   fake::engine().begin();
   static_cast<void>(fake::report().take());
+  fake::handovers().clear();
   return 0;
 }
 
@@ -83,6 +85,16 @@ int WINAPI FakeEnd(char* out, int size) {
   const std::size_t fits = std::min(all.size(), static_cast<std::size_t>(std::max(0, size)));
   std::memcpy(out, all.data(), fits);
   return static_cast<int>(all.size());
+}
+
+/// How long packets took from being put until they were released, in 100 ns, since FakeBegin or the
+/// last call. Returns how many there are, of which `out` gets the first `size`.
+int WINAPI FakeHandovers(std::int64_t* out, int size) {
+  fake::Handovers& all = fake::handovers();
+  const std::size_t count = all.size();
+  for (std::size_t i = 0; i < count && i < static_cast<std::size_t>(size); ++i) out[i] = all.at(i);
+  all.clear();
+  return static_cast<int>(count);
 }
 
 BOOL WINAPI DllMain(HINSTANCE, DWORD reason, LPVOID) {

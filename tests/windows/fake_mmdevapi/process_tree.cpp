@@ -15,10 +15,13 @@ std::uint64_t joined(FILETIME time) {
   return (static_cast<std::uint64_t>(time.dwHighDateTime) << 32) | time.dwLowDateTime;
 }
 
-/// Of a running process; 0: there is none, or it is not known.
+// Of a process that lets nobody look at it.
+constexpr std::uint64_t kNotTold = 1;
+
+/// Of a running process; 0: there is none.
 std::uint64_t creation_time(Pid pid) {
   const HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, pid);
-  if (!process) return 0;
+  if (!process) return GetLastError() == ERROR_ACCESS_DENIED ? kNotTold : 0;
   if (WaitForSingleObject(process, 0) == WAIT_OBJECT_0) {
     CloseHandle(process);
     return 0;
@@ -90,6 +93,10 @@ const Process* ProcessTree::find(Pid pid) const {
   return &found->second.back();
 }
 
+bool ProcessTree::runs(const Process& process) {
+  return creation_time(process.pid) == process.created;
+}
+
 std::vector<const Process*> ProcessTree::running() const {
   std::vector<const Process*> all;
   for (const auto& [pid, known] : seen_) {
@@ -104,7 +111,7 @@ const Process* ProcessTree::parent_of(const Process& process) const {
   // The latest holder of the PID that was there before the child.
   const Process* parent = nullptr;
   for (const Process& one : found->second) {
-    if (one.created <= process.created) parent = &one;
+    if (one.created <= process.created || process.created == kNotTold) parent = &one;
   }
   return parent;
 }

@@ -29,6 +29,8 @@ class ProcessTree {
 
   /// The running process; nullptr: none.
   [[nodiscard]] const Process* find(Pid pid) const;
+  /// Does a process that find() gave still run, as the system says now?
+  [[nodiscard]] static bool runs(const Process& process);
   /// The running ones.
   [[nodiscard]] std::vector<const Process*> running() const;
   /// Is `process` the process `root` or was it, or one of its ancestors, started by it?

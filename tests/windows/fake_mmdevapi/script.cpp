@@ -62,6 +62,17 @@ long to_result(std::string_view text) {
   throw std::runtime_error("no such result: " + std::string(text));
 }
 
+std::vector<std::string> to_list(std::string_view text) {
+  std::vector<std::string> list;
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    list.emplace_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return list;
+}
+
 double to_number(const std::string& text) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
@@ -137,12 +148,9 @@ ScriptLine split(std::string_view text) {
 void apply(CaptureSettings& to, const std::string& key, const std::string& value) {
   if (key == "frames") {
     to.frames.clear();
-    std::size_t begin = 0;
-    while (begin <= value.size()) {
-      const std::size_t comma = std::min(value.find(',', begin), value.size());
-      to.frames.push_back(to_small(value.substr(begin, comma - begin)));
+    for (const std::string& one : to_list(value)) {
+      to.frames.push_back(to_small(one));
       if (to.frames.back() == 0) throw std::runtime_error("a packet has a frame at least");
-      begin = comma + 1;
     }
   } else if (key == "per_event") {
     to.per_event = std::max(1U, to_small(value));
@@ -184,7 +192,7 @@ ProgramRule program(const ScriptLine& line) {
     else if (key == "session")
       rule.session = one_of(value, {"own", "none", "shared"});
     else if (key == "endpoint")
-      rule.endpoint = value;
+      rule.endpoints = to_list(value);
     else if (key == "delay_ms")
       rule.delay_ms = to_small(value);
     else if (key == "display_name")
@@ -254,10 +262,13 @@ FailRule failure(const ScriptLine& line) {
       rule.times = to_count(value);
     else if (key == "result")
       rule.result = to_result(value);
+    else if (key == "delay_ms")
+      rule.delay_ms = to_small(value);
     else
       unknown(key);
   }
-  if (rule.method.empty() || rule.result == 0) throw std::runtime_error("method= or result=");
+  if (rule.method.empty() || (rule.result == 0 && rule.delay_ms == 0))
+    throw std::runtime_error("method=, and result= or delay_ms=");
   return rule;
 }
 

@@ -22,9 +22,9 @@ struct ProgramRule {
   bool hidden = false;  // plays, but its captures are zeros
   double volume = 1;    // of the session
   bool mute = false;
-  std::string session = "own";  // own, none, shared (AUDCLNT_S_NO_SINGLE_PROCESS)
-  std::string endpoint;         // id; empty: the default one
-  std::uint32_t delay_ms = 0;   // from the process's start to its first sound
+  std::string session = "own";         // own, none, shared (AUDCLNT_S_NO_SINGLE_PROCESS)
+  std::vector<std::string> endpoints;  // ids, a session on each; none: the default one
+  std::uint32_t delay_ms = 0;          // from the process's start to its first sound
   std::string display_name;
 };
 
@@ -75,7 +75,8 @@ struct FailRule {
   std::string method;     // IAudioCaptureClient::GetBuffer
   std::uint64_t nth = 0;  // of the client's calls of it, from 0
   std::uint64_t times = 1;
-  long result = 0;
+  long result = 0;             // S_OK: the call is only slow
+  std::uint32_t delay_ms = 0;  // until the call returns
 };
 
 struct EndpointRule {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "com_object.hpp"
+#include "handovers.hpp"
 #include "rendering.hpp"
 #include "report.hpp"
 
@@ -558,6 +559,7 @@ HRESULT Stream::get_buffer(BYTE** data, UINT32* frames, DWORD* flags, UINT64* po
 
 HRESULT Stream::release_buffer(UINT32 frames) {
   constexpr const char* kWhere = "IAudioCaptureClient::ReleaseBuffer";
+  const std::int64_t now = qpc_100ns();
   const std::lock_guard lock(mutex_);
   check_owner(kWhere);
   const HRESULT result = enter(kWhere);
@@ -572,6 +574,7 @@ HRESULT Stream::release_buffer(UINT32 frames) {
   buffer_held_ = false;
   std::fill(memory_.begin(), memory_.end(), kTakenBack);
   if (frames != 0) {
+    handovers().add(now - queue_.front().put_100ns);
     queued_frames_ -= queue_.front().frames;
     queue_.pop_front();
   }
@@ -669,6 +672,7 @@ void Stream::make_packet(std::uint32_t frames, const Script& script, const Mix& 
 
 void Stream::deliver(Packet packet, bool with_event) {
   queued_frames_ += packet.frames;
+  packet.put_100ns = qpc_100ns();
   queue_.push_back(std::move(packet));
   const std::uint64_t capacity = static_cast<std::uint64_t>(settings_.capacity_ms) * rate_ / 1000;
   // The oldest goes, but never the packet that the client holds.

@@ -55,7 +55,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
     std::int64_t first_frame = 0;
     std::uint32_t frames = 0;
     DWORD flags = 0;
-    std::int64_t stamp = 0;  // 100 ns
+    std::int64_t stamp = 0;      // 100 ns
+    std::int64_t put_100ns = 0;  // when the client could have it
     std::vector<Voice> voices;
     bool silent = false;  // undefined memory
   };

@@ -2,15 +2,19 @@
 // A program to be captured: it does nothing but be there. Which tone it plays is in the double's
 // script, by its file name, so tests run copies of it under names like game.exe and Discord.exe.
 //
-//   player [--spawn NAME.exe]... [--respawn] [--leave] [--seconds N]
+//   player [--spawn NAME.exe]... [--respawn] [--leave] [--seconds N] [--grants nothing|little]
 //
 // --spawn     starts a copy of itself under that name, beside itself, as its child
 // --respawn   starts a child again when it has ended, as browsers do with their audio service
 // --leave     ends at once and leaves the children alone, as launchers do
 // --seconds   ends after that time, and the children with it
+// --grants    what others get who open it, as of programs that run elevated or have an anti-cheat:
+//             nothing, or no more than PROCESS_QUERY_LIMITED_INFORMATION and SYNCHRONIZE
 //
 // Writes "NAME PID" for itself and each child that it starts.
 #include <windows.h>
+// After windows.h.
+#include <sddl.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -33,6 +37,22 @@ std::string own_path() {
 void say(const std::string& name, DWORD pid) {
   std::printf("%s %lu\n", name.c_str(), static_cast<unsigned long>(pid));
   std::fflush(stdout);
+}
+
+/// False: Windows refuses it.
+bool grant(const std::string& what) {
+  // OW: without it the owner may always look at the list. WD: everyone.
+  std::string list = "D:P(D;;0x1fffff;;;OW)(D;;0x1fffff;;;WD)";
+  if (what == "little") list = "D:P(A;;0x00101000;;;WD)";
+  PSECURITY_DESCRIPTOR wanted = nullptr;
+  if (!ConvertStringSecurityDescriptorToSecurityDescriptorA(list.c_str(), SDDL_REVISION_1, &wanted,
+                                                            nullptr)) {
+    return false;
+  }
+  const bool granted =
+      SetKernelObjectSecurity(GetCurrentProcess(), DACL_SECURITY_INFORMATION, wanted) != 0;
+  LocalFree(wanted);
+  return granted;
 }
 
 bool start(Child& child, HANDLE job) {
@@ -67,6 +87,12 @@ int main(int argc, char** argv) {
       children.push_back({argv[++i], {}});
     } else if (option == "--seconds" && i + 1 < argc) {
       left_ms = static_cast<DWORD>(std::atof(argv[++i]) * 1000);
+    } else if (option == "--grants" && i + 1 < argc) {
+      if (!grant(argv[++i])) {
+        std::fprintf(stderr, "player: it cannot be shielded: error %lu\n",
+                     static_cast<unsigned long>(GetLastError()));
+        return 1;
+      }
     } else if (option == "--respawn") {
       respawn = true;
     } else if (option == "--leave") {
