@@ -21,6 +21,7 @@
 #include "core/thread_role.hpp"
 #include "os/thread_priority.hpp"
 #include "os/windows/handle.hpp"
+#include "os/windows/ms_until.hpp"
 
 namespace pypac {
 namespace {
@@ -30,8 +31,8 @@ using Step = CaptureClient::Step;
 constexpr int kPriority = 20;            // Windows has one for audio, whatever is asked for
 constexpr DWORD kActivationTime = 5000;  // ms; a hanging audio service has been seen
 // Events get lost: packets are looked for at least so often.
-constexpr DWORD kLongestWait = 100;                          // ms
-constexpr DWORD kStopTime = 150;                             // ms
+constexpr DWORD kLongestWait = 100;  // ms
+constexpr HostTime kStopTime = std::chrono::milliseconds(150);
 constexpr REFERENCE_TIME kBufferTime = 200 * 10'000LL;       // 200 ms; process loopback ignores it
 constexpr std::array<DWORD, 3> kRetryAfter{200, 500, 1000};  // ms
 constexpr DWORD kRetryAlwaysAfter = 2000;                    // ms
@@ -324,13 +325,17 @@ void CaptureClient::ask_to_stop() noexcept {
 }
 
 void CaptureClient::stop() noexcept {
+  stop_by(SystemClock().now() + kStopTime);
+}
+
+void CaptureClient::stop_by(HostTime deadline) noexcept {
   if (!thread_.joinable()) return;
   ask_to_stop();
   for (std::size_t i = 0; i < shared_->slot_count.load(); ++i) {
     Shared::Slot& slot = shared_->slots[i];
     if (slot.on.load()) detach(*slot.tap);
   }
-  if (WaitForSingleObject(shared_->ended_event.get(), kStopTime) == WAIT_OBJECT_0) {
+  if (WaitForSingleObject(shared_->ended_event.get(), ms_until(deadline)) == WAIT_OBJECT_0) {
     thread_.join();
   } else {
     thread_.detach();

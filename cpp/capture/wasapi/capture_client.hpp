@@ -12,6 +12,7 @@
 
 #include "capture/mixed_source.hpp"
 #include "capture/wasapi/loopback_packets.hpp"
+#include "core/time.hpp"
 
 namespace pypac {
 
@@ -83,6 +84,9 @@ class CaptureClient {
   /// 200 ms later. A thread that Windows holds up by then is let go: it ends by itself and owns
   /// what it still uses. Final.
   void stop() noexcept;
+  /// [control-thread] The same, waiting no longer than until then: for many that are stopped at
+  /// once.
+  void stop_by(HostTime deadline) noexcept;
 
   /// [any-thread] Is it open, and if not, why not.
   [[nodiscard]] State state() const noexcept;

@@ -27,6 +27,7 @@
 #include "core/host_clock.hpp"
 #include "core/status.hpp"
 #include "os/windows/handle.hpp"
+#include "os/windows/ms_until.hpp"
 
 namespace pypac {
 namespace {
@@ -44,7 +45,7 @@ constexpr HostTime kDeliversWithin = 300ms;
 // A meter that has moved for so long while only silence came: not a matter of delays.
 constexpr HostTime kBlindAfter = 2s;
 constexpr HostTime kLoudWithin = 500ms;
-constexpr DWORD kStopTime = 150;  // ms
+constexpr HostTime kStopTime = 150ms;
 constexpr std::size_t kMaxSources = 256;
 // WaitForMultipleObjects takes 64 handles; two are our own.
 constexpr std::size_t kMaxWatchedHandles = 62;
@@ -219,17 +220,19 @@ void WasapiCapture::Session::stop() noexcept {
     for (SourceControl& source : sources_) source.source->stop();
   }
   SetEvent(stop_event_.get());
-  // All are told before the first is waited for. Nobody else touches the clients any more.
+  // All are told before the first is waited for, and all together have that much time. Nobody else
+  // touches the clients any more.
+  const HostTime deadline = now() + kStopTime;
   for (auto& [target, client] : clients_) client->ask_to_stop();
   if (worker_.joinable()) {
     // An audio service that hangs must not hang us: the worker then ends by itself, and owns this.
-    if (WaitForSingleObject(ended_event_.get(), kStopTime) == WAIT_OBJECT_0) {
+    if (WaitForSingleObject(ended_event_.get(), ms_until(deadline)) == WAIT_OBJECT_0) {
       worker_.join();
     } else {
       worker_.detach();
     }
   }
-  for (auto& [target, client] : clients_) client->stop();
+  for (auto& [target, client] : clients_) client->stop_by(deadline);
   clients_.clear();
   watched_.clear();
 }
