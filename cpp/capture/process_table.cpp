@@ -5,9 +5,19 @@
 #include <utility>
 
 namespace pypac {
+namespace {
+
+/// Of processes that Windows lets nobody look at the names must do.
+bool is_same(const ProcessEntry& before, const ProcessEntry& now) noexcept {
+  return before.start_time == now.start_time &&
+         (now.start_time != 0 || before.executable == now.executable);
+}
+
+}  // namespace
+
 bool may_be_parent(const ProcessEntry& parent, const ProcessEntry& child) noexcept {
   return parent.pid == child.parent_pid && parent.pid != child.pid &&
-         parent.start_time <= child.start_time;
+         (child.start_time == 0 || parent.start_time <= child.start_time);
 }
 
 ProcessTable::ProcessTable(std::vector<ProcessEntry> processes) {
@@ -30,7 +40,7 @@ void ProcessTable::add(std::vector<ProcessEntry> processes) {
   std::unordered_set<std::int64_t> fresh;
   for (ProcessEntry& process : processes) {
     Record& record = records_[process.pid];
-    if (record.process && record.process->start_time == process.start_time) {
+    if (record.process && is_same(*record.process, process)) {
       process.parent_pid = record.process->parent_pid;
       *record.process = std::move(process);
     } else {

@@ -71,7 +71,8 @@ class ProcessTable {
 /// Deeper trees than this are loops in a broken snapshot.
 inline constexpr std::size_t kDeepestTree = 64;
 
-/// True if the parent may really have started the child: it is not younger.
+/// True if the parent may really have started the child: it is not younger. A child of unknown age
+/// counts as its parent's, for a capture of the parent may have it.
 [[nodiscard]] bool may_be_parent(const ProcessEntry& parent, const ProcessEntry& child) noexcept;
 
 }  // namespace pypac

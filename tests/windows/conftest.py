@@ -164,7 +164,11 @@ class Windows:
 
     def call(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end."""
-        process = self.start(*args)
+        return self.python("-Im", "pypac_obs.cli", *args)
+
+    def python(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Runs Python, with the double, to its end."""
+        process = self._python(*args)
         output, _ = process.communicate(timeout=PATIENCE_S)
         return subprocess.CompletedProcess(process.args, process.returncode, output)
 

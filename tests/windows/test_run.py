@@ -6,12 +6,13 @@ The numbers are those of the gotchas in docs/windows.md.
 
 from __future__ import annotations
 
+import json
 import time
 
 import numpy as np
 import pytest
 
-from .conftest import RATE, Audio, Recording, Windows, level_db, shifts, wait_until
+from .conftest import RATE, Audio, Recording, Windows, in_windows, level_db, shifts, wait_until
 
 TONES = {"game.exe": 440, "Discord.exe": 700, "Spotify.exe": 1000, "other.exe": 1500}
 SOURCES = {
@@ -314,6 +315,95 @@ def test_programs_are_listed_with_volume_mute_and_peak(windows: Windows) -> None
     }
     assert "50 %" in lines["game.exe"]
     assert "| muted" in lines["Discord.exe"]
+
+
+@pytest.mark.parametrize(("build", "warned"), [("22631", True), ("26100", False)])
+def test_before_24h2_the_doctor_warns_of_noise(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch, build: str, warned: bool
+) -> None:
+    """Gotcha 19."""
+    monkeypatch.setenv("PYPAC_WINDOWS_BUILD", build)
+    windows.script("")
+    looked = windows.call("doctor")
+    assert looked.returncode == 0, looked.stdout
+    said = " ".join(looked.stdout.split())
+    assert f"build {build}" in said
+    assert (
+        "after hours of capture its audio engine may put noise into the sound" in said
+    ) == warned
+    assert ("24H2 (build 26100) has that mended" in said) == warned
+
+
+@pytest.mark.parametrize("grants", ["little", "nothing"])
+def test_a_program_that_shields_itself_is_recorded(windows: Windows, grants: str) -> None:
+    """Gotcha 22: as elevated ones and those with an anti-cheat do."""
+    windows.script("program game.exe tone=440\nprogram Discord.exe tone=700\n")
+    windows.program("game.exe", "--grants", grants)
+    windows.program("Discord.exe")
+    recording = windows.record({"game": SOURCES["game"], "voice": SOURCES["voice"]})
+    for track, own, other in (("game", 440, 700), ("voice", 700, 440)):
+        heard = steady(recording.tracks[track])
+        assert level_db(heard, own) == pytest.approx(-12.04, abs=0.05)
+        assert level_db(heard, other) < -150
+    recording.is_clean()
+
+
+@pytest.mark.parametrize("grants", ["little", "nothing"])
+def test_a_shielded_program_that_is_refused_is_silent_and_said_to_be(
+    windows: Windows, grants: str
+) -> None:
+    """Gotcha 22: the run goes on, and nothing wider is captured instead."""
+    windows.script(
+        "program game.exe tone=440\nprogram Discord.exe tone=700\n"
+        "activate game.exe result=E_ACCESSDENIED\n"
+    )
+    windows.program("game.exe", "--grants", grants)
+    windows.program("Discord.exe")
+    recording = windows.record({"game": SOURCES["game"], "voice": SOURCES["voice"]}, 5)
+    assert not recording.tracks["game"].any()
+    assert level_db(steady(recording.tracks["voice"]), 700) == pytest.approx(-12.04, abs=0.05)
+    assert {one["target"] for one in recording.events("activate")} == {"game.exe", "Discord.exe"}
+    reason = recording.manifest["sources"]["game"]["now"]["reason"]
+    assert "(0x80070005, Windows build " in reason
+    # What this program asks for is little: it knows who grants that.
+    shielded = "game.exe is shielded from other programs: if it runs as an administrator"
+    assert (shielded in reason) == (grants == "nothing")
+    assert reason in " ".join(recording.output.split())
+    recording.is_clean()
+
+
+DEAD_PID = 999_996  # Windows' are multiples of four
+
+
+def test_a_dead_pid_is_refused(windows: Windows) -> None:
+    """Gotcha 21."""
+    windows.script("program game.exe\n")
+    windows.program("game.exe")
+    code = f"import pypac_obs; pypac_obs.record_process_id({DEAD_PID}, 1)"
+    refused = windows.python("-Ic", code)
+    assert refused.returncode != 0
+    assert f"NotRunning: no process has the PID {DEAD_PID}" in refused.stdout
+    assert "`pypac-obs ps` lists what plays" in refused.stdout
+    refused = windows.call("record", str(DEAD_PID), "--out", in_windows(windows.folder / "out"))
+    assert refused.returncode != 0
+    assert f"no process has the PID {DEAD_PID}" in refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert not (windows.folder / "out").exists()
+    assert not windows.saw("activate")
+
+
+def test_a_dead_pid_in_a_profile_is_not_running_and_nothing_is_captured_for_it(
+    windows: Windows,
+) -> None:
+    """Gotcha 21: as with a name, nothing is wrong with a profile whose program is not there."""
+    windows.script("program game.exe tone=440\n")
+    windows.program("game.exe")
+    recording = windows.record({"gone": f"{{process: [{DEAD_PID}]}}", "game": ONE["game"]})
+    assert not recording.tracks["gone"].any()
+    assert recording.manifest["sources"]["gone"]["now"]["state"] == "not_running"
+    assert "The program is not running." in recording.output
+    assert {one["target"] for one in recording.events("activate")} == {"game.exe"}
+    recording.is_clean()
 
 
 def test_an_old_windows_is_refused_with_its_build(

@@ -84,6 +84,15 @@ std::string listed(const std::vector<ProcessEntry>& processes) {
   return text;
 }
 
+/// What to do about programs that Windows lets nobody look at.
+std::string shielded_text(std::vector<ProcessEntry> roots) {
+  std::erase_if(roots, [](const ProcessEntry& root) { return root.start_time != 0; });
+  if (roots.empty()) return {};
+  return " " + listed(roots) +
+         " is shielded from other programs: if it runs as an administrator, run this one as one, "
+         "too.";
+}
+
 /// A process that is waited for: while its handle is open nobody else gets its PID.
 struct WatchedProcess {
   Handle handle;  // empty: Windows refuses it, and the process is only looked for
@@ -600,7 +609,8 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
         const auto client = clients_.find(target);
         if (client == clients_.end() || client->second->failure().empty()) continue;
         if (client->second->state() == CaptureClient::State::running) continue;
-        return "Windows refuses the capture: " + client->second->failure() + ". It is tried again.";
+        return "Windows refuses the capture: " + client->second->failure() +
+               ". It is tried again." + shielded_text(source.bound.roots);
       }
       return "The capture is open, and no frames come.";
     case SourceState::backend_lost:

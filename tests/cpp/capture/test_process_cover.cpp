@@ -113,3 +113,12 @@ TEST_CASE("who plays and is not wanted, or does not run, is not taken") {
   CHECK(cover.roots.empty());
   CHECK(cover.entangled.empty());
 }
+
+TEST_CASE("gotcha 22: who lets nobody look at it is not taken with the program that started it") {
+  ProcessEntry shielded = process(11, 10, "voice.exe");
+  shielded.start_time = 0;
+  const ProcessTable table({process(1, 0, "explorer.exe"), process(10, 1, "game.exe"), shielded});
+  const ProcessCover cover = cover_with_trees(table, {10});
+  CHECK(cover.roots.empty());
+  CHECK(pids(cover.entangled) == Pids{10});
+}

@@ -91,3 +91,18 @@ TEST_CASE("a PID inside a container is found only if it is one process alone") {
   CHECK(ProcessTable({first, second}).find_in_namespace(2, "Discord") == 0);
   CHECK(ProcessTable({first}).find_in_namespace(2, "other") == 0);
 }
+
+TEST_CASE("a child that tells nobody when it was started counts as its parent's") {
+  const ProcessTable table({process(10, 1, 5, "game"), process(20, 10, 0, "shielded")});
+  const auto line = table.lineage(20);
+  REQUIRE(line.size() == 2);
+  CHECK(line[1].executable == "game");
+}
+
+TEST_CASE("of processes that tell nobody when they were started, another name is another process") {
+  ProcessTable table({process(10, 1, 5, "game"), process(20, 10, 0, "shielded")});
+  table.update({process(10, 1, 5, "game"), process(20, 1, 0, "shielded")});
+  CHECK(table.lineage(20).size() == 2);  // it keeps its ancestors
+  table.update({process(10, 1, 5, "game"), process(20, 1, 0, "stranger")});
+  CHECK(table.lineage(20).size() == 1);
+}
