@@ -50,6 +50,11 @@ class ProcessAudio:
     streams: tuple[AudioStream, ...]
 
     @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that it plays to; a capture has what goes to any of them."""
+        return tuple(sorted({stream.device for stream in self.streams if stream.device}))
+
+    @property
     def playing(self) -> bool:
         """True while at least one stream plays."""
         return any(stream.playing for stream in self.streams)

@@ -420,7 +420,9 @@ class Session:
             bound = self._captured(wiring, name)
             state, reason = bound.state, bound.reason
             programs = tuple(
-                BoundProgram(stream.pid, stream.program, stream.application_name)
+                BoundProgram(
+                    stream.pid, stream.program, stream.application_name, tuple(stream.devices)
+                )
                 for stream in bound.streams
             )
         if state == "capturing":
@@ -464,6 +466,7 @@ class Session:
                             "pid": program.pid,
                             "program": program.program,
                             "application_name": program.application_name,
+                            "devices": program.devices,
                         }
                         for program in source.programs
                     ],

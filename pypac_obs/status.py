@@ -37,11 +37,15 @@ class Level:
 
 @dataclass(frozen=True)
 class BoundProgram:
-    """A program that a source captures now; ``pid`` is 0 where the system does not tell it."""
+    """A program that a source captures now; ``pid`` is 0 where the system does not tell it.
+
+    ``devices`` are, on Windows, all that it plays to: the capture has what goes to any of them.
+    """
 
     pid: int
     program: str
     application_name: str
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

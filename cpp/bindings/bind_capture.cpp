@@ -151,7 +151,8 @@ void bind_views(nb::module_& module) {
       .def_ro("application_name", &BoundStream::application_name)
       .def_ro("state", &BoundStream::state, "running, idle, suspended, creating or error.")
       .def_ro("muted", &BoundStream::muted)
-      .def_ro("frozen", &BoundStream::frozen);
+      .def_ro("frozen", &BoundStream::frozen)
+      .def_ro("devices", &BoundStream::devices, "Windows: all that it plays to, sorted.");
 
   nb::class_<SourceStatus>(module, "CaptureStatus", "What a source is bound to, and how it is.")
       .def_ro("name", &SourceStatus::name)

@@ -59,6 +59,7 @@ struct BoundStream {
   std::string state;  // running, idle, suspended, creating, error
   bool muted = false;
   bool frozen = false;
+  std::vector<std::string> devices;  // Windows: all that it plays to, and is captured from; sorted
 };
 
 struct SourceStatus {

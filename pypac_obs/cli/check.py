@@ -64,6 +64,7 @@ class SourcePlan:
                     "pid": program.pid,
                     "program": program.program,
                     "application_name": program.application_name,
+                    "devices": list(program.devices),
                 }
                 for program in self.programs
             ],
@@ -121,7 +122,7 @@ def _bound(capture: Capture, name: str, rule: AnySource, profile: Profile) -> So
         return _synthetic(name, rule)
     found = capture.preview(selector_of(rule, profile))
     programs = tuple(
-        BoundProgram(stream.pid, stream.program, stream.application_name)
+        BoundProgram(stream.pid, stream.program, stream.application_name, tuple(stream.devices))
         for stream in found.streams
     )
     return SourcePlan(name, _in_words(rule), found.state, found.reason, programs)

@@ -75,7 +75,8 @@ def process_table(processes: Sequence[ProcessAudio]) -> Table:
     """Shows programs, one a row."""
     numbers = ("PID", "Streams", "Volume", "Peak")
     table = column_table(
-        ("PID", "Program", "Application", "Streams", "State", "Volume", "Mute", "Peak"), numbers
+        ("PID", "Program", "Application", "Streams", "Plays to", "State", "Volume", "Mute", "Peak"),
+        numbers,
     )
     for process in processes:
         table.add_row(
@@ -83,6 +84,7 @@ def process_table(processes: Sequence[ProcessAudio]) -> Table:
             plain(process.program or "?"),
             plain(process.application_name),
             plain(str(len(process.streams))),
+            plain(", ".join(process.devices)),
             plain("playing", "green") if process.playing else plain("paused", "dim"),
             plain(f"{100 * process.volume:.0f} %"),
             plain("muted", "yellow") if process.muted else plain("no", "dim"),

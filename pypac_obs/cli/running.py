@@ -424,9 +424,12 @@ class _LiveTable:
 
 
 def program_name(program: BoundProgram) -> str:
-    """Names a program as users know it, with its PID."""
+    """Names a program as users know it, with its PID, and its devices where they are several."""
     name = program.application_name or program.program or "an unknown program"
-    return f"{name} (PID {program.pid})" if program.pid else name
+    if not program.pid:
+        return name
+    plays = f", to {' and '.join(program.devices)}" if len(program.devices) > 1 else ""
+    return f"{name} (PID {program.pid}{plays})"
 
 
 def _bound_to(source: SourceStatus) -> str:

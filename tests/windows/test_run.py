@@ -317,6 +317,35 @@ def test_programs_are_listed_with_volume_mute_and_peak(windows: Windows) -> None
     assert "| muted" in lines["Discord.exe"]
 
 
+def test_each_endpoint_that_a_program_plays_to_is_shown(windows: Windows) -> None:
+    """Gotcha 16: all of them are in the capture, a controller's haptics as well."""
+    windows.script(
+        "endpoint {speakers} name=Speakers default=yes\nendpoint {pad} name=Controller channels=4\n"
+        "endpoint {mic} flow=capture default=yes\n"
+        "program game.exe endpoint={speakers},{pad}\nprogram Discord.exe endpoint={pad}\n"
+    )
+    windows.program("game.exe")
+    windows.program("Discord.exe")
+    listed = windows.call("ps", "--json")
+    assert listed.returncode == 0, listed.stdout
+    found = {
+        one["program"]: [stream["device"] for stream in one["streams"]]
+        for one in json.loads(listed.stdout)
+    }
+    assert sorted(found["game.exe"]) == ["Controller", "Speakers"]
+    assert found["Discord.exe"] == ["Controller"]
+    shown = windows.call("ps").stdout
+    [line] = [line for line in shown.splitlines() if "game.exe" in line]
+    assert "Speakers" in line
+    assert "Controller" in line
+    # A run says it, too, and keeps it.
+    recording = windows.record(ONE)
+    [binding] = recording.manifest["sources"]["game"]["now"]["bindings"]
+    assert binding["devices"] == ["Controller", "Speakers"]
+    assert ", to Controller and Speakers)" in recording.output
+    recording.is_clean()
+
+
 @pytest.mark.parametrize(("build", "warned"), [("22631", True), ("26100", False)])
 def test_before_24h2_the_doctor_warns_of_noise(
     windows: Windows, monkeypatch: pytest.MonkeyPatch, build: str, warned: bool

@@ -632,6 +632,7 @@ SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) cons
     stream.program = root.executable;
     stream.state = "idle";
     bool all_muted = true;
+    std::set<std::string> devices;
     for (const AudioSession* const session : sessions) {
       const std::vector<ProcessEntry> line = processes_.lineage(session->pid);
       if (std::ranges::none_of(line, [&](const auto& one) { return one.pid == root.pid; }))
@@ -640,7 +641,9 @@ SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) cons
       if (session->active) stream.state = "running";
       all_muted = all_muted && session->muted;
       stream.muted = all_muted;
+      devices.insert(session->endpoint);
     }
+    stream.devices.assign(devices.begin(), devices.end());
     status.streams.push_back(std::move(stream));
   }
   for (const AudioInput& input : inputs_) {

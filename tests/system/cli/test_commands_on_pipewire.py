@@ -44,7 +44,8 @@ def test_ps_lists_programs_of_both_interfaces_with_their_levels(sandbox, call):
     assert listed["voice"]["volume"] == 1.0
     assert not listed["voice"]["muted"]
     table = call("ps").stdout
-    assert re.search(rf"^ +{game.pid} +game +\S+ +1 +playing +100 % +no +-12\.\d dB", table, re.M)
+    row = rf"^ +{game.pid} +game +\S+ +1 +{listed['game']['streams'][0]['device']} +playing"
+    assert re.search(rf"{row} +100 % +no +-12\.\d dB", table, re.M)
 
 
 def test_ps_says_that_nothing_plays(call):
