@@ -8,7 +8,7 @@ CMAKE := $(shell git ls-files '*CMakeLists.txt')
 SANITIZERS ?= asan tsan
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo demo-obs test test-obs-latest test-cpp test-sanitizers fuzz test-wheel test-python check format bench wheel windows test-windows clean
+.PHONY: demo demo-obs test test-obs-latest test-cpp test-sanitizers fuzz test-wheel test-python check format bench bench-windows wheel windows test-windows clean
 
 demo: ## The main job on real programs, with nothing to configure
 	@.ci/setup demo
@@ -81,6 +81,13 @@ bench: ## Speed, latency and memory, next to other programs
 	@.ci/setup bench
 	cmake --preset release && cmake --build --preset release
 	$(PYTHON_VENV) tests/bench/run.py
+
+bench-windows: ## Windows' capture under Wine, next to Linux's
+	@.ci/setup windows
+	@.ci/setup bench
+	cmake --preset windows && cmake --build --preset windows --target bench_wasapi_capture
+	cmake --preset release && cmake --build --preset release
+	$(PYTHON_VENV) tests/bench/run.py windows_capture
 
 # scikit-build-core asks the running Python what it builds for; this tells it something else.
 windows: ## A wheel for Windows (CPython 3.11), built on Linux
