@@ -25,6 +25,7 @@ import psutil
 from pypac_obs import _core
 from pypac_obs.errors import NotRunning, OutputFailed
 from pypac_obs.runtime_folder import file_name_of, is_own_folder, make_folder, runtime_folder
+from pypac_obs.whole_file import replace_file
 
 __all__ = ["LONGEST_TEXT", "Mark", "RunningSession", "SessionRegistration", "running_sessions"]
 
@@ -274,7 +275,7 @@ def _write(path: Path, values: Mapping[str, object]) -> None:
     try:
         with part.open("x", encoding="utf-8") as file:
             json.dump(values, file)
-        os.replace(part, path)
+        replace_file(part, path)
     except OSError:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

@@ -101,8 +101,9 @@ class Player:
         self._process = None
 
     def _read(self, lines: IO[str]) -> None:
-        for line in lines:
-            self._lines.put(line.strip())
+        with lines:
+            for line in lines:
+                self._lines.put(line.strip())
         self._lines.put("it has ended")
 
     def _line(self) -> str:

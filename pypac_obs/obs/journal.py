@@ -21,6 +21,7 @@ from typing import Any
 
 from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.obs.connection import ObsAddress
+from pypac_obs.whole_file import replace_file
 
 __all__ = ["LOOPBACK", "Entry", "Journal", "journals", "state_folder"]
 
@@ -159,17 +160,16 @@ class Journal:
 
     def _save(self, data: Mapping[str, Any]) -> None:
         try:
-            with tempfile.NamedTemporaryFile(
-                "w", dir=self.path.parent, prefix=".journal-", encoding="utf-8", delete=False
-            ) as file:
-                try:
+            handle, name = tempfile.mkstemp(prefix=".journal-", dir=self.path.parent)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
                     json.dump(data, file, indent=1)
                     file.flush()
                     os.fsync(file.fileno())
-                    os.replace(file.name, self.path)
-                except BaseException:
-                    os.unlink(file.name)
-                    raise
+                replace_file(name, self.path)
+            except BaseException:
+                os.unlink(name)
+                raise
         except OSError as error:
             raise self._failed(error) from error
 
@@ -220,6 +220,6 @@ def _named(address: ObsAddress) -> str:
 
 def _escaped(name: str) -> str:
     """Makes any text a part of a file's name, different texts different ones."""
-    return re.sub(
-        r"[^A-Za-z0-9_ -]", lambda match: "".join(f"%{b:02X}" for b in match[0].encode()), name
-    )
+    # Windows takes names that differ by case for one.
+    escaped = r"[^a-z0-9_ -]" if sys.platform == "win32" else r"[^A-Za-z0-9_ -]"
+    return re.sub(escaped, lambda match: "".join(f"%{b:02X}" for b in match[0].encode()), name)

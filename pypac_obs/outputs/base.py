@@ -475,6 +475,8 @@ def output_failure(name: str, error: BaseException, folder: Path | None = None) 
     filename = getattr(error, "filename", None)
     if folder is None and isinstance(filename, str):
         folder = Path(filename).parent
+    if code == errno.ENOENT and _is_blocked_by_a_file(folder):
+        code = errno.ENOTDIR  # Windows tells the two not apart
     where = str(folder) if folder is not None else "where it writes"
     message, remedy = _SYSTEM_ERRORS.get(code, (os.strerror(code) + " ({where})", ""))
     # Only where it is told: asking fails where the disk does.
@@ -503,6 +505,10 @@ _SYSTEM_ERRORS = {
     errno.EMFILE: ("too many files are open", "Raise `ulimit -n`."),
     errno.ENAMETOOLONG: ("a file's name is too long in {where}", "Shorten it in the profile."),
 }
+
+
+def _is_blocked_by_a_file(folder: Path | None) -> bool:
+    return folder is not None and any(map(os.path.isfile, (folder, *folder.parents)))
 
 
 def _free_space(folder: Path | None) -> str:

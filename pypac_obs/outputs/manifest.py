@@ -15,6 +15,7 @@ from typing import Any
 
 from pypac_obs.incidents import Incident, describe
 from pypac_obs.outputs.base import Marker, SessionInfo
+from pypac_obs.whole_file import replace_file
 
 __all__ = ["Ledger", "Manifest", "TrackFile"]
 
@@ -111,7 +112,7 @@ class Manifest:
             part.unlink(missing_ok=True)
             with part.open("x", encoding="utf-8") as file:
                 file.write(text)
-            os.replace(part, self._path)
+            replace_file(part, self._path)
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ files. The numbers are those of ``sndfile.h``, where they are part of the ABI.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import soundfile
@@ -54,10 +55,13 @@ def system_errno(error: BaseException) -> int | None:
 
     Only right after the call that failed, on the same thread: cffi keeps the errno of the last one.
     """
-    if isinstance(error, soundfile.LibsndfileError) and error.code == _SFE_SYSTEM:
-        errno: int = soundfile._ffi.errno
-        return errno or None
-    return None
+    if not isinstance(error, soundfile.LibsndfileError) or error.code != _SFE_SYSTEM:
+        return None
+    if sys.platform == "win32":  # libsndfile calls Windows itself, which has numbers of its own
+        code, _ = soundfile._ffi.getwinerror()
+        return OSError(0, "", None, code).errno if code else None
+    errno: int = soundfile._ffi.errno
+    return errno or None
 
 
 def _command(file: soundfile.SoundFile, command: int, value: int) -> int:

@@ -170,10 +170,13 @@ def test_doctor_ends_with_3_and_says_what_to_start():
 def test_doctor_tells_each_part_in_json():
     result = call("doctor", "--json")
     report = json.loads(result.stdout)
-    assert result.exit_code == 3
-    assert report["works"] is False
     states = {finding["part"]: finding["state"] for finding in report["findings"]}
-    assert states["PipeWire daemon"] == "bad"
+    if sys.platform == "win32":  # nothing takes its audio service away here
+        assert states["Windows"] in ("good", "note")
+    else:
+        assert states["PipeWire daemon"] == "bad"
+    works = "bad" not in states.values()
+    assert (report["works"], result.exit_code) == (works, 0 if works else 3)
     assert states["libsndfile"] == "good"
     assert all(finding["remedy"] for finding in report["findings"] if finding["state"] == "bad")
     assert report["versions"]["pypac-obs"] == __version__
@@ -192,8 +195,9 @@ def test_check_plans_every_profile_in_configs(path: Path):
     if (obs := profile.outputs.obs) is not None:
         assert plan["outputs"]["obs"]["scene"] == list(obs.scene)
         assert list(plan["outputs"]["obs"]["tracks"]) == list(obs.tracks)
-    assert plan["audio_system"]["present"] is (path.stem == "synthetic")
-    if path.stem != "synthetic":
+    present = path.stem == "synthetic" or sys.platform == "win32"
+    assert plan["audio_system"]["present"] is present
+    if not present:
         assert "PipeWire is not running" in plan["audio_system"]["reason"]
 
 
@@ -205,7 +209,7 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
     assert result.exit_code == 0
     assert "tone -3 dB, noise" in result.stdout
     assert "gain (gain_db -2.0)" in result.stdout
-    assert f"Files (wav, float32) in {tmp_path}/out" in result.stdout
+    assert f"Files (wav, float32) in {tmp_path / 'out'}" in result.stdout
     assert 'Warning: The source "spare" goes into no track' in result.stdout
 
 
@@ -231,7 +235,7 @@ def test_a_run_is_exactly_as_long_as_told(tmp_path: Path, text: str, frames: int
         assert (info.frames, info.channels) == (frames, channels)
     assert f"{frames} frames a track" in result.stdout
     assert re.search(rf"^ tone +-20\.0 dB +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE)
-    assert f"Files in {tmp_path}/out" in result.stdout
+    assert f"Files in {tmp_path / 'out'}" in result.stdout
     assert "No incidents: nothing is missing." in result.stdout
 
 

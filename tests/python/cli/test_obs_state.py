@@ -45,6 +45,7 @@ def obs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeObs:
         monkeypatch.setattr(f"pypac_obs.cli.obs_{name}.ObsConnection", connect)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
     (tmp_path / "gaming.yaml").write_text(PROFILE)
     return obs
 

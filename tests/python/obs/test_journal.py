@@ -19,7 +19,8 @@ HERE = ObsAddress("localhost", 4455)
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    return {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    state = str(tmp_path / "state")
+    return {"HOME": str(tmp_path), "XDG_STATE_HOME": state, "LOCALAPPDATA": state}
 
 
 def test_the_first_value_wins_unless_told_otherwise(environ: dict):
@@ -48,7 +49,8 @@ def test_one_file_per_obs_and_profile_whatever_their_names(environ: dict):
     assert len(paths) == 2 * len(names)
     assert {path.parent for path in paths} == {state_folder(environ)}
     for path in paths:
-        Journal(path).write(Entry(("a",), 1))
+        Journal(path).write(Entry(("a",), path.name))
+    assert {Journal(path).read()["a"] for path in paths} == {path.name for path in paths}
 
 
 def test_all_ways_to_say_this_computer_are_one(environ: dict):

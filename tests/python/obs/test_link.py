@@ -123,7 +123,7 @@ def test_an_obs_that_has_just_come_up_is_left_alone_for_a_moment(
     wait_for(lambda: link.error is not None)
     with FakeObs(port=port):
         wait_for(lambda: len(waited) == 2)
-    assert waited[1] >= settling_s
+    assert waited[1] >= settling_s - 0.001  # Windows counts in steps of 15.6 ms
     link.stop()
 
 

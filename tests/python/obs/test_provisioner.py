@@ -47,7 +47,11 @@ class Desk:
     """Makes provisioners whose journals are in one folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.environ = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state")}
+        self.environ = {"HOME": str(folder)}
+        self.keep_state_in(folder / "state")
+
+    def keep_state_in(self, folder: Path) -> None:
+        self.environ |= {"XDG_STATE_HOME": str(folder), "LOCALAPPDATA": str(folder)}
 
     def provisioner(self, session: str = "gaming", **changes: Any) -> Provisioner:
         rule = copy.deepcopy(OBS_RULE) | changes
@@ -556,7 +560,7 @@ def test_two_sessions_share_an_obs(obs: FakeObs, desk: Desk):
 def test_nothing_is_changed_where_the_journal_cannot_be_written(
     obs: FakeObs, desk: Desk, tmp_path: Path
 ):
-    desk.environ["XDG_STATE_HOME"] = str(tmp_path / "file")
+    desk.keep_state_in(tmp_path / "file")
     (tmp_path / "file").write_text("")
     before = obs.state()
     with pytest.raises(OutputFailed, match="cannot be written"):

@@ -43,7 +43,8 @@ def home(tmp_path: Path) -> Path:
 
 
 def environ(home: Path, **more: str) -> dict[str, str]:
-    return {"HOME": str(home)} | more
+    # Windows' own place for it, too.
+    return {"HOME": str(home), "APPDATA": str(native(home).parent)} | more
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -64,6 +65,9 @@ def config_json(folder: Path, **values: Any) -> Path:
 
 def native(home: Path) -> Path:
     return home / ".config" / "obs-studio"
+
+
+flatpak = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Flatpaks")
 
 
 # Folders ------------------------------------------------------------------------------------------
@@ -198,6 +202,7 @@ def test_obs_own_settings_give_port_and_password(home: Path) -> None:
     )
 
 
+@flatpak
 def test_the_settings_of_the_flatpak_are_found(home: Path) -> None:
     config_json(home / FLATPAK, server_enabled=True, server_port=4461, server_password="flat")
     found = find_server(None, environ(home))
@@ -209,6 +214,7 @@ def test_a_server_that_is_off_is_told(home: Path) -> None:
     assert find_server(None, environ(home)).disabled_in == str(path)
 
 
+@flatpak
 def test_of_two_installations_the_one_that_is_switched_on_counts(home: Path) -> None:
     global_ini(native(home), ServerEnabled="false", ServerPassword="off")
     config_json(home / FLATPAK, server_enabled=True, server_password="on")
@@ -216,6 +222,7 @@ def test_of_two_installations_the_one_that_is_switched_on_counts(home: Path) -> 
     assert find_server(None, environ(home)).password == Secret("on")
 
 
+@flatpak
 def test_a_port_that_is_named_picks_the_installation(home: Path) -> None:
     global_ini(native(home), ServerEnabled="true", ServerPort="4460", ServerPassword="native")
     config_json(home / FLATPAK, server_enabled=True, server_port=4461, server_password="flat")

@@ -71,7 +71,8 @@ def status_of(server: FakeObs) -> ObsStatus:
 
 @pytest.fixture(autouse=True)
 def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for name in ("XDG_RUNTIME_DIR", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
 
 
 def test_whether_its_session_runs_is_told(server: FakeObs) -> None:

@@ -64,7 +64,7 @@ class Room:
         self.obs = FakeObs()
         self.clock = Clock()
         self.said: list[str] = []
-        environ = {"XDG_STATE_HOME": str(folder)}
+        environ = {"XDG_STATE_HOME": str(folder), "LOCALAPPDATA": str(folder)}
         self.provisioner = Provisioner(Profile.from_dict(data), "s", environ=environ)
         self.provisioner.apply(self.obs)
         self.watch = DriftWatch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from fake_reader import FakeReader, Rule, numbered, numbered_tracks, session_info
@@ -60,6 +62,16 @@ def ffprobe_frames(path: Path) -> int:
     return 0 if run.stdout.strip() == "N/A" else int(run.stdout)
 
 
+def frames_in(path: Path) -> int:
+    """What other programs find in a file; on Windows, where tests have none, libsndfile."""
+    if sys.platform == "win32":
+        frames = int(soundfile.info(path).frames)
+        return 0 if frames == 2**63 - 1 else frames  # "unknown", as FLAC has it before a frame
+    frames = soxi_frames(path)
+    assert ffprobe_frames(path) == frames
+    return frames
+
+
 def read(path: Path) -> NDArray[np.float32]:
     audio: NDArray[np.float32] = soundfile.read(path, dtype="float32", always_2d=True)[0]
     return audio
@@ -94,7 +106,7 @@ def test_every_frame_of_every_track_comes_back_exactly(
         path = tmp_path / "rec" / f"{track}.{file_format}"
         assert output.paths[track] == path
         assert np.array_equal(read(path), numbered_tracks(0, 100_000, TRACKS, bits)[index])
-        assert soxi_frames(path) == ffprobe_frames(path) == 100_000
+        assert frames_in(path) == 100_000
         info = soundfile.info(path)
         assert (info.samplerate, info.channels) == (48000, TRACKS[track])
         assert info.subtype == {"float32": "FLOAT", "pcm24": "PCM_24", "pcm16": "PCM_16"}[encoding]
@@ -180,7 +192,7 @@ def test_what_the_reader_lost_is_silence_and_the_rest_stays_in_place(
         for begin, end in ((0, 5000), (30_000, 130_000), (150_000, 170_000)):
             audio[begin:end] = 0
         assert np.array_equal(read(path), audio)
-        assert soxi_frames(path) == ffprobe_frames(path) == 170_000
+        assert frames_in(path) == 170_000
 
 
 def test_frames_that_come_twice_are_written_once(tmp_path: Path) -> None:
@@ -199,7 +211,7 @@ def test_a_session_without_a_frame_leaves_files_that_open(tmp_path: Path, file_f
     output.open(session_info(TRACKS))
     output.close(0)
     for track, path in output.paths.items():
-        assert soxi_frames(path) == ffprobe_frames(path) == 0
+        assert frames_in(path) == 0
         assert soundfile.info(path).channels == TRACKS[track]
 
 
@@ -250,16 +262,18 @@ def test_a_wav_file_becomes_rf64_where_it_passes_4_gib(
     output.write(one_block(below - 1000, 1000, tracks))
     with path.open("rb") as file:
         assert file.read(4) == b"RIFF"
-    assert soxi_frames(path) == ffprobe_frames(path) == below
+    assert frames_in(path) == below
     output.write(one_block(below, 4000, tracks))
     with path.open("rb") as file:
         assert file.read(4) == b"RF64"
-    assert ffprobe_frames(path) == below + 4000  # soxi reads all of an RF64 file to tell
+    frames = frames_in if sys.platform == "win32" else ffprobe_frames
+    assert frames(path) == below + 4000  # soxi reads all of an RF64 file to tell
     output.close(below + 5000)
 
     assert path.stat().st_size > 1 << 32
-    assert path.stat().st_blocks * 512 < 50 << 20
-    assert ffprobe_frames(path) == below + 5000
+    if sys.platform != "win32":
+        assert path.stat().st_blocks * 512 < 50 << 20
+    assert frames(path) == below + 5000
     with soundfile.SoundFile(path) as file:
         assert file.frames == below + 5000
         assert np.array_equal(file.read(1000, "float32"), numbered(0, 1000, 8, 0, 24))
@@ -356,7 +370,8 @@ def test_a_folder_that_cannot_be_is_refused_in_plain_words(tmp_path: Path, templ
     file = tmp_path / "file"
     file.write_text("mine")
     output = FilesOutput(Rule(template.replace("{file}", str(file))))
-    with pytest.raises(OutputFailed, match=f"files: {file}.* is no folder") as raised:
+    where = re.escape(str(file))
+    with pytest.raises(OutputFailed, match=f"files: {where}.* is no folder") as raised:
         output.open(session_info(TRACKS))
     assert raised.value.remedy
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -399,9 +414,8 @@ def test_a_file_opens_with_its_length_while_it_is_being_written(
     for at in range(0, 48000, 12000):
         output.write(one_block(at, 12000, TRACKS, bits))
         for index, path in enumerate(output.paths.values()):
-            frames = soxi_frames(path)
+            frames = frames_in(path)
             assert at + 12000 - held_back < frames + 1 <= at + 12001
-            assert ffprobe_frames(path) == frames
             expected = numbered_tracks(0, frames, TRACKS, bits)[index]
             assert np.array_equal(read(path), expected)
     output.close(48000)
@@ -428,22 +442,22 @@ def test_a_kill_costs_at_most_the_last_second(
         assert process.stdout.readline() == "open\n"
         while frame < seconds * 48000:
             frame = int(process.stdout.readline())
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         printed = process.stdout.read().split()
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode == (1 if sys.platform == "win32" else -signal.SIGKILL)
     frame = max([frame, *map(int, printed[:-1])])
 
     tracks = {"game": 2, "voice": 1, "music": 2}
     for index, track in enumerate(tracks):
         path = folder / f"{track}.{file_format}"
-        frames = soxi_frames(path)
-        assert ffprobe_frames(path) == frames
+        frames = frames_in(path)
         assert frame - 48000 <= frames <= frame + 48000
         if frames:
             assert np.array_equal(read(path), numbered_tracks(0, frames, tracks, bits)[index])
-        subprocess.run(
-            ["ffmpeg", "-v", "error", "-xerror", "-i", path, "-f", "null", "-"], check=True
-        )
+        if sys.platform != "win32":
+            subprocess.run(
+                ["ffmpeg", "-v", "error", "-xerror", "-i", path, "-f", "null", "-"], check=True
+            )
     document = manifest(folder)
     assert document["state"] == "running"
     assert all(0 <= frame - t["frames"] <= 2 * 48000 for t in document["tracks"])
@@ -473,6 +487,9 @@ def unshare() -> list[str]:
 WAYS = ["limit", "tmpfs"] if can_mount() else ["limit"]
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows limits no file's size; see tests/windows/test_run.py"
+)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("file_format", "encoding", "bits"), [KINDS[0], KINDS[1], KINDS[3]])
 def test_a_full_disk_stops_that_output_and_its_files_stay_readable(
@@ -533,6 +550,9 @@ def test_a_full_disk_stops_that_output_and_its_files_stay_readable(
     assert (result["other"], result["other_error"]) == (48000 * 20, False)
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows removes no folder in which a file is open"
+)
 def test_a_folder_that_is_removed_stops_the_output_instead_of_writing_into_nothing(
     tmp_path: Path,
 ) -> None:
@@ -696,9 +716,14 @@ def test_a_file_that_becomes_a_link_while_it_is_opened_leads_nowhere(
     assert victim.read_text() == "precious"
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted there")
+def open_descriptors() -> int:
+    if sys.platform == "win32":  # handles, which are more
+        return psutil.Process().num_handles()
+    return len(os.listdir("/proc/self/fd"))
+
+
 def test_a_session_leaves_no_descriptor_open(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for ended, file_format in product(("close", "abort", "refused"), ("wav", "flac")):
         output = FilesOutput(Rule(str(tmp_path), format=file_format))
         if ended == "refused":
@@ -708,7 +733,7 @@ def test_a_session_leaves_no_descriptor_open(tmp_path: Path) -> None:
         output.open(session_info(TRACKS))
         output.write(one_block(0, 10_000, TRACKS))
         output.close(10_000) if ended == "close" else output.abort()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 @pytest.mark.parametrize("when", ["before", "while"])

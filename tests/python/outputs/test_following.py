@@ -42,7 +42,7 @@ def host(frame: int) -> int:
 
 def signal(begin: int, end: int) -> Any:
     """Frames that carry their own number; no two files can be mixed up."""
-    return (np.arange(begin, end, dtype=np.float32) + 1) / 2**20
+    return (np.arange(begin, end, dtype=np.float32) + 1) / np.float32(2**20)
 
 
 class Stage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import doctest
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from pypac_obs.incidents import Incident, describe
 from pypac_obs.outputs.base import Block, Output, OutputThread, SessionInfo, output_failure
 
 TRACKS = {"game": 2, "voice": 1}
+# As this system writes them.
+ROOT, REC = Path("/"), Path("/rec")
 
 
 class Recorder(Output):
@@ -214,9 +217,9 @@ def test_an_output_that_fails_stops_alone_and_the_others_go_on() -> None:
     [
         (errno.ENOSPC, "disk_full", "the disk is full: "),
         (errno.EDQUOT, "disk_full", "your share of the disk is used up"),
-        (errno.EACCES, "output_failed", "no permission to write in /"),
-        (errno.EROFS, "output_failed", "/ is on a disk that can only be read"),
-        (errno.EIO, "output_failed", "the disk fails to write in /"),
+        (errno.EACCES, "output_failed", f"no permission to write in {ROOT}"),
+        (errno.EROFS, "output_failed", f"{ROOT} is on a disk that can only be read"),
+        (errno.EIO, "output_failed", f"the disk fails to write in {ROOT}"),
         (errno.EPIPE, "output_failed", "Broken pipe"),
     ],
 )
@@ -245,9 +248,9 @@ def test_an_output_whose_folder_cannot_be_looked_at_any_more_ends_as_any_other(
     output = fails_at("write", OSError(code, "native words", "/rec/take.wav"))
     _, thread = run(output, on_incident=incidents.append)
     sentences = {
-        errno.ENOSPC: "fails: the disk is full: an unknown amount free in /rec",
-        errno.EACCES: "fails: no permission to write in /rec",
-        errno.EIO: "fails: the disk fails to write in /rec",
+        errno.ENOSPC: f"fails: the disk is full: an unknown amount free in {REC}",
+        errno.EACCES: f"fails: no permission to write in {REC}",
+        errno.EIO: f"fails: the disk fails to write in {REC}",
     }
     assert str(thread.error) == sentences[code]
     assert output.calls[-1] == "abort"
@@ -277,7 +280,7 @@ def test_an_output_that_does_not_open_is_refused_by_start() -> None:
     output = fails_at("open", PermissionError(errno.EACCES, "no", "/rec/take.wav"))
     reader = FakeReader(TRACKS)
     thread = OutputThread(output, reader, session_info(TRACKS), on_incident=incidents.append)
-    with pytest.raises(OutputFailed, match="no permission to write in /rec"):
+    with pytest.raises(OutputFailed, match=re.escape(f"no permission to write in {REC}")):
         thread.start()
     assert (output.calls, reader.closed, incidents) == (["open"], True, [])
     assert thread.join(0)
@@ -444,7 +447,7 @@ print(thread.stop(reader.end(), timeout_s=0.1), flush=True)
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, timeout=20
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"False\n", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"False" + os.linesep.encode(), b"")
 
 
 def test_a_caller_on_the_outputs_own_thread_is_told_apart() -> None:
@@ -496,4 +499,4 @@ def test_a_full_disk_is_told_with_its_folder_and_what_is_free(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=size))
     error = output_failure("files", OSError(errno.ENOSPC, "full", "/x.wav"))
-    assert str(error) == f"files: the disk is full: {text} in /"
+    assert str(error) == f"files: the disk is full: {text} in {ROOT}"
