@@ -78,7 +78,14 @@ class LazyGroup(click.Group):
         """Loads the command; None if there is none of this name."""
         if cmd_name not in self._summaries:
             return None
-        command = importlib.import_module(self._files + cmd_name).command
+        try:
+            command = importlib.import_module(self._files + cmd_name).command
+        except (ImportError, OSError) as error:
+            from pypac_obs.native_files import explain
+
+            if explained := explain(error):
+                raise explained from error
+            raise
         assert isinstance(command, click.Command)
         return command
 

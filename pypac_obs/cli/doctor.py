@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,10 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.doctor_report import DEFAULT_NAME, Line, new_file, report_text
 from pypac_obs.cli.loopback_questions import Answer, ask_all
 from pypac_obs.errors import PypacError
+from pypac_obs.native_files import blocked_files
+from pypac_obs.obs.plugin import MODULE, built_module, default_folders, installation
+from pypac_obs.obs.programs import ObsProgram, obs_programs
+from pypac_obs.obs.settings import ObsFolder, portable_folder
 
 __all__ = ["Finding", "command", "examine"]
 
@@ -47,6 +51,8 @@ _LITTLE_SPACE = 5 * 10**9
 _GRAPH_PATIENCE_S = 2.0
 # Windows 11 24H2.
 _QUIET_BUILD = 26100
+# It brought the websocket server that we speak with.
+_OLDEST_OBS = 28
 
 # The packages that bring each part, by the family of the distribution.
 _PACKAGES = {
@@ -167,6 +173,10 @@ def _public(finding: Finding) -> Line:
         found = found.partition(", driven by")[0]
     elif finding.part == "frozen programs":
         found = "there are some"
+    elif finding.part in (_OBS, _OBS_MODULE):
+        found = found.partition("; in ")[0]
+    elif finding.part == _PROGRAM_FILES:
+        found = found.rpartition("\\")[2]
     return Line(finding.part, _WORDS[finding.state], found)
 
 
@@ -189,7 +199,9 @@ def examine() -> Iterator[Finding]:
         yield from _pipewire()
         yield _pulse()
     elif sys.platform == "win32":
+        yield from _program_files()
         yield from _windows()
+        yield from _obs(obs_programs())
     else:
         yield Finding(
             "audio system",
@@ -211,6 +223,68 @@ def _this_program() -> Finding:
 
 
 # Windows -----------------------------------------------------------------------------------------
+
+
+_PROGRAM_FILES = "program files"
+_OBS = "OBS Studio"
+_OBS_MODULE = "OBS module"
+
+
+def _program_files() -> Iterator[Finding]:
+    blocked = list(blocked_files())
+    for file in blocked:
+        # Only what sends tracks to OBS by it needs the module.
+        state: State = "note" if file.path.stem == MODULE else "bad"
+        yield Finding(_PROGRAM_FILES, state, f"{file.path} {file.found}", file.remedy)
+    if not blocked:
+        yield Finding(_PROGRAM_FILES, "good", "none is missing or blocked")
+
+
+def _obs(programs: Sequence[ObsProgram]) -> Iterator[Finding]:
+    """Each OBS, and whether it has this version's module."""
+    if not programs:
+        yield Finding(
+            _OBS,
+            "note",
+            "not found: tracks can go to files only",
+            "To have them in OBS, install it (https://obsproject.com). A portable one is found "
+            "while it runs.",
+        )
+    for program in programs:
+        yield _obs_program(program)
+    if any(program.kind != "portable" for program in programs):
+        for folder in default_folders():
+            yield _obs_module(folder, "")
+    for program in programs:
+        if program.kind == "portable":
+            yield _obs_module(portable_folder(program.folder), f' --portable "{program.folder}"')
+
+
+def _obs_program(program: ObsProgram) -> Finding:
+    words = [program.version or "of an unknown version", program.kind]
+    words.append("running" if program.running else "not running")
+    found = f"{', '.join(words)}; in {program.folder}"
+    major = program.version.partition(".")[0]
+    if major.isdecimal() and int(major) < _OLDEST_OBS:
+        return Finding(_OBS, "note", found, f"Update it: version {_OLDEST_OBS} or newer is needed.")
+    return Finding(_OBS, "good", found)
+
+
+def _obs_module(folder: ObsFolder, option: str) -> Finding:
+    if built_module() is None:
+        return Finding(
+            _OBS_MODULE, "note", "not in this build of pypac-obs", "Install a released wheel."
+        )
+    there = installation(folder)
+    if there.state == "current":
+        return Finding(_OBS_MODULE, "good", f"of this version; in {there.module}")
+    found = {"absent": "not installed", "other": "of another version"}[there.state]
+    return Finding(
+        _OBS_MODULE,
+        "note",
+        f"{found}; in {there.module}",
+        f"If tracks are to go to OBS: close it, then pypac-obs obs install{option}",
+    )
 
 
 def _windows() -> Iterator[Finding]:
