@@ -137,20 +137,21 @@ class Windows:
 
     def start(self, *args: str) -> subprocess.Popen[str]:
         """Starts a command of the program, with the double."""
-        return self._python("-Im", "pypac_obs.cli", *args)
+        return self.python("-Im", "pypac_obs.cli", *args)
 
     def listening(self, *args: str) -> subprocess.Popen[str]:
         """Starts Python, with the double, so that `tell` reaches it."""
         events = self.folder / "events"
         events.mkdir()
         sender = in_windows(HERE / "send_console_event.py")
-        return self._python(sender, in_windows(events), in_windows(PYTHON), *args)
+        return self.python(sender, in_windows(events), in_windows(PYTHON), *args)
 
     def tell(self, event: int) -> None:
         """Lets the program that listens hear one of the events of a console."""
         (self.folder / "events" / f"event-{event}").touch()
 
-    def _python(self, *args: str) -> subprocess.Popen[str]:
+    def python(self, *args: str) -> subprocess.Popen[str]:
+        """Starts Python, with the double."""
         process = subprocess.Popen(
             [HERE / "in_wine_with_double", DOUBLE, PYTHON, *args],
             env=self.env,
