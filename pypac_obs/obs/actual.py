@@ -17,6 +17,8 @@ from pypac_obs.obs.connection import ObsAddress, ObsVersion
 
 __all__ = [
     "OBS_TRACKS",
+    "OLD_PIPEWIRE_KIND",
+    "PIPEWIRE_KIND",
     "Actual",
     "ActualInput",
     "Obs",
@@ -27,12 +29,19 @@ __all__ = [
     "read_actual",
     "read_collections",
     "read_items",
+    "read_kinds",
     "read_parameter",
     "read_profiles",
     "read_scenes",
 ]
 
 OBS_TRACKS = range(1, 7)
+
+# The capture of programs that the plugin obs-pipewire-audio-capture brings. Before 1.2 it had other
+# settings, and would be silent with those that it has now: so it is told apart.
+PIPEWIRE_KIND = "pipewire_audio_application_capture"
+OLD_PIPEWIRE_KIND = f"{PIPEWIRE_KIND} before 1.2"
+_NEW_IN_1_2 = "CaptureMode"
 
 # A setting of an OBS profile: its section and its name in basic.ini.
 Parameter = tuple[str, str]
@@ -166,7 +175,7 @@ def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
     special = obs.request("GetSpecialInputs")
     return Actual(
         version=obs.version,
-        kinds=frozenset(_texts(obs.request("GetInputKindList"), "inputKinds")),
+        kinds=read_kinds(obs),
         profile=profile,
         profiles=profiles,
         collection=collection,
@@ -180,6 +189,18 @@ def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
         running=tuple(words for words, kind in _OUTPUTS.items() if _runs(obs, kind)),
         parameters={parameter: read_parameter(obs, parameter) for parameter in parameters},
     )
+
+
+def read_kinds(obs: Obs) -> frozenset[str]:
+    """Reads which kinds of input there are; `OLD_PIPEWIRE_KIND` is one of them."""
+    kinds = frozenset(_texts(obs.request("GetInputKindList"), "inputKinds"))
+    if PIPEWIRE_KIND not in kinds:
+        return kinds
+    answer = obs.request("GetInputDefaultSettings", inputKind=PIPEWIRE_KIND)
+    defaults = answer.get("defaultInputSettings")
+    if isinstance(defaults, Mapping) and _NEW_IN_1_2 in defaults:
+        return kinds
+    return kinds - {PIPEWIRE_KIND} | {OLD_PIPEWIRE_KIND}
 
 
 def read_parameter(obs: Obs, parameter: Parameter) -> ParameterValue:

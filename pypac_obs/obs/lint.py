@@ -217,7 +217,9 @@ def _other_inputs(profile: Profile, desired: Desired, actual: Actual) -> Iterato
     mics = {w.track: w.obs_tracks for w in desired.inputs if _is_of_device(profile, w.track)}
     for item in actual.inputs.values():
         tracks = item.obs_tracks or frozenset()
-        fits = any(w.rule.fits(item.kind, item.settings) for w in desired.inputs)
+        fits = any(
+            w.rule.names_us and w.rule.fits(item.kind, item.settings) for w in desired.inputs
+        )
         if item.muted or not tracks or item.name in own or fits:
             continue
         if item.name in actual.desktop:

@@ -7,7 +7,7 @@ what has to be in the journal before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from pypac_obs.obs.desired import (
 from pypac_obs.obs.journal import Entry
 from pypac_obs.obs.scenes import WantedScenes, is_pattern, quoted, wanted_scenes
 from pypac_obs.obs.status import TRACK_KIND
+from pypac_obs.obs.transport import InputRule
 
 __all__ = [
     "NEW_ITEM",
@@ -38,6 +39,7 @@ __all__ = [
     "Step",
     "When",
     "find_made",
+    "made_sources",
     "make_plan",
 ]
 
@@ -353,7 +355,7 @@ class _Planner:
         kinds = {rule.track: rule.rule.kind for rule in self._desired.inputs}
         inputs = dict(self._actual.inputs)
         for track, made in list(self._made.items()):
-            found = find_made(made, inputs)
+            found = find_made(made, inputs, made_sources(self._here, track, self._actual))
             if track in kinds and (found is None or found.kind == kinds[track]):
                 continue
             paths = [self._at("made_inputs", track)]
@@ -427,13 +429,15 @@ class _Planner:
         named = inputs.get(wanted.name)
         if named is not None and wanted.rule.fits(named.kind, named.settings):
             return named
-        found = find_made(made, inputs)
+        found = find_made(made, inputs, made_sources(self._here, wanted.track, self._actual))
         if found is not None and found.kind == wanted.rule.kind and named in (None, found):
             return found
         fitting = [
             item
             for item in inputs.values()
-            if wanted.rule.fits(item.kind, item.settings) and item.name != wanted.name
+            if wanted.rule.names_us
+            and wanted.rule.fits(item.kind, item.settings)
+            and item.name != wanted.name
         ]
         if named is None:
             if wanted.name in self._actual.scenes:
@@ -632,8 +636,28 @@ class _Planner:
             yield Step("~", subject, (change,), requests=(request,), entries=(entry,))
 
 
-def find_made(made: Mapping[str, Any], inputs: Mapping[str, ActualInput]) -> ActualInput | None:
-    """Finds an input that we made: by its name, or by what it takes where it was renamed."""
+def made_sources(noted: Mapping[str, Any], track: str, actual: Actual) -> frozenset[str]:
+    """The inputs of the scene items that we made of a track.
+
+    ``noted`` is what the journal has of the scene collection.
+    """
+    made = _mapping(noted, "made_items")
+    return frozenset(
+        item.source
+        for scene in made
+        for item in actual.items.get(scene, ())
+        if item.id == _mapping(made, scene).get(track) and not item.group
+    )
+
+
+def find_made(
+    made: Mapping[str, Any], inputs: Mapping[str, ActualInput], sources: Collection[str]
+) -> ActualInput | None:
+    """Finds an input that we made: by its name, or by what it takes where it was renamed.
+
+    A program may be taken by an input of the user's as well: there it has to be one of ``sources``,
+    see `made_sources`.
+    """
     kind, settings = made.get("kind"), _mapping(made, "settings")
     if not isinstance(kind, str):
         return None
@@ -645,7 +669,8 @@ def find_made(made: Mapping[str, Any], inputs: Mapping[str, ActualInput]) -> Act
     if named is not None and named.kind == kind and not (uuid and named.uuid):
         return named
     for item in inputs.values():
-        if item.kind == kind and all(item.settings.get(k) == v for k, v in settings.items()):
+        rule = InputRule(kind, settings)
+        if rule.fits(item.kind, item.settings) and (rule.names_us or item.name in sources):
             return item
     return None
 

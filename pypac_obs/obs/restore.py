@@ -23,7 +23,7 @@ from pypac_obs.obs.actual import (
     read_scenes,
 )
 from pypac_obs.obs.journal import LOOPBACK, Journal
-from pypac_obs.obs.plan import UNSURE, Report, Request, Step, find_made
+from pypac_obs.obs.plan import UNSURE, Report, Request, Step, find_made, made_sources
 from pypac_obs.obs.profiles import finish_reload, reload_profile, set_parameter
 from pypac_obs.obs.removal import NOT_FOUND, remove_input
 from pypac_obs.obs.settings import obs_folders
@@ -120,8 +120,10 @@ class _Restorer:
         actual = read_actual(self._obs, ())
         for scene, items in _mapping(noted, "items").items():
             self._items(scene, items, actual)
-        for made in _mapping(noted, "made_inputs").values():
-            found = find_made(made, actual.inputs) if isinstance(made, Mapping) else None
+        for track, made in _mapping(noted, "made_inputs").items():
+            if not isinstance(made, Mapping):
+                continue
+            found = find_made(made, actual.inputs, made_sources(noted, track, actual))
             if found is not None:
                 step = Step("-", f'input "{found.name}"')
                 try:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pypac_obs import _core
 from pypac_obs.errors import ObsError
+from pypac_obs.obs.actual import OLD_PIPEWIRE_KIND, PIPEWIRE_KIND
 from pypac_obs.obs.status import TRACK_KIND
 from pypac_obs.profile import ProcessSource, Profile
 from pypac_obs.profile.references import beyond_native
@@ -18,11 +19,10 @@ __all__ = ["InputRule", "Transport", "choose_transport", "device_node"]
 TransportName = Literal["plugin", "device", "native"]
 
 DEVICE_KIND = "pulse_input_capture"
-# OBS's own capture of programs: one kind on Windows, and one that a plugin (obs-pipewire-audio-
-# capture) brings on Linux.
+# OBS's own capture of programs on Windows. On Linux a plugin brings one.
 WINDOWS_KIND = "wasapi_process_output_capture"
-PIPEWIRE_KIND = "pipewire_audio_application_capture"
 
+_EXE = ".exe"
 _WINDOW_PRIORITY_EXE = 2  # of a window's title, class and program, the program counts
 _SEVERAL_PROGRAMS = 1  # the kind's CaptureMode; 0 takes a single one
 
@@ -33,6 +33,11 @@ class InputRule:
 
     kind: str
     settings: Mapping[str, Any]
+
+    @property
+    def names_us(self) -> bool:
+        """True where no input but one of ours takes this; a program anybody may capture."""
+        return self.kind in (TRACK_KIND, DEVICE_KIND)
 
     def fits(self, kind: str, settings: Mapping[str, Any]) -> bool:
         """Tells whether an input takes the same; it may have other settings besides."""
@@ -82,7 +87,10 @@ def choose_transport(profile: Profile, session: str, kinds: Collection[str]) -> 
 _REMEDIES = {
     "plugin": "Run `pypac-obs obs install`, then start OBS again.",
     "device": "Take `transport: plugin`; devices need OBS on Linux with its PulseAudio inputs.",
-    "native": "Take `transport: plugin`, or install obs-pipewire-audio-capture in OBS on Linux.",
+    "native": (
+        "Take `transport: plugin`, or install obs-pipewire-audio-capture 1.2 or newer in OBS on "
+        "Linux."
+    ),
 }
 
 
@@ -93,13 +101,15 @@ def _missing(name: TransportName, profile: Profile, kinds: Collection[str]) -> s
     if name == "device":
         return "" if DEVICE_KIND in kinds else "OBS has no input for PulseAudio devices"
     kind = _native_kind(kinds)
+    if kind is None and OLD_PIPEWIRE_KIND in kinds:
+        return "the obs-pipewire-audio-capture in OBS is older than 1.2"
     if kind is None:
         return "OBS has no capture of programs of its own"
     data = profile.model_dump()
     for track in _tracks(profile):
         if found := beyond_native(data["sources"], data["tracks"][track]):
             return f'OBS cannot capture the track "{track}" itself: it is {found}'
-        if kind == WINDOWS_KIND and len(_programs(profile, track)) > 1:
+        if kind == WINDOWS_KIND and len(_without_exe(profile, track)) > 1:
             return f'OBS captures one program only, and the track "{track}" names several'
     return ""
 
@@ -118,17 +128,19 @@ def _input(
         return InputRule(TRACK_KIND, {"session": session, "track": track})
     if name == "device":
         return InputRule(DEVICE_KIND, {"device_id": device_node(session, track)})
-    programs = _programs(profile, track)
+    # As in our own capture, `.exe` plays no part; and case plays none in OBS's.
+    programs = _without_exe(profile, track)
     if _native_kind(kinds) == WINDOWS_KIND:
         # A window is written title:class:program, and only the program counts here.
-        program = programs[0].replace("#", "#22").replace(":", "#3A")
+        program = programs[0].replace("#", "#22").replace(":", "#3A") + _EXE
         return InputRule(WINDOWS_KIND, {"window": f"::{program}", "priority": _WINDOW_PRIORITY_EXE})
+    names = [name for program in programs for name in (program, program + _EXE)]
     return InputRule(
         PIPEWIRE_KIND,
         {
             "CaptureMode": _SEVERAL_PROGRAMS,
             "ExceptApp": False,
-            "apps": [{"value": p, "hidden": False, "selected": False} for p in programs],
+            "apps": [{"value": p, "hidden": False, "selected": False} for p in names],
         },
     )
 
@@ -142,8 +154,13 @@ def _tracks(profile: Profile) -> tuple[str, ...]:
     return tuple(profile.outputs.obs.tracks)
 
 
-def _programs(profile: Profile, track: str) -> tuple[str, ...]:
-    """The programs of a track that OBS can capture itself."""
+def _without_exe(profile: Profile, track: str) -> tuple[str, ...]:
+    """The programs of a track that OBS can capture itself, each once."""
     source = profile.sources[profile.tracks[track].sends[0].source]
     assert isinstance(source, ProcessSource)
-    return tuple(map(str, source.process))
+    found: dict[str, str] = {}
+    for program in map(str, source.process):
+        is_exe = len(program) > len(_EXE) and program.lower().endswith(_EXE)
+        name = program[: -len(_EXE)] if is_exe else program
+        found.setdefault(name.lower(), name)
+    return tuple(found.values())

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pypac_obs import _core
 from pypac_obs.errors import ObsNotAnswering, ObsNotRunning, OutputFailed, PypacError
+from pypac_obs.obs.actual import read_kinds
 from pypac_obs.obs.connection import ObsConnection
 from pypac_obs.obs.devices import DeviceWatch
 from pypac_obs.obs.follow import RecordFollower, TakeFiles, add_chapter
@@ -145,8 +146,8 @@ class ObsOutput:
             self._follower.connected(connection)
         self._link.let_settle()
         try:
-            kinds = connection.request("GetInputKindList").get("inputKinds", ())
             # The virtual devices are there before OBS looks for them.
+            kinds = read_kinds(connection)
             transport = choose_transport(self._profile, self._session, kinds)
             self._carry(transport.name)
             report = self._provisioner.apply(connection)

@@ -45,6 +45,7 @@ class FakeObs:
         self.version = ObsVersion(version, "5.1.0", "x11")
         self.kinds = ["pulse_input_capture", "pulse_output_capture", "ffmpeg_source"]
         self.kinds += [TRACK_KIND] if plugin else []
+        self.defaults: dict[str, dict[str, Any]] = {}  # by kind of input
         self.profiles: dict[str, dict[tuple[str, str], str]] = {"Untitled": {}}
         self.services: dict[str, dict[str, Any]] = {"Untitled": {"key": "live_very_secret"}}
         self.profile = "Untitled"
@@ -307,6 +308,11 @@ class FakeObs:
 
     def _GetInputKindList(self):
         return {"inputKinds": self.kinds}
+
+    def _GetInputDefaultSettings(self, inputKind):
+        if inputKind not in self.kinds:
+            raise ObsRefused("GetInputDefaultSettings", BAD_KIND, "not supported")
+        return {"defaultInputSettings": self.defaults.get(inputKind, {})}
 
     def _GetSpecialInputs(self):
         roles = ("desktop1", "desktop2", "mic1", "mic2", "mic3", "mic4")

@@ -13,8 +13,10 @@ import pytest
 from fake_obs import FakeObs
 
 from pypac_obs.errors import ObsError, ObsNotRunning, ObsRefused, OutputFailed, PypacError
+from pypac_obs.obs.actual import PIPEWIRE_KIND
 from pypac_obs.obs.journal import Journal, state_folder
 from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.removal import remove_input
 from pypac_obs.obs.status import TRACK_KIND
 from pypac_obs.profile import Profile
 
@@ -312,11 +314,21 @@ def test_a_scene_in_the_way_is_said(obs: FakeObs, desk: Desk):
     assert '"Camera" is to be a scene, and is an input' in report.errors[0]
 
 
-@pytest.mark.parametrize("version", ["29.0.2", "30.2.0"])
-def test_an_input_renamed_by_hand_gets_its_name_back(desk: Desk, version: str):
+def an_obs(version: str, transport: str) -> FakeObs:
+    """An OBS that has all of what a transport takes."""
     obs = FakeObs(version=version)
+    if transport == "native":
+        obs.kinds.append(PIPEWIRE_KIND)
+        obs.defaults[PIPEWIRE_KIND] = {"CaptureMode": 0}
+    return obs
+
+
+@pytest.mark.parametrize("transport", ["plugin", "native"])
+@pytest.mark.parametrize("version", ["29.0.2", "30.2.0"])
+def test_an_input_renamed_by_hand_gets_its_name_back(desk: Desk, version: str, transport: str):
+    obs = an_obs(version, transport)
     before = obs.state()
-    provisioner = desk.provisioner()
+    provisioner = desk.provisioner(transport=transport)
     provisioner.apply(obs)
     obs.request("SetInputName", inputName="game", newInputName="My game")
     obs.inputs["My game"]["tracks"] = {5}
@@ -329,6 +341,39 @@ def test_an_input_renamed_by_hand_gets_its_name_back(desk: Desk, version: str):
     obs.request("SetInputName", inputName="game", newInputName="Mine")
     provisioner.restore(obs)
     assert obs.state() == before
+
+
+@pytest.mark.parametrize("version", ["29.0.2", "30.2.0"])
+def test_an_input_of_the_users_that_takes_the_same_program_is_left_alone(desk: Desk, version: str):
+    obs = an_obs(version, "native")
+    obs.request("CreateScene", sceneName="Mine")
+    provisioner = desk.provisioner(transport="native", desktop_audio=None)
+    provisioner.apply(obs)
+    settings = copy.deepcopy(obs.inputs["game"]["settings"])
+    obs.add_input("My game", PIPEWIRE_KIND, "Mine", **settings)
+    mine = copy.deepcopy(obs.inputs["My game"])
+
+    plan = provisioner.plan(obs)
+    assert plan.empty
+    assert any('"My game" is on all six tracks' in warning for warning in plan.warnings)
+    # Nor does it become ours when ours is gone, nor goes it in its place.
+    remove_input(obs, "game")
+    assert [str(step) for step in provisioner.apply(obs).done] == [
+        f'+ input "game" (kind: {PIPEWIRE_KIND}; OBS tracks: 1, 2)'
+    ]
+    remove_input(obs, "game")
+    provisioner.restore(obs)
+    assert obs.inputs["My game"] == mine
+    assert "Voice chat" not in obs.inputs
+
+
+def test_a_capture_of_programs_that_is_too_old_is_refused(desk: Desk):
+    obs = an_obs("29.0.2", "native")
+    del obs.defaults[PIPEWIRE_KIND]["CaptureMode"]
+    obs.defaults[PIPEWIRE_KIND]["ExceptApp"] = False
+    with pytest.raises(ObsError, match="is older than"):
+        desk.provisioner(transport="native").apply(obs)
+    assert obs.changes() == []
 
 
 def test_an_input_of_ours_that_was_renamed_and_changed_is_known_by_its_id(desk: Desk):
@@ -824,8 +869,8 @@ def test_whatever_obs_answers_it_ends_in_an_error_or_a_report(desk: Desk, junk: 
     kinds = [name[1:] for name in dir(FakeObs) if name.startswith("_Get")]
     assert len(kinds) > 15
     for kind in kinds:
-        for key in ("", *_keys(FakeObs(), kind)):
-            obs = FakeObs()
+        for key in ("", *_keys(an_obs("29.0.2", "native"), kind)):
+            obs = an_obs("29.0.2", "native")
             obs.junk[kind] = {key: junk} if key else {}
             for act in (provisioner.apply, provisioner.restore):
                 # The fake complains about requests that follow from its own lies.
@@ -839,6 +884,7 @@ def _keys(obs: FakeObs, kind: str) -> list[str]:
         "GetProfileParameter": {"parameterCategory": "Output", "parameterName": "Mode"},
         "GetSceneItemList": {"sceneName": "Scene"},
         "GetGroupSceneItemList": {"sceneName": "Scene"},
+        "GetInputDefaultSettings": {"inputKind": PIPEWIRE_KIND},
     }.get(kind, {"inputName": "Mic/Aux"} if "GetInput" in kind and "List" not in kind else {})
     try:
         return list(obs.request(kind, **data))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from pypac_obs.errors import ObsError
-from pypac_obs.obs.transport import InputRule, choose_transport
+from pypac_obs.obs.transport import InputRule, Transport, choose_transport
 from pypac_obs.profile import Profile
 
 PLUGIN, DEVICE = "pypac_track", "pulse_input_capture"
@@ -37,7 +37,10 @@ def profile_of(transport: str, programs: object = "game.exe", **track: object) -
                 {
                     "CaptureMode": 1,
                     "ExceptApp": False,
-                    "apps": [{"value": "game.exe", "hidden": False, "selected": False}],
+                    "apps": [
+                        {"value": "game", "hidden": False, "selected": False},
+                        {"value": "game.exe", "hidden": False, "selected": False},
+                    ],
                 },
             ),
         ),
@@ -64,6 +67,7 @@ def test_auto_says_why_it_took_the_second_best():
         ("plugin", [DEVICE], "does not have our source plugin"),
         ("device", [PLUGIN], "no input for PulseAudio devices"),
         ("native", [PLUGIN], "no capture of programs of its own"),
+        ("native", [f"{PIPEWIRE} before 1.2"], "is older than 1.2"),
         ("auto", ["image_source"], "no transport works with this OBS"),
     ],
 )
@@ -84,7 +88,25 @@ def test_a_kind_for_one_program_takes_no_two():
     with pytest.raises(ObsError, match="one program only"):
         choose_transport(profile, "night", [WINDOWS])
     chosen = choose_transport(profile, "night", [PIPEWIRE])
-    assert [app["value"] for app in chosen.inputs["game"].settings["apps"]] == ["a.exe", "b.exe"]
+    assert apps(chosen) == ["a", "a.exe", "b", "b.exe"]
+
+
+def apps(chosen: Transport) -> list[str]:
+    return [app["value"] for app in chosen.inputs["game"].settings["apps"]]
+
+
+def test_a_program_is_meant_with_and_without_exe_as_in_our_own_capture():
+    profile = profile_of("native", ["Discord", "discord.EXE"])
+    chosen = choose_transport(profile, "night", [PIPEWIRE])
+    assert apps(chosen) == ["Discord", "Discord.exe"]
+    chosen = choose_transport(profile, "night", [WINDOWS])  # so it is a single one
+    assert chosen.inputs["game"].settings["window"] == "::Discord.exe"
+
+
+def test_no_program_has_an_empty_name():
+    # Empty stands in OBS for every program that does not tell its own.
+    chosen = choose_transport(profile_of("native", ".exe"), "night", [PIPEWIRE])
+    assert apps(chosen) == [".exe", ".exe.exe"]
 
 
 def test_a_programs_name_with_a_colon_stays_one_part_of_its_window():
