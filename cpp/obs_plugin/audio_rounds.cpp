@@ -12,7 +12,11 @@ constexpr HostTime kAnswersWithin = milliseconds(200);
 // The rest of a round's 21 ms is for those who are slow.
 constexpr HostTime kJust = milliseconds(10);
 // So that no rounding makes a round of it.
-constexpr HostTime kInside = std::chrono::microseconds(200);
+constexpr HostTime kInside(50);
+// The first frame may come as much later.
+constexpr HostTime kFrame = std::chrono::microseconds(50);
+// OBS takes so much off the stamps of what it resamples.
+constexpr HostTime kResampled = std::chrono::microseconds(200);
 }  // namespace
 
 AudioRounds::~AudioRounds() {
@@ -24,6 +28,7 @@ AudioRounds::Answer AudioRounds::ask(HostTime now) noexcept {
   if (!connected_) {
     obs_audio_info info{};
     if (!obs_get_audio_info(&info) || info.samples_per_sec == 0) return Answer::unknown;
+    sample_rate_ = info.samples_per_sec;
     length_ = TimelineAnchor{HostTime(0), info.samples_per_sec}.host_time_of(AUDIO_OUTPUT_FRAMES);
     mixed_at_.store(0);
     asked_since_ = now;
@@ -37,11 +42,12 @@ AudioRounds::Answer AudioRounds::ask(HostTime now) noexcept {
 }
 
 std::int64_t AudioRounds::needed_for(HostTime late) const noexcept {
-  return late < HostTime(0) ? 1 : (late + kInside) / length_ + 1;
+  return late < HostTime(0) ? 1 : (late + kFrame) / length_ + 1;
 }
 
-HostTime AudioRounds::begin(std::int64_t rounds) const noexcept {
-  return mixed_at() - rounds * length_ + kInside;
+HostTime AudioRounds::begin(std::int64_t rounds, std::uint32_t sample_rate) const noexcept {
+  const HostTime inside = sample_rate == sample_rate_ ? kInside : kResampled;
+  return mixed_at() - rounds * length_ + inside;
 }
 
 void AudioRounds::end_pass() noexcept {

@@ -45,8 +45,10 @@ class AudioRounds {
   /// How many rounds of buffering OBS needs for frames that come `late` at most. After any answer
   /// but `unknown`, as the two below.
   [[nodiscard]] std::int64_t needed_for(HostTime late) const noexcept;
-  /// Where a source begins that has so many rounds: after `just_mixed`.
-  [[nodiscard]] HostTime begin(std::int64_t rounds) const noexcept;
+  /// Where a source of this rate begins that has so many rounds: after `just_mixed`. The first
+  /// frame from there on is that of a round: in a scene, OBS up to 29 mixes what begins p frames
+  /// later 2 p frames too early, in its first round.
+  [[nodiscard]] HostTime begin(std::int64_t rounds, std::uint32_t sample_rate) const noexcept;
   /// When some round was mixed, and how long each is.
   [[nodiscard]] HostTime mixed_at() const noexcept { return HostTime(mixed_at_.load()); }
   [[nodiscard]] HostTime length() const noexcept { return length_; }
@@ -63,6 +65,7 @@ class AudioRounds {
   bool connected_ = false;
   bool asked_ = false;  // in this pass
   HostTime asked_since_{};
+  std::uint32_t sample_rate_ = 0;           // OBS's
   HostTime length_{};                       // written while not connected
   std::atomic<std::int64_t> mixed_at_ = 0;  // when the newest round ended; 0: none was heard
 };

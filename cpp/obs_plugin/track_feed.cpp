@@ -112,14 +112,7 @@ HostTime TrackFeed::deliver(HostTime now, AudioRounds& rounds) noexcept {
   if (source == nullptr) return now + kIdle;
   if (changed) obs_source_update_properties(source);
   if (has_frames) {
-    if (began_ && has_slipped(source)) {
-      began_ = false;
-      slack_ = std::min(slack_ + kMoreSlack, kMostSlack);
-      add(lost_, AUDIO_OUTPUT_FRAMES);
-      if (++slips_ <= kSlipsTold)
-        log(LOG_INFO, "track '%s' of '%s' came too late, and begins anew", track_.c_str(),
-            session_.c_str());
-    }
+    if (began_ && has_slipped(source, end_)) begin_anew();
     if (began_ || begin(source, now, rounds)) hand_over(source, now);
   }
   obs_source_release(source);
@@ -169,28 +162,43 @@ void TrackFeed::hand_over(obs_source_t* source, HostTime now) noexcept {
     const Frames fresh = end - std::max(read.start, next_frame_);
     next_frame_ = std::max(next_frame_, end);
     if (!in_time) continue;
-    if (began_)
+    const bool goes_on = began_;
+    const HostTime had = end_;
+    if (goes_on)
       fill(source, stamp);
     else
       jump(source, now);
     began_ = true;
     output(source, read.frames, stamp);
+    // OBS may have let it slip between the look at it and this. From now on that would not show, as
+    // it has frames again. To begin anew without need does no harm.
+    const bool slipped = goes_on && has_slipped(source, had);
     if (fresh > 0) add(delivered_, static_cast<std::uint64_t>(fresh));
     // Of the block that waited longest.
     if (!beginning)
       delays_.add(now - due_at(read.start + std::min(info.block_frames, read.frames)));
+    if (slipped) return begin_anew();
     if (read.frames < kFramesAtOnce) return;
   }
 }
 
-bool TrackFeed::has_slipped(const obs_source_t* source) const noexcept {
+bool TrackFeed::has_slipped(const obs_source_t* source, HostTime end) noexcept {
   // What is only monitored is never mixed.
   if (obs_source_get_monitoring_type(source) == OBS_MONITORING_TYPE_MONITOR_ONLY) return false;
   const auto place = HostTime(static_cast<std::int64_t>(obs_source_get_audio_timestamp(source)));
   // It cannot have got beyond what it was given, but by going on without it.
   const HostTime rounding = std::chrono::microseconds(1);
   return place == HostTime(0) ||
-         place > end_ + HostTime(obs_source_get_sync_offset(source)) + rounding;
+         place > end + HostTime(obs_source_get_sync_offset(source)) + rounding;
+}
+
+void TrackFeed::begin_anew() noexcept {
+  began_ = false;
+  slack_ = std::min(slack_ + kMoreSlack, kMostSlack);
+  add(lost_, AUDIO_OUTPUT_FRAMES);
+  if (++slips_ <= kSlipsTold)
+    log(LOG_INFO, "track '%s' of '%s' came too late, and begins anew", track_.c_str(),
+        session_.c_str());
 }
 
 bool TrackFeed::begin(const obs_source_t* source, HostTime now, AudioRounds& rounds) noexcept {
@@ -212,7 +220,7 @@ bool TrackFeed::begin(const obs_source_t* source, HostTime now, AudioRounds& rou
   round_length_ = rounds.length();
   round_at_ = rounds.mixed_at();
   delay_ = rounds.needed_for(late) * round_length_ + offset;
-  const HostTime first = rounds.begin(rounds.needed_for(late)) - offset;
+  const HostTime first = rounds.begin(rounds.needed_for(late), anchor.sample_rate) - offset;
   const auto frame = static_cast<Frames>(std::ceil(anchor.position_of(first)));
   // A session that has just begun has no such frame yet.
   if (frame < info.first_frame) return false;

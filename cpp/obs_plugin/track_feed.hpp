@@ -57,8 +57,9 @@ class TrackFeed {
   /// True: the state is another one than OBS knows of.
   [[nodiscard]] bool look(HostTime now) noexcept;
   void hand_over(obs_source_t* source, HostTime now) noexcept;
-  /// True: OBS has let the source slip, or dropped what it had.
-  [[nodiscard]] bool has_slipped(const obs_source_t* source) const noexcept;
+  /// True: OBS, which had frames up to `end`, has let the source slip, or dropped what it had.
+  [[nodiscard]] static bool has_slipped(const obs_source_t* source, HostTime end) noexcept;
+  void begin_anew() noexcept;
   /// Chooses the frame that OBS gets first. False: not now.
   [[nodiscard]] bool begin(const obs_source_t* source, HostTime now, AudioRounds& rounds) noexcept;
   /// Makes OBS place what comes next by its stamp.

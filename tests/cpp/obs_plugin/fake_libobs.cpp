@@ -44,7 +44,9 @@ struct obs_source {
   obs_weak_source* control = nullptr;
   void* data = nullptr;
   std::atomic<bool> destroyed{false};
-  std::atomic<std::uint64_t> place{0};  // where OBS is in its audio
+  std::atomic<std::uint64_t> place{0};     // where OBS is in its audio
+  std::atomic<std::uint64_t> slips_to{0};  // just before it gets more
+  bool jumped = false;
 };
 
 struct obs_property {
@@ -176,7 +178,11 @@ void obs_source_output_audio(obs_source_t* source, const obs_source_audio* audio
     const auto* const plane = reinterpret_cast<const float*>(audio->data[c]);
     output.channels.emplace_back(plane, plane + audio->frames);
   }
-  source->place = audio->timestamp;
+  if (const std::uint64_t slipped = source->slips_to.exchange(0)) source->place = slipped;
+  // What follows without a jump it appends, whatever its stamp.
+  if (source->place == 0 || (source->jumped && audio->timestamp < source->place))
+    source->place = audio->timestamp;
+  source->jumped = audio->frames == 1;
   const std::lock_guard lock(source->lock);
   source->outputs.push_back(std::move(output));
 }
@@ -240,6 +246,9 @@ Bare::~Bare() {
 }
 void Bare::slip(std::uint64_t place) {
   source_->place = place;
+}
+void Bare::slip_before_output(std::uint64_t place) {
+  source_->slips_to = place;
 }
 std::vector<Output> Bare::outputs() const {
   return outputs_of(source_);

@@ -45,6 +45,8 @@ class Bare {
   [[nodiscard]] obs_source_t* get() const { return source_; }
   /// OBS has gone on without it, up to here.
   void slip(std::uint64_t place);
+  /// The same, while the module is about to hand more over.
+  void slip_before_output(std::uint64_t place);
   [[nodiscard]] std::vector<Output> outputs() const;
 
  private:

@@ -27,7 +27,6 @@ pytestmark = pytest.mark.obs
 
 SESSION = Path(__file__).with_name("shared_session.py")
 NUMBERS = 1 << 24
-OBS_TICK = 1024
 # OBS's own lossless way: all six tracks, samples as they are. An OBS that writes them into a file
 # of its choice cannot be paused; one that writes them to an address can, and that may be a file.
 PROFILE = """
@@ -244,6 +243,28 @@ def test_tracks_are_whole_and_aligned_to_the_frame(
     assert np.unique(np.diff(a)).tolist() == [1]
 
 
+@pytest.mark.usefixtures("patient")
+def test_a_track_that_comes_while_obs_records_is_in_its_place_from_its_first_frame(
+    obs: ObsSandbox, websocket: Websocket, session: Start
+) -> None:
+    session("stream", "a=numbered", "b=numbered")
+    add_input(websocket, "A", "stream", "a", 1)
+    wait_until_playing(obs, "stream", "a")
+    time.sleep(0.5)
+    websocket.request("StartRecord")
+    time.sleep(0.5)
+    for number in range(2, 7):
+        add_input(websocket, f"B{number}", "stream", "b", number)
+        time.sleep(0.31)
+    wait_until_playing(obs, "stream", "b", 5)
+    time.sleep(1.0)
+    a, *late = (numbers(track) for track in finish_recording(websocket))
+    for b in late:
+        since = int(np.flatnonzero(b)[0])
+        assert len(b) > since + RATE
+        assert np.array_equal(a[since:], b[since:])
+
+
 def test_obs_buffers_a_single_round_for_a_latency_of_10_ms(obs: ObsSandbox, session: Start) -> None:
     session("stream", "game=440", "voice=1000")
     added: list[str] = []
@@ -289,11 +310,7 @@ def test_a_track_that_came_too_late_is_in_its_place_again(
         tracks = finish_recording(again)[:2]
     end = min(len(track) for track in tracks)
     one, two = (numbers(track[end - RATE : end]) for track in tracks)
-    # OBS mixes in ticks of 1024 frames. Now and then it leaves a track that was late one tick off;
-    # without the mend it would be off by all that came late, 100 ms and more.
-    offset = np.median(one - two)
-    assert abs(offset) in (0, OBS_TICK)
-    assert np.mean(one - two == offset) > 0.8
+    assert np.mean(one == two) > 0.8
     assert one.any()
 
 
