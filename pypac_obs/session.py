@@ -167,12 +167,14 @@ class Session:
         readers = [self._reader(output.tracks, output.name) for output in self._outputs]
         if self._obs is not None:
             self._obs.open(wiring)
-        origin_ns = _core.host_now_ns() + round(lead_s * 1e9)
-        origin_wall = datetime.fromtimestamp(time.time() + lead_s, UTC).astimezone()
         if self._stop_asked:
             raise SessionClosed("the session was stopped while it was starting")
+        # Nothing slow in between: frames that come before the sources are started are not kept.
+        origin_ns = _core.host_now_ns() + round(lead_s * 1e9)
         if not self._offline:
             wiring.engine.start(origin_ns)
+        ahead_s = (origin_ns - _core.host_now_ns()) / 1e9
+        origin_wall = datetime.fromtimestamp(time.time() + ahead_s, UTC).astimezone()
         self._origin = origin_ns, origin_wall
         for output, reader in zip(self._outputs, readers, strict=True):
             self._start_output(output, reader, origin_ns, origin_wall)

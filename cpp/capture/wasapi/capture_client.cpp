@@ -215,7 +215,7 @@ HRESULT CaptureClient::Shared::open(OpenCapture& open) noexcept {
   if (FAILED(result)) return result;
   step = Step::start;
   if (stopping()) return E_ABORT;
-  packets.begin();
+  packets.begin(SystemClock().now());
   result = open.client->Start();
   open.started = SUCCEEDED(result);
   return result;

@@ -10,6 +10,9 @@ namespace {
 
 // Stamps have been seen more than half a second off; the longest buffer of a client is 200 ms.
 constexpr auto kPlausible = std::chrono::milliseconds(500);
+constexpr auto kLongestBuffer = std::chrono::milliseconds(200);
+// A stamp that goes on from the one before may be earlier than it should by as much.
+constexpr auto kJitter = std::chrono::milliseconds(10);
 // About 0.2 s of packets.
 constexpr std::uint32_t kLasting = 20;
 
@@ -17,9 +20,10 @@ std::atomic<std::uint64_t> newest_clock_id{0};
 
 }  // namespace
 
-void LoopbackPackets::begin() noexcept {
+void LoopbackPackets::begin(HostTime now) noexcept {
   clock_id_ = newest_clock_id.fetch_add(1, std::memory_order_relaxed) + 1;
   first_ = true;
+  expected_ = now - kLongestBuffer;
   dissent_ = 0;
   own_clock_.store(false, std::memory_order_relaxed);
   last_received_ns_.store(0, std::memory_order_relaxed);
@@ -48,7 +52,12 @@ LoopbackPackets::Taken LoopbackPackets::take(const LoopbackPacket& packet) noexc
 
   const HostTime stamped(static_cast<std::int64_t>(packet.qpc_100ns) * 100);
   const HostTime distance = stamped - packet.received;
-  const bool plausible = packet.qpc_100ns != 0 && distance < kPlausible && distance > -kPlausible;
+  const HostTime length(std::int64_t{packet.frames} * 1'000'000'000 /
+                        static_cast<std::int64_t>(rate_));
+  const bool goes_on = stamped > expected_ - kJitter;
+  const bool plausible =
+      packet.qpc_100ns != 0 && distance < kPlausible && (distance > -kPlausible || goes_on);
+  expected_ = (plausible && !packet.timestamp_error ? stamped : expected_) + length;
   if (packet.timestamp_error) {
     add(errors_, 1);
   } else {
@@ -59,8 +68,7 @@ LoopbackPackets::Taken LoopbackPackets::take(const LoopbackPacket& packet) noexc
   reading.host_time_valid = plausible && !packet.timestamp_error;
   if (own_clock()) {
     // When it was handed over its last frame had been heard.
-    reading.host_time = packet.received - HostTime(std::int64_t{packet.frames} * 1'000'000'000 /
-                                                   static_cast<std::int64_t>(rate_));
+    reading.host_time = packet.received - length;
     reading.host_time_valid = true;
   }
 

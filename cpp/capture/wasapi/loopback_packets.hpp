@@ -23,10 +23,11 @@ struct LoopbackPacket {
 /// What one client's packets say: makes a clock reading of each, and counts what is odd about them.
 ///
 /// Process loopback counts no positions, so a packet's place is known from its QPC stamp alone.
-/// One that is more than half a second from when it was handed over is not believed: the clock goes
-/// on without it. Where that lasts (a bug of the system's, seen at +600 ms and at 8 h), host time
-/// comes from when packets are handed over (own clock) until stamps are right again: no frame is
-/// lost, but the sound may be off by the time that packets are underway.
+/// One that is more than half a second from when it was handed over is not believed, unless it goes
+/// on from the ones before and is handed over late, as on a machine that is too busy: the clock
+/// goes on without it. Where that lasts (a bug of the system's, seen at +600 ms and at 8 h), host
+/// time comes from when packets are handed over (own clock) until stamps are right again: no frame
+/// is lost, but the sound may be off by the time that packets are underway.
 ///
 /// Example, 480 frames at 48 kHz, handed over at 2 s with a stamp of 1.99 s: a reading at 1.99 s.
 /// With a stamp of 2.6 s: one whose host time is invalid; after 20 of those: 1.99 s, own clock.
@@ -34,9 +35,9 @@ class LoopbackPackets {
  public:
   explicit LoopbackPackets(std::uint32_t rate) : rate_(rate) {}
 
-  /// [capture-thread] The next packet is the first of another client, and so of another clock: no
-  /// two of this process have the same number.
-  void begin() noexcept;
+  /// [capture-thread] The next packet is the first of another client, which is started now, and so
+  /// of another clock: no two of this process have the same number.
+  void begin(HostTime now) noexcept;
 
   struct Taken {
     ClockReading reading;
@@ -98,6 +99,7 @@ class LoopbackPackets {
   // The capture thread's.
   std::uint64_t clock_id_ = 0;
   bool first_ = true;
+  HostTime expected_{};        // of the next packet's stamp, if nothing is missing
   std::uint32_t dissent_ = 0;  // stamps in a row that are not what own_clock_ says of them
 };
 

@@ -34,12 +34,12 @@ class SimulatedLoopback final : public Source {
   static constexpr std::uint32_t kLongestLoss = 10;  // packets
 
   explicit SimulatedLoopback(double jump_at_s) : jump_at_s_(jump_at_s), interleaved_(2 * kFrames) {
-    packets_.begin();
     feed_.set_absence(Cause::stalled);
   }
 
   void start(HostTime origin) override {
     origin_ = origin;
+    packets_.begin(origin);
     domain_->set_origin(origin);
   }
   void stop() noexcept override {}
