@@ -80,6 +80,7 @@ int WINAPI FakeBegin(const char* script, char* error, int size) {
 /// than `size` if they were cut.
 int WINAPI FakeEnd(char* out, int size) {
   fake::engine().drain_notifications();
+  fake::report().await_closed();
   fake::report().finish();
   const std::string all = fake::report().take();
   const std::size_t fits = std::min(all.size(), static_cast<std::size_t>(std::max(0, size)));

@@ -102,6 +102,16 @@ void Report::references(std::uint64_t id, std::uint32_t count) {
   if (const auto found = open_.find(id); found != open_.end()) found->second.references = count;
 }
 
+void Report::await_closed() {
+  for (int i = 0; i < 500; ++i) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (open_.empty()) return;
+    }
+    Sleep(10);
+  }
+}
+
 void Report::finish() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;

@@ -37,6 +37,9 @@ class Report {
   std::uint64_t opened(const char* type);
   void closed(std::uint64_t id);
   void references(std::uint64_t id, std::uint32_t count);
+  /// Waits until no object is referenced any more, but not for ever: a client's thread that was
+  /// held up while it was stopped lets go of its objects later.
+  void await_closed();
 
   /// Adds a line for each object that is still referenced, and one with the calls' counts. Does
   /// nothing where another thread was killed inside the report: a process that ends.
