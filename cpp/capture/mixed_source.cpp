@@ -197,7 +197,9 @@ void MixedSource::gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps
       const Tap::Stretch stretch = taps_[i]->stretch_at(at, end);
       until = std::min(until, stretch.end);
       sounds = sounds || !stretch.silent;
-      if (stretch.silent && is_loss(stretch.cause)) cause = stretch.cause;
+      // Where the source is captured by now, what kept the tap is the better reason.
+      if (stretch.silent && (is_loss(stretch.cause) || cause == Cause::stalled))
+        cause = stretch.cause;
     }
     if (sounds) {
       for (std::size_t i = 0; i < count; ++i) {

@@ -169,7 +169,7 @@ bool ClockDomain::stamp(const ClockReading& reading, Stamp& stamp) noexcept {
     started_ = true;
     model_.reset(rate_);
     model_.add(position, host_time);
-    begin_epoch(Cause::clock_changed);
+    begin_epoch(reading.new_clock);
   } else if (position == last_position_ && last_frames_ > 0 && reading.has_position) {
     // The cycle that a late callback has read already: the same place on the curve.
   } else if (position < expected && position < last_position_) {

@@ -7,20 +7,6 @@
 
 namespace pypac {
 
-/// What the audio system says of its clock at one packet or graph cycle.
-struct ClockReading {
-  std::uint64_t clock_id = 0;   // another id is another clock: positions are not comparable
-  std::uint32_t rate = 48000;   // positions per second
-  std::int64_t position = 0;    // device_time of the first frame; see has_position
-  std::uint32_t frames = 0;     // how many frames this reading covers
-  HostTime host_time{};         // when the first frame is heard
-  bool has_position = true;     // false: the system counts nothing (Windows process loopback)
-  bool host_time_valid = true;  // false: the system says that its stamp is wrong
-  bool frames_missing = false;  // the system says that it lost frames just before these
-  HostTime received{};  // when the system handed it over, if known; else 0. A host_time that
-                        // is seconds away from it is not believed
-};
-
 /// Why frames are missing or were moved. Each has one plain sentence in pypac_obs/incidents.py.
 enum class Cause : std::uint8_t {
   not_running,      // no program matches
@@ -39,6 +25,21 @@ enum class Cause : std::uint8_t {
   output_overrun,   // a reader was too slow: its own frames were dropped
   backend_lost,     // the audio system went away
   count_
+};
+
+/// What the audio system says of its clock at one packet or graph cycle.
+struct ClockReading {
+  std::uint64_t clock_id = 0;   // another id is another clock: positions are not comparable
+  std::uint32_t rate = 48000;   // positions per second
+  std::int64_t position = 0;    // device_time of the first frame; see has_position
+  std::uint32_t frames = 0;     // how many frames this reading covers
+  HostTime host_time{};         // when the first frame is heard
+  bool has_position = true;     // false: the system counts nothing (Windows process loopback)
+  bool host_time_valid = true;  // false: the system says that its stamp is wrong
+  bool frames_missing = false;  // the system says that it lost frames just before these
+  HostTime received{};  // when the system handed it over, if known; else 0. A host_time that
+                        // is seconds away from it is not believed
+  Cause new_clock = Cause::clock_changed;  // why frames are missing before those of another clock
 };
 
 /// Where a packet lies, by ClockDomain::stamp(): all sources of one clock get the same stamps, so

@@ -165,11 +165,11 @@ class Windows:
 
     def call(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end."""
-        return self.python("-Im", "pypac_obs.cli", *args)
+        return self.call_python("-Im", "pypac_obs.cli", *args)
 
-    def python(self, *args: str) -> subprocess.CompletedProcess[str]:
+    def call_python(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Runs Python, with the double, to its end."""
-        process = self._python(*args)
+        process = self.python(*args)
         output, _ = process.communicate(timeout=PATIENCE_S)
         return subprocess.CompletedProcess(process.args, process.returncode, output)
 

@@ -21,6 +21,7 @@ std::atomic<std::uint64_t> newest_clock_id{0};
 }  // namespace
 
 void LoopbackPackets::begin(HostTime now) noexcept {
+  new_clock_ = clock_id_ == 0 ? Cause::not_running : Cause::clock_changed;
   clock_id_ = newest_clock_id.fetch_add(1, std::memory_order_relaxed) + 1;
   first_ = true;
   expected_ = now - kLongestBuffer;
@@ -43,6 +44,7 @@ LoopbackPackets::Taken LoopbackPackets::take(const LoopbackPacket& packet) noexc
   Taken taken;
   ClockReading& reading = taken.reading;
   reading.clock_id = clock_id_;
+  reading.new_clock = new_clock_;
   reading.rate = rate_;
   reading.frames = packet.frames;
   reading.has_position = false;

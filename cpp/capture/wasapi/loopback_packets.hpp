@@ -36,7 +36,8 @@ class LoopbackPackets {
   explicit LoopbackPackets(std::uint32_t rate) : rate_(rate) {}
 
   /// [capture-thread] The next packet is the first of another client, which is started now, and so
-  /// of another clock: no two of this process have the same number.
+  /// of another clock: no two of this process have the same number. The first begin() is that of a
+  /// program or input that was not there before; later ones open the same anew.
   void begin(HostTime now) noexcept;
 
   struct Taken {
@@ -98,6 +99,7 @@ class LoopbackPackets {
 
   // The capture thread's.
   std::uint64_t clock_id_ = 0;
+  Cause new_clock_ = Cause::clock_changed;
   bool first_ = true;
   HostTime expected_{};        // of the next packet's stamp, if nothing is missing
   std::uint32_t dissent_ = 0;  // stamps in a row that are not what own_clock_ says of them

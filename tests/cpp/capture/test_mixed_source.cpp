@@ -33,12 +33,13 @@ constexpr std::uint32_t kBlock = 480;
 class Client {
  public:
   Client(std::shared_ptr<Tap> tap, std::uint64_t clock_id, float factor, std::uint32_t frames = 480,
-         double skew_ppm = 0)
+         double skew_ppm = 0, Cause new_clock = Cause::clock_changed)
       : tap_(std::move(tap)),
         clock_id_(clock_id),
         factor_(factor),
         frames_(frames),
-        rate_(48000 * (1 + skew_ppm * 1e-6)) {}
+        rate_(48000 * (1 + skew_ppm * 1e-6)),
+        new_clock_(new_clock) {}
 
   void push(bool lost = false, bool flagged = false) {
     std::vector<float> samples(std::size_t{2} * frames_);
@@ -51,6 +52,7 @@ class Client {
     reading.frames = frames_;
     reading.has_position = false;
     reading.frames_missing = flagged;
+    reading.new_clock = new_clock_;
     reading.host_time =
         kOrigin + HostTime(std::llround(static_cast<double>(position_) / rate_ * 1e9));
     reading.received = reading.host_time + 10ms;
@@ -64,6 +66,7 @@ class Client {
   float factor_;
   std::uint32_t frames_;
   double rate_;
+  Cause new_clock_;
   std::int64_t position_ = 0;
 };
 
@@ -206,6 +209,25 @@ TEST_CASE("a tap that is given to another client begins on that one's clock") {
   REQUIRE(incidents.size() == 1);
   CHECK(incidents[0].begin == 10 * kBlock);
   CHECK(incidents[0].frames == 5 * kBlock);
+}
+
+TEST_CASE("what lies between two clients has the second one's reason, be it played later") {
+  for (const Cause reason : {Cause::not_running, Cause::clock_changed}) {
+    Rig rig;
+    rig.source->set_absence(Cause::stalled);  // of a source that is captured
+    const std::shared_ptr<Tap> tap = rig.source->add_tap();
+    rig.source->start(kOrigin);
+    Client first(tap, 1, 1.0F);
+    for (int i = 0; i < 10; ++i) first.push();
+    Client second(tap, 2, 2.0F, 480, 0, reason);
+    for (int i = 0; i < 20; ++i) second.push(i < 15);
+    rig.play(20);
+    const std::vector<Incident> incidents = rig.incidents();
+    REQUIRE(incidents.size() == 1);
+    CHECK(incidents[0].cause == reason);
+    CHECK(incidents[0].begin == 10 * kBlock);
+    CHECK(incidents[0].frames == 5 * kBlock);
+  }
 }
 
 TEST_CASE("a tap that drifts is resampled to the timeline, and keeps its place for minutes") {

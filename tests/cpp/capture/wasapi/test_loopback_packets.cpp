@@ -12,6 +12,7 @@
 #include "timeline/clock_domain.hpp"
 
 using namespace std::chrono_literals;
+using pypac::Cause;
 using pypac::ClockDomain;
 using pypac::HostTime;
 using pypac::LoopbackPacket;
@@ -234,5 +235,9 @@ TEST_CASE("each client is another clock, also of another capture") {
   CHECK(other.packets.take(other.next()).reading.clock_id != first);
   one.packets.begin(kStart);
   CHECK(one.packets.last_received() == HostTime(0));
-  CHECK(one.packets.take(one.next()).reading.clock_id != first);
+  const auto again = one.packets.take(one.next()).reading;
+  CHECK(again.clock_id != first);
+  // The same was opened anew; before the first one it was not there.
+  CHECK(again.new_clock == Cause::clock_changed);
+  CHECK(other.packets.take(other.next()).reading.new_clock == Cause::not_running);
 }
