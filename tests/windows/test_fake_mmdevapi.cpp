@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -957,6 +958,25 @@ TEST_CASE("a call fails when the script says, and the device's end is for good")
           AUDCLNT_E_DEVICE_INVALIDATED);
     CHECK(capture.capture->GetNextPacketSize(&waiting) == AUDCLNT_E_DEVICE_INVALIDATED);
     CHECK(capture.client->Stop() == AUDCLNT_E_DEVICE_INVALIDATED);
+  }
+  clean(windows);
+}
+
+TEST_CASE("a call is slow, and how long packets wait for their client is told") {
+  const Apartment apartment;
+  FakeAudio windows("fail * method=IAudioClient::Start delay_ms=200\n");
+  {
+    Capture capture;
+    const ULONGLONG before = GetTickCount64();
+    capture.start();
+    CHECK(GetTickCount64() - before >= 190);
+    static_cast<void>(capture.take(2));
+    CHECK(FakeAudio::handovers().size() == 2);
+    Sleep(150);
+    static_cast<void>(capture.take(1));
+    const std::vector<std::chrono::nanoseconds> late = FakeAudio::handovers();
+    REQUIRE(late.size() == 1);
+    CHECK(late[0] > std::chrono::milliseconds(100));
   }
   clean(windows);
 }
