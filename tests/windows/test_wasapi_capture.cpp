@@ -369,8 +369,11 @@ TEST_CASE("gotcha 22: a program that nobody may open is captured, alone, until i
   const OpenProcessSpy spy;
   const PlayedProgram game("wc_game.exe");
   const PlayedProgram voice("wc_voice.exe");
+  const std::uint64_t started = pypac::read_process(game.pid())->start_time;
+  REQUIRE(started != 0);
   OpenProcessSpy::refuse(game.pid());
-  CHECK(pypac::read_process(game.pid())->start_time == 0);
+  // When it was started the system tells of everybody: PIDs are used again.
+  CHECK(pypac::read_process(game.pid())->start_time == started);
   WasapiCapture capture({});
   const auto source = capture.add_source("game", {.patterns = {"wc_game.exe"}});
   REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));

@@ -84,15 +84,6 @@ std::string listed(const std::vector<ProcessEntry>& processes) {
   return text;
 }
 
-/// What to do about programs that Windows lets nobody look at.
-std::string shielded_text(std::vector<ProcessEntry> roots) {
-  std::erase_if(roots, [](const ProcessEntry& root) { return root.start_time != 0; });
-  if (roots.empty()) return {};
-  return " " + listed(roots) +
-         " is shielded from other programs: if it runs as an administrator, run this one as one, "
-         "too.";
-}
-
 /// A process that is waited for: while its handle is open nobody else gets its PID.
 struct WatchedProcess {
   Handle handle;  // empty: Windows refuses it, and the process is only looked for
@@ -166,6 +157,7 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   [[nodiscard]] std::vector<const AudioSession*> sessions_of(const Bound& bound) const;
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
   [[nodiscard]] SourceState heard_state(const Selector& selector, const Bound& bound) const;
+  [[nodiscard]] std::string shielded_text(const Bound& bound) const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
   [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
   [[nodiscard]] bool settled() const;
@@ -577,6 +569,18 @@ void WasapiCapture::Session::update_states() {
   }
 }
 
+std::string WasapiCapture::Session::shielded_text(const Bound& bound) const {
+  std::vector<ProcessEntry> shielded = bound.roots;
+  std::erase_if(shielded, [&](const ProcessEntry& root) {
+    const auto watched = watched_.find(root.pid);
+    return watched == watched_.end() || watched->second.handle;
+  });
+  if (shielded.empty()) return {};
+  return " " + listed(shielded) +
+         " is shielded from other programs: if it runs as an administrator, run this one as one, "
+         "too.";
+}
+
 std::string WasapiCapture::Session::reason_of(const SourceControl& source) const {
   const bool device = source.selector.kind == SelectorKind::device;
   switch (source.state) {
@@ -610,7 +614,7 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
         if (client == clients_.end() || client->second->failure().empty()) continue;
         if (client->second->state() == CaptureClient::State::running) continue;
         return "Windows refuses the capture: " + client->second->failure() +
-               ". It is tried again." + shielded_text(source.bound.roots);
+               ". It is tried again." + shielded_text(source.bound);
       }
       return "The capture is open, and no frames come.";
     case SourceState::backend_lost:

@@ -6,7 +6,11 @@
 #include <tlhelp32.h>
 
 #include <array>
+#include <cstddef>
+#include <cstring>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "os/valid_utf8.hpp"
 #include "os/windows/handle.hpp"
@@ -48,6 +52,63 @@ std::uint64_t start_time_of(const Handle& process) noexcept {
   if (!process || GetProcessTimes(process.get(), &created, &ended, &kernel, &user) == 0) return 0;
   return std::uint64_t{created.dwHighDateTime} << 32U | created.dwLowDateTime;
 }
+
+/// When processes were made, as the system lists them all: for those that may not be opened.
+class ListedStartTimes {
+ public:
+  /// 0: it is not listed.
+  [[nodiscard]] std::uint64_t of(std::int64_t pid) {
+    if (!read_) read();
+    read_ = true;
+    const auto found = times_.find(pid);
+    return found == times_.end() ? 0 : found->second;
+  }
+
+ private:
+  /// SYSTEM_PROCESS_INFORMATION, whose times winternl.h calls reserved; the same since Vista.
+  struct Entry {
+    ULONG next_offset = 0;
+    ULONG threads = 0;
+    std::array<std::int64_t, 3> counters{};
+    std::int64_t created = 0;
+    std::int64_t user = 0;
+    std::int64_t kernel = 0;
+    std::array<std::uint64_t, 2> name{};
+    std::int64_t priority = 0;
+    std::uint64_t pid = 0;
+  };
+  static_assert(offsetof(Entry, created) == 32 && offsetof(Entry, pid) == 80);
+
+  void read() {
+    using Query = LONG(WINAPI*)(ULONG, void*, ULONG, ULONG*);
+    constexpr ULONG kProcesses = 5;  // SystemProcessInformation
+    constexpr LONG kTooShort = static_cast<LONG>(0xC0000004);
+    constexpr int kTries = 8;  // the list grows while it is copied
+    const HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+    const FARPROC found = ntdll ? GetProcAddress(ntdll, "NtQuerySystemInformation") : nullptr;
+    if (!found) return;
+    const auto query = reinterpret_cast<Query>(reinterpret_cast<void*>(found));
+    std::vector<std::byte> list(std::size_t{1} << 18);
+    LONG status = kTooShort;
+    for (int tries = 0; status == kTooShort && tries < kTries; ++tries) {
+      if (tries > 0) list.resize(list.size() * 2);
+      ULONG length = 0;
+      status = query(kProcesses, list.data(), static_cast<ULONG>(list.size()), &length);
+    }
+    if (status != 0) return;
+    for (std::size_t at = 0; at + sizeof(Entry) <= list.size();) {
+      Entry entry;
+      std::memcpy(&entry, list.data() + at, sizeof entry);
+      times_.emplace(static_cast<std::int64_t>(entry.pid),
+                     static_cast<std::uint64_t>(entry.created));
+      if (entry.next_offset == 0) break;
+      at += entry.next_offset;
+    }
+  }
+
+  bool read_ = false;
+  std::unordered_map<std::int64_t, std::uint64_t> times_;
+};
 
 /// The program file's name. Empty: not ours to see.
 std::string executable_of(const Handle& process) {
@@ -101,12 +162,14 @@ void for_each_process(Take take) {
 }
 
 /// False: it has ended.
-bool read_listed(const PROCESSENTRY32W& listed, const Handle& process, ProcessEntry& entry) {
+bool read_listed(const PROCESSENTRY32W& listed, const Handle& process, ListedStartTimes& times,
+                 ProcessEntry& entry) {
   if (process && has_ended(process)) return false;
   entry.pid = listed.th32ProcessID;
   entry.namespace_pid = entry.pid;
   entry.parent_pid = listed.th32ParentProcessID;
   entry.start_time = start_time_of(process);
+  if (entry.start_time == 0) entry.start_time = times.of(entry.pid);
   return true;
 }
 
@@ -119,11 +182,12 @@ void read_names(const PROCESSENTRY32W& listed, const Handle& process, ProcessEnt
 
 std::optional<ProcessEntry> read_process(std::int64_t pid) {
   std::optional<ProcessEntry> result;
+  ListedStartTimes times;
   for_each_process([&](const PROCESSENTRY32W& listed) {
     if (std::int64_t{listed.th32ProcessID} != pid) return true;
     const Handle process = open_process(pid);
     ProcessEntry entry;
-    if (read_listed(listed, process, entry)) {
+    if (read_listed(listed, process, times, entry)) {
       read_names(listed, process, entry);
       auto titles = window_titles();
       entry.title = std::move(titles[pid]);
@@ -142,10 +206,11 @@ void ProcessSnapshot::refresh() {
   std::vector<ProcessEntry> current;
   current.reserve(processes_.size() + 16);
   auto titles = window_titles();
+  ListedStartTimes times;
   for_each_process([&](const PROCESSENTRY32W& listed) {
     const Handle process = open_process(listed.th32ProcessID);
     ProcessEntry entry;
-    if (!read_listed(listed, process, entry)) return true;
+    if (!read_listed(listed, process, times, entry)) return true;
     const auto known = places_.find(entry.pid);
     // A process keeps its program until it ends.
     if (known != places_.end() && entry.start_time != 0 &&
