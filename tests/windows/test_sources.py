@@ -49,6 +49,33 @@ def zeros(track: Audio) -> int:
     return int(np.count_nonzero(track[:, 0] == 0))
 
 
+# Programs by what their windows say -------------------------------------------------------------
+
+
+def test_a_program_is_found_by_the_title_of_its_window(windows: Windows) -> None:
+    windows.script(SCRIPT)
+    windows.program("game.exe", "--window", "My Game - Level 3")
+    windows.program("Discord.exe", "--window", "Somebody | My Game chat")
+    recording = windows.record(
+        {"named": '{process: "my game*"}', "other": '{process: "* chat"}', "none": "{process: My}"}
+    )
+    assert all_tones(second(recording.tracks["named"], 1.5)) == {"game.exe"}
+    assert all_tones(second(recording.tracks["other"], 1.5)) == {"Discord.exe"}
+    assert not recording.tracks["none"].any()
+    recording.is_clean()
+
+
+def test_a_packaged_app_is_found_by_its_title_and_not_by_who_frames_it(windows: Windows) -> None:
+    windows.script(SCRIPT + "program ApplicationFrameHost.exe tone=2000\n")
+    windows.program("ApplicationFrameHost.exe", "--frame", "Films")
+    windows.program("other.exe", "--in-frame", "Films")
+    recording = windows.record({"films": "{process: Films}"})
+    films = second(recording.tracks["films"], 1.5)
+    assert all_tones(films) == {"other.exe"}
+    assert level_db(films, 2000) < -120
+    recording.is_clean()
+
+
 # The whole system -----------------------------------------------------------------------------
 
 

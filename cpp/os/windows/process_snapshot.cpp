@@ -123,6 +123,15 @@ std::string executable_of(const Handle& process) {
   return name_of(std::wstring_view(path).substr(0, length));
 }
 
+/// The window whose process a user means by this one; nullptr: nobody's. The windows of packaged
+/// apps stand in frames, which are all of one process of Windows' own.
+HWND inside_of_frame(HWND window) noexcept {
+  std::array<wchar_t, 32> name{};  // longer ones are cut
+  GetClassNameW(window, name.data(), static_cast<int>(name.size()));
+  if (std::wstring_view(name.data()) != L"ApplicationFrameWindow") return window;
+  return FindWindowExW(window, nullptr, L"Windows.UI.Core.CoreWindow", nullptr);
+}
+
 /// The titles of the windows that a user sees, by process: of each the topmost one's.
 std::unordered_map<std::int64_t, std::string> window_titles() {
   std::unordered_map<std::int64_t, std::string> titles;
@@ -133,7 +142,7 @@ std::unordered_map<std::int64_t, std::string> window_titles() {
     // Of another process's window this is a copy that the system has: no hanging program is asked.
     const int length = GetWindowTextW(window, text.data(), static_cast<int>(text.size()));
     DWORD pid = 0;
-    GetWindowThreadProcessId(window, &pid);
+    GetWindowThreadProcessId(inside_of_frame(window), &pid);
     if (length > 0 && pid != 0)
       reinterpret_cast<std::unordered_map<std::int64_t, std::string>*>(to)->try_emplace(
           pid, valid_utf8(utf8_of({text.data(), static_cast<std::size_t>(length)})));

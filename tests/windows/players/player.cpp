@@ -3,6 +3,7 @@
 // script, by its file name, so tests run copies of it under names like game.exe and Discord.exe.
 //
 //   player [--spawn NAME.exe]... [--respawn] [--leave] [--seconds N] [--grants nothing|little]
+//          [--window TITLE | --frame TITLE | --in-frame TITLE]
 //
 // --spawn     starts a copy of itself under that name, beside itself, as its child
 // --respawn   starts a child again when it has ended, as browsers do with their audio service
@@ -10,6 +11,9 @@
 // --seconds   ends after that time, and the children with it
 // --grants    what others get who open it, as of programs that run elevated or have an anti-cheat:
 //             nothing, or no more than PROCESS_QUERY_LIMITED_INFORMATION and SYNCHRONIZE
+// --window    has a window of that title
+// --frame     has a frame of that title, as Windows has around the windows of packaged apps
+// --in-frame  has the window in another process's frame of that title, as a packaged app
 //
 // Writes "NAME PID" for itself and each child that it starts.
 #include <windows.h>
@@ -22,6 +26,8 @@
 #include <vector>
 
 namespace {
+
+constexpr const char* kFrame = "ApplicationFrameWindow";
 
 struct Child {
   std::string name;
@@ -74,6 +80,23 @@ bool start(Child& child, HANDLE job) {
   return true;
 }
 
+bool open_window(const char* kind, const char* title, HWND frame) {
+  WNDCLASSA description{};
+  description.lpfnWndProc = DefWindowProcA;
+  description.hInstance = GetModuleHandleA(nullptr);
+  description.lpszClassName = kind;
+  RegisterClassA(&description);
+  const DWORD style = frame ? WS_CHILD | WS_VISIBLE : WS_OVERLAPPEDWINDOW | WS_VISIBLE;
+  return CreateWindowExA(0, kind, title, style, 0, 0, 100, 100, frame, nullptr,
+                         description.hInstance, nullptr) != nullptr;
+}
+
+/// Windows are asked and told by messages: one who does not take them hangs.
+void take_messages() {
+  MSG message{};
+  while (PeekMessageA(&message, nullptr, 0, 0, PM_REMOVE)) DispatchMessageA(&message);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -93,6 +116,13 @@ int main(int argc, char** argv) {
                      static_cast<unsigned long>(GetLastError()));
         return 1;
       }
+    } else if (option == "--window" && i + 1 < argc) {
+      if (!open_window("PlayerWindow", argv[++i], nullptr)) return 1;
+    } else if (option == "--frame" && i + 1 < argc) {
+      if (!open_window(kFrame, argv[++i], nullptr)) return 1;
+    } else if (option == "--in-frame" && i + 1 < argc) {
+      const HWND frame = FindWindowA(kFrame, argv[++i]);
+      if (!frame || !open_window("Windows.UI.Core.CoreWindow", "", frame)) return 1;
     } else if (option == "--respawn") {
       respawn = true;
     } else if (option == "--leave") {
@@ -122,6 +152,7 @@ int main(int argc, char** argv) {
   for (;;) {
     if (left_ms != INFINITE && GetTickCount64() >= end) return 0;
     Sleep(20);
+    take_messages();
     for (Child& child : children) {
       if (!respawn || WaitForSingleObject(child.process.hProcess, 0) != WAIT_OBJECT_0) continue;
       CloseHandle(child.process.hProcess);
