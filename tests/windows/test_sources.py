@@ -145,8 +145,9 @@ def test_everything_but_some_leaves_each_of_them_out_whenever_it_comes(windows: 
     rest = recording.tracks["rest"]
     assert all_tones(second(rest, 0.3)) == {"other.exe"}
     assert all_tones(second(rest, 7.8)) == {"other.exe", "Spotify.exe"}
-    for hz in (440, 700, 2000):  # not for a moment
-        assert level_db(rest, hz) < -90
+    # Not for a moment: 20 ms would be more than this, and where others begin is less.
+    for hz in (440, 700, 2000):
+        assert level_db(rest, hz) < -60
     assert all_tones(second(recording.tracks["voice"], 7.8)) == {"Discord.exe"}
     # Each by itself: nothing wider was ever opened.
     assert sorted(opened(recording)) == ["Discord.exe", "Spotify.exe", "game.exe", "other.exe"]
