@@ -46,7 +46,7 @@ class AudioRounds {
   /// but `unknown`, as the two below.
   [[nodiscard]] std::int64_t needed_for(HostTime late) const noexcept;
   /// Where a source of this rate begins that has so many rounds: after `just_mixed`. The first
-  /// frame from there on is that of a round: in a scene, OBS up to 29 mixes what begins p frames
+  /// frame from there on is that of a round: in a scene, OBS up to 29.0 mixes what begins p frames
   /// later 2 p frames too early, in its first round.
   [[nodiscard]] HostTime begin(std::int64_t rounds, std::uint32_t sample_rate) const noexcept;
   /// When some round was mixed, and how long each is.
