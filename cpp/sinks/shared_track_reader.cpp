@@ -151,18 +151,23 @@ bool SharedTrackReader::is_valid(const Header& header) const noexcept {
          is_name(header.track_name, track_);
 }
 
+bool SharedTrackReader::copy_positions(PositionsCopy& positions) noexcept {
+  const bool complete = bytes_->read_at(shared_track::kPositionsOffset, &positions,
+                                        sizeof positions) == sizeof positions;
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return complete;
+}
+
 bool SharedTrackReader::read_positions(PositionsCopy& positions) noexcept {
   // A copy may fall between two of the writer's stores, or even into one. No position ever goes
   // back, so two equal copies in a row are what stood there between them.
   PositionsCopy before;
   bool steady = false;
   for (int tries = 0; tries < kTries && !steady; ++tries) {
-    if (bytes_->read_at(shared_track::kPositionsOffset, &positions, sizeof positions) !=
-        sizeof positions) {
+    if (!copy_positions(positions)) {
       positions.written = kCutOff;
       return true;
     }
-    std::atomic_thread_fence(std::memory_order_acquire);
     steady = tries > 0 && std::memcmp(&before, &positions, sizeof before) == 0;
     before = positions;
   }
@@ -208,6 +213,7 @@ Frames SharedTrackReader::newest_block(const PositionsCopy& positions) const noe
 SharedTrackReader::Read SharedTrackReader::read(float* const* planar,
                                                 std::uint32_t max_frames) noexcept {
   Read result;
+  if (attached_ && read_quickly(planar, max_frames, result)) return result;
   for (int overruns = 0; attached_ && overruns < kOverruns; ++overruns) {
     PositionsCopy positions;
     if (!read_positions(positions)) break;
@@ -238,12 +244,34 @@ SharedTrackReader::Read SharedTrackReader::read(float* const* planar,
       break;
     }
     if (next_ < oldest(positions)) continue;
-    separate(planar, frames);
-    result.frames = frames;
-    next_ += frames;
+    accept(planar, frames, result);
     break;
   }
   return result;
+}
+
+bool SharedTrackReader::read_quickly(float* const* planar, std::uint32_t max_frames,
+                                     Read& result) noexcept {
+  PositionsCopy positions;
+  if (!copy_positions(positions) || !is_valid(positions)) return false;
+  if (next_ < oldest(positions) || next_ >= positions.written) return false;
+  const auto frames = static_cast<std::uint32_t>(
+      std::min<Frames>({max_frames, kMostFrames, positions.written - next_}));
+  if (frames == 0 || !copy_frames(next_, frames)) return false;
+  // As in read_positions(): two equal copies are what stood there between them, all the while that
+  // the frames were copied.
+  PositionsCopy after;
+  if (!copy_positions(after) || std::memcmp(&after, &positions, sizeof after) != 0) return false;
+  last_written_ = positions.written;
+  accept(planar, frames, result);
+  return true;
+}
+
+void SharedTrackReader::accept(float* const* planar, std::uint32_t frames, Read& result) noexcept {
+  separate(planar, frames);
+  result.start = next_;
+  result.frames = frames;
+  next_ += frames;
 }
 
 bool SharedTrackReader::copy_frames(Frames start, std::uint32_t frames) noexcept {

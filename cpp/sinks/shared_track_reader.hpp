@@ -94,6 +94,8 @@ class SharedTrackReader {
   [[nodiscard]] bool attach() noexcept;
   void detach(SharedTrackState why) noexcept;
   [[nodiscard]] bool is_valid(const shared_track::Header& header) const noexcept;
+  /// A single copy, which may be of no moment at all. False: they are cut off.
+  [[nodiscard]] bool copy_positions(shared_track::PositionsCopy& positions) noexcept;
   /// False: they changed all the time.
   [[nodiscard]] bool read_positions(shared_track::PositionsCopy& positions) noexcept;
   [[nodiscard]] bool is_valid(const shared_track::PositionsCopy& positions) const noexcept;
@@ -101,6 +103,11 @@ class SharedTrackReader {
   [[nodiscard]] Frames oldest(const shared_track::PositionsCopy& positions) const noexcept;
   [[nodiscard]] Frames newest_block(const shared_track::PositionsCopy& positions) const noexcept;
   [[nodiscard]] bool copy_frames(Frames start, std::uint32_t frames) noexcept;
+  /// True: there were new frames, nothing was wrong, and nothing changed meanwhile.
+  [[nodiscard]] bool read_quickly(float* const* planar, std::uint32_t max_frames,
+                                  Read& result) noexcept;
+  /// Gives out what was copied.
+  void accept(float* const* planar, std::uint32_t frames, Read& result) noexcept;
   void separate(float* const* planar, std::uint32_t frames) const noexcept;
 
   std::string session_;

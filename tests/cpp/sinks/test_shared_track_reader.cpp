@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "allocation_counter.hpp"
 #include "core/status.hpp"
 #include "os/runtime_folder.hpp"
+#include "os/shared_file.hpp"
 #include "runtime_folder.hpp"
 #include "sinks/shared_track_reader.hpp"
 #include "sinks/shared_tracks.hpp"
@@ -30,7 +35,67 @@ constexpr std::size_t positions_offset(std::size_t of_field) {
   return shared_track::kPositionsOffset + of_field;
 }
 
+/// The track's file; in the middle of a read something may happen to it.
+class Watched final : public SharedBytes {
+ public:
+  [[nodiscard]] bool open() noexcept override { return file_.open(); }
+  [[nodiscard]] bool replaced() noexcept override { return file_.replaced(); }
+  [[nodiscard]] std::uint64_t size() noexcept override { return file_.size(); }
+  [[nodiscard]] std::size_t read_at(std::uint64_t offset, void* destination,
+                                    std::size_t bytes) noexcept override {
+    if (bytes > 0) ++looks;
+    const auto got = file_.read_at(offset, destination, bytes);
+    if (offset == shared_track::kPositionsOffset)
+      if (const auto act = std::exchange(meanwhile, nullptr)) act();
+    return got;
+  }
+
+  int looks = 0;
+  std::function<void()> meanwhile;  // once, after the positions were looked at
+
+ private:
+  SharedFile file_{"stream", "game"};
+};
+
 }  // namespace
+
+TEST_CASE("a read costs three looks where nothing happens meanwhile") {
+  Spoiled track;
+  auto bytes = std::make_unique<Watched>();
+  Watched& watched = *bytes;
+  SharedTrackReader reader("stream", "game", std::move(bytes));
+  CHECK(reader.poll(5s) == State::running);
+  const std::array<float*, 2> planar{track.left.data(), track.right.data()};
+  watched.looks = 0;
+  CHECK(reader.read(planar.data(), 4096).frames == 100);
+  CHECK(watched.looks == 3);
+}
+
+TEST_CASE("a read in which the track is written gives frames of one moment") {
+  Spoiled track;
+  auto bytes = std::make_unique<Watched>();
+  Watched& watched = *bytes;
+  SharedTrackReader reader("stream", "game", std::move(bytes));
+  CHECK(reader.poll(5s) == State::running);
+  const std::array<float*, 2> planar{track.left.data(), track.right.data()};
+  SUBCASE("a block more") {
+    watched.meanwhile = [&] { track.block(100); };
+    const auto read = reader.read(planar.data(), 4096);
+    CHECK(read.start == 0);
+    CHECK(read.frames == 200);
+    CHECK(read.lost == 0);
+  }
+  SUBCASE("over what is being read") {
+    watched.meanwhile = [&] {
+      for (Frames start = 100; start < 2 * Frames{kCapacity}; start += 100) track.block(start);
+    };
+    const auto read = reader.read(planar.data(), 4096);
+    CHECK(read.start == 1900);
+    CHECK(read.frames == 100);
+    CHECK(read.lost == 1900);
+  }
+  CHECK(reader.read(planar.data(), 4096).frames == 0);
+}
 
 TEST_CASE("another version is told apart from damage, before and after attaching") {
   Spoiled track;
