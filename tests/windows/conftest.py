@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -125,6 +126,8 @@ class Windows:
         )
         self.programs.append(process)
         assert process.stdout is not None
+        says_something, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
+        assert says_something, f"{name} does not start"
         assert process.stdout.readline().startswith(name)
         return process
 

@@ -111,7 +111,9 @@ def test_silence_is_zeros_and_stamps_are_of_another_clock(windows: Windows) -> N
         "packets * from=5 every=10 what=discontinuity\n",
     )
     answers = report.answers
-    assert answers[STAMPS].startswith("no: they are 8")
+    least = re.match(r"no: they are ([\d.]+)/", answers[STAMPS])
+    assert least is not None, answers[STAMPS]
+    assert 800 < float(least[1]) < 5000  # and what a busy machine adds
     for question in (ZEROS, CLOSED, GONE):
         assert answers[question].endswith("with zeros, not flagged as silence")
     assert answers[DEAD] == "it opens: zeros, not flagged as silence"
