@@ -29,7 +29,7 @@ def test_without_a_runtime_folder_it_is_the_user_s_own_in_tmp(environ: dict[str,
     assert runtime_folder(environ) == Path(f"/tmp/pypac-obs-{os.geteuid()}")
 
 
-@pytest.mark.skipif(not WINDOWS, reason="POSIX's are tested above")
+@pytest.mark.windows
 @pytest.mark.parametrize("local", ["", "AppData", "\\AppData", "C:AppData"])
 def test_on_windows_it_is_among_the_local_data_of_the_user(local: str):
     assert runtime_folder({"LOCALAPPDATA": "D:\\Local"}) == Path("D:\\Local\\pypac-obs")

@@ -114,7 +114,7 @@ def test_an_installed_one_may_be_portable(tmp_path: Path, how: str) -> None:
     assert found(environ, {}, running) == [("portable", obs, True)]
 
 
-@pytest.mark.skipif(sys.platform != "win32", reason="version resources are Windows'")
+@pytest.mark.windows
 def test_the_version_is_that_of_the_program() -> None:
     library = Path(sys.executable).with_name(f"python3{sys.version_info.minor}.dll")
     assert programs._file_version(library).startswith(f"3.{sys.version_info.minor}.")
