@@ -265,12 +265,22 @@ def level_db(track: Audio, hz: float) -> float:
     return float(20 * np.log10(abs(np.sum(samples * window * tone)) * 2 / window.sum() + 1e-15))
 
 
+def zeros(track: Audio) -> int:
+    return int(np.count_nonzero(track[:, 0] == 0))
+
+
 def shifts(recording: Recording, track: str) -> npt.NDArray[np.int64]:
-    """Of each frame that has a number: by how much it is later than the double's clock says."""
+    """As `offsets`, of a program: its right channel has the same numbers, negated."""
     samples = recording.tracks[track]
     left = np.rint(samples[:, 0].astype(np.float64) * NUMBERS).astype(np.int64)
     right = np.rint(samples[:, 1].astype(np.float64) * -NUMBERS).astype(np.int64)
     assert np.array_equal(left, right), "not one program's numbers"
+    return offsets(recording, track)
+
+
+def offsets(recording: Recording, track: str) -> npt.NDArray[np.int64]:
+    """Of each frame that has a number: by how much it is later than the double's clock says."""
+    left = np.rint(recording.tracks[track][:, 0].astype(np.float64) * NUMBERS).astype(np.int64)
     frames = np.flatnonzero(left)
     expected = (frames + round(recording.start_frame)) % NUMBERS
     return (expected - left[frames] + NUMBERS // 2) % NUMBERS - NUMBERS // 2

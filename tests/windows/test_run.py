@@ -18,7 +18,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from .conftest import RATE, Audio, Recording, Windows, in_windows, level_db, shifts, wait_until
+from .conftest import (
+    RATE,
+    Audio,
+    Recording,
+    Windows,
+    in_windows,
+    level_db,
+    shifts,
+    wait_until,
+    zeros,
+)
 
 TONES = {"game.exe": 440, "Discord.exe": 700, "Spotify.exe": 1000, "other.exe": 1500}
 SOURCES = {
@@ -32,10 +42,6 @@ ONE = {"game": "{process: game.exe}"}
 def steady(track: Audio) -> Audio:
     """A track without its first and last half second."""
     return track[RATE // 2 : -RATE // 2]
-
-
-def zeros(track: Audio) -> int:
-    return int(np.count_nonzero(track[:, 0] == 0))
 
 
 def numbers_for(windows: Windows, script: str = "", seconds: float = 4) -> Recording:

@@ -6,10 +6,19 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from .conftest import NUMBERS, RATE, Audio, Recording, Windows, in_windows, level_db, wait_until
+from .conftest import (
+    RATE,
+    Audio,
+    Recording,
+    Windows,
+    in_windows,
+    level_db,
+    offsets,
+    wait_until,
+    zeros,
+)
 
 TONES = {"game.exe": 440, "Discord.exe": 700, "Spotify.exe": 1000, "other.exe": 1500}
 SCRIPT = "".join(f"program {name} tone={hz}\n" for name, hz in TONES.items())
@@ -43,10 +52,6 @@ def opened(recording: Recording) -> list[str]:
 
 def missing(recording: Recording, source: str) -> int:
     return sum(recording.causes(source).values())
-
-
-def zeros(track: Audio) -> int:
-    return int(np.count_nonzero(track[:, 0] == 0))
 
 
 # Programs by what their windows say -------------------------------------------------------------
@@ -234,7 +239,7 @@ def test_an_input_that_is_pulled_out_comes_back_on_its_track(windows: Windows) -
     assert np.abs(found).max() <= 1
     assert zeros(mic) > RATE
     assert abs(missing(recording, "mic") - zeros(mic)) <= 1
-    assert "device_gone" in recording.causes("mic") or "not_running" in recording.causes("mic")
+    assert "not_running" in recording.causes("mic")
     assert opened(recording) == ["{usb}", "{usb}"]
     recording.is_clean()
 
@@ -254,14 +259,6 @@ def test_another_format_of_an_input_costs_a_moment(windows: Windows) -> None:
     assert abs(missing(recording, "mic") - zeros(mic)) <= 1
     assert opened(recording) == ["{usb}", "{usb}"]
     recording.is_clean()
-
-
-def offsets(recording: Recording, track: str) -> npt.NDArray[np.int64]:
-    """Of each frame that has a number: by how much it is later than the double's clock says."""
-    left = np.rint(recording.tracks[track][:, 0].astype(np.float64) * NUMBERS).astype(np.int64)
-    frames = np.flatnonzero(left)
-    expected = (frames + round(recording.start_frame)) % NUMBERS
-    return (expected - left[frames] + NUMBERS // 2) % NUMBERS - NUMBERS // 2
 
 
 # Programs, while outputs change ----------------------------------------------------------------
