@@ -421,12 +421,7 @@ class Session:
         if name in wiring.capture_index:
             bound = self._captured(wiring, name)
             state, reason = bound.state, bound.reason
-            programs = tuple(
-                BoundProgram(
-                    stream.pid, stream.program, stream.application_name, tuple(stream.devices)
-                )
-                for stream in bound.streams
-            )
+            programs = tuple(map(BoundProgram.of, bound.streams))
         if state == "capturing":
             state = "playing"
             if progress.level.silent_frames > _SILENT_S * self.sample_rate:
@@ -463,15 +458,7 @@ class Session:
                 source.name: {
                     "state": source.state,
                     "reason": source.reason,
-                    "bindings": [
-                        {
-                            "pid": program.pid,
-                            "program": program.program,
-                            "application_name": program.application_name,
-                            "devices": program.devices,
-                        }
-                        for program in source.programs
-                    ],
+                    "bindings": [program.to_json() for program in source.programs],
                     "drift_ppm": round(source.drift_ppm, 3),
                     "captured_frames": source.captured_frames,
                     "late_frames": source.late_frames,

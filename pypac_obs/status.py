@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
+    from pypac_obs import _core
 
 __all__ = [
     "BoundProgram",
@@ -46,6 +50,15 @@ class BoundProgram:
     program: str
     application_name: str
     devices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, stream: _core.BoundStream) -> BoundProgram:
+        """What a capture tells of a stream that it is bound to."""
+        return cls(stream.pid, stream.program, stream.application_name, tuple(stream.devices))
+
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return asdict(self) | {"devices": list(self.devices)}
 
 
 @dataclass(frozen=True)

@@ -59,15 +59,7 @@ class SourcePlan:
             "rule": self.rule,
             "state": self.state,
             "reason": self.reason,
-            "bindings": [
-                {
-                    "pid": program.pid,
-                    "program": program.program,
-                    "application_name": program.application_name,
-                    "devices": list(program.devices),
-                }
-                for program in self.programs
-            ],
+            "bindings": [program.to_json() for program in self.programs],
         }
 
 
@@ -121,10 +113,7 @@ def _bound(capture: Capture, name: str, rule: AnySource, profile: Profile) -> So
     if isinstance(rule, SyntheticSource):
         return _synthetic(name, rule)
     found = capture.preview(selector_of(rule, profile))
-    programs = tuple(
-        BoundProgram(stream.pid, stream.program, stream.application_name, tuple(stream.devices))
-        for stream in found.streams
-    )
+    programs = tuple(map(BoundProgram.of, found.streams))
     return SourcePlan(name, _in_words(rule), found.state, found.reason, programs)
 
 
