@@ -228,25 +228,21 @@ def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             pytest.skip(f"{path} has not been built")
     prefix = Path(os.environ.get("PYPAC_WINDOWS_PREFIX", BUILD / "wine-double"))
     env = os.environ | {"WINEPREFIX": str(prefix)}
-    nowhere = subprocess.DEVNULL
     subprocess.run(
         [HERE / "in_wine_with_double", DOUBLE, "cmd.exe", "/c", "exit"],
         env=env,
-        stdin=nowhere,
-        stdout=nowhere,
-        stderr=nowhere,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         timeout=300,
         check=True,
     )
-    # Wine's services live as long as a program does, and keep the first one's pipes open.
-    keeper = tmp_path_factory.mktemp("keeper") / "keeper.exe"
-    shutil.copy(PLAYER, keeper)
-    kept = subprocess.Popen(
-        [HERE / "in_wine", keeper], env=env, stdin=nowhere, stdout=nowhere, stderr=nowhere
-    )
+    # As long as one program runs, Wine's services do, which nobody has to wait for then.
+    keeper = Windows(tmp_path_factory.mktemp("keeper"), prefix)
+    process = keeper.program("keeper.exe")
     yield prefix
     subprocess.run(["wineserver", "-k"], env=env, check=False)
-    kept.wait()
+    keeper.kill(process)
 
 
 @pytest.fixture

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// tell_exit_code FILE PROGRAM [ARGUMENT...]: runs a program, and writes the code that it ends with
+// into a file.
+// Without them: does nothing but make Wine start what it lacks.
+//
+// What the process of Wine ends with is not always that: Wine's server kills processes that take
+// half a second to end (137), and one that tears itself down may fall over its own threads (139).
+#include <windows.h>
+
+#include <cstdio>
+
+namespace {
+
+/// What comes after the first word of a command line.
+const wchar_t* after_word(const wchar_t* at) {
+  bool quoted = false;
+  for (; *at && (quoted || *at != L' '); ++at) {
+    if (*at == L'"') quoted = !quoted;
+  }
+  while (*at == L' ') ++at;
+  return at;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Wine starts an explorer.exe for who first wants a desktop, as its child. The program shall have
+  // no children but its own.
+  GetDesktopWindow();
+  if (argc == 1) return 0;
+  if (argc == 2) {
+    std::fprintf(stderr, "usage: tell_exit_code FILE PROGRAM [ARGUMENT...]\n");
+    return 2;
+  }
+  // As it came: nothing is quoted a second time. CreateProcess wants to write into it.
+  wchar_t* const command = const_cast<wchar_t*>(after_word(after_word(GetCommandLineW())));
+  STARTUPINFOW startup{};
+  startup.cb = sizeof startup;
+  PROCESS_INFORMATION process{};
+  if (!CreateProcessW(nullptr, command, nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup,
+                      &process)) {
+    std::fprintf(stderr, "%s does not start: error %lu\n", argv[2],
+                 static_cast<unsigned long>(GetLastError()));
+    return 1;
+  }
+  WaitForSingleObject(process.hProcess, INFINITE);
+  DWORD code = 0;
+  if (!GetExitCodeProcess(process.hProcess, &code)) return 1;
+  std::FILE* const file = std::fopen(argv[1], "wb");
+  if (!file) return 1;
+  std::fprintf(file, "%lu\n", static_cast<unsigned long>(code));
+  return std::fclose(file) == 0 ? 0 : 1;
+}
