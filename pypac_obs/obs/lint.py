@@ -254,14 +254,17 @@ def _other_inputs(profile: Profile, desired: Desired, actual: Actual) -> Iterato
 def _same_program(
     profile: Profile, tracks: dict[str, frozenset[int]], item: ActualInput
 ) -> dict[str, frozenset[int]]:
-    """The tracks that carry a program which that input of OBS's own names as well."""
+    """The tracks that carry a program which that input of OBS's own captures as well."""
     named = " ".join(str(value) for value in item.settings.values()).lower()
+    all_but_named = item.settings.get("ExceptApp") is True  # obs-pipewire-audio-capture's
     return {
         track: numbers
         for track, numbers in tracks.items()
         for send in profile.tracks[track].sends
         if isinstance(source := profile.sources[send.source], ProcessSource)
-        and any(str(p).lower().strip("*") in named for p in source.process if str(p).strip("*?"))
+        for program in source.process
+        if (pattern := str(program).lower().removesuffix(".exe").strip("*?"))
+        and (pattern in named) != all_but_named
     }
 
 
