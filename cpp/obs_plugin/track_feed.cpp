@@ -20,7 +20,7 @@ constexpr HostTime kIdle = milliseconds(200);
 // The first frames of a session are not to be late.
 constexpr HostTime kStarting = milliseconds(3);
 // How often a running session is looked at for its end.
-constexpr HostTime kLook = milliseconds(100);
+constexpr HostTime kLook = milliseconds(200);
 // When OBS gets frames: so long before each round of its mixer, and halfway between.
 constexpr HostTime kBeforeRound = milliseconds(6);
 // After a block is due the pump still has to make it.

@@ -32,7 +32,6 @@ constexpr int kPriority = 20;            // Windows has one for audio, whatever 
 constexpr DWORD kActivationTime = 5000;  // ms; a hanging audio service has been seen
 // Events get lost: packets are looked for at least so often.
 constexpr DWORD kLongestWait = 100;  // ms
-constexpr HostTime kStopTime = std::chrono::milliseconds(150);
 constexpr REFERENCE_TIME kBufferTime = 200 * 10'000LL;       // 200 ms; process loopback ignores it
 constexpr std::array<DWORD, 3> kRetryAfter{200, 500, 1000};  // ms
 constexpr DWORD kRetryAlwaysAfter = 2000;                    // ms

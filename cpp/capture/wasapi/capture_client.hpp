@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +44,8 @@ class CaptureClient {
  public:
   static constexpr std::size_t kMaxTaps = 64;
   static constexpr std::uint32_t kRate = 48000;
+  /// A capture that has not ended by then is let go: Windows' audio service hangs.
+  static constexpr HostTime kStopTime = std::chrono::milliseconds(150);
 
   enum class State : std::uint8_t {
     opening,  // it has not been open yet

@@ -45,7 +45,6 @@ constexpr HostTime kDeliversWithin = 300ms;
 // A meter that has moved for so long while only silence came: not a matter of delays.
 constexpr HostTime kBlindAfter = 2s;
 constexpr HostTime kLoudWithin = 500ms;
-constexpr HostTime kStopTime = 150ms;
 constexpr std::size_t kMaxSources = 256;
 // WaitForMultipleObjects takes 64 handles; two are our own.
 constexpr std::size_t kMaxWatchedHandles = 62;
@@ -223,19 +222,21 @@ void WasapiCapture::Session::stop() noexcept {
   SetEvent(stop_event_.get());
   // All are told before the first is waited for, and all together have that much time. Nobody else
   // touches the clients any more.
-  const HostTime deadline = now() + kStopTime;
+  const HostTime deadline = now() + CaptureClient::kStopTime;
   for (auto& [target, client] : clients_) client->ask_to_stop();
+  bool worker_ended = true;
   if (worker_.joinable()) {
     // An audio service that hangs must not hang us: the worker then ends by itself, and owns this.
-    if (WaitForSingleObject(ended_event_.get(), ms_until(deadline)) == WAIT_OBJECT_0) {
+    worker_ended = WaitForSingleObject(ended_event_.get(), ms_until(deadline)) == WAIT_OBJECT_0;
+    if (worker_ended)
       worker_.join();
-    } else {
+    else
       worker_.detach();
-    }
   }
   for (auto& [target, client] : clients_) client->stop_by(deadline);
   clients_.clear();
-  watched_.clear();
+  // Else it looks at them once more.
+  if (worker_ended) watched_.clear();
 }
 
 void WasapiCapture::Session::run() noexcept {

@@ -50,6 +50,7 @@ struct SharedFile::Native {
   std::string root;
   std::optional<std::string> session;  // as file names
   std::optional<std::string> track;
+  FileDescriptor folder;  // where `file` was found
   FileDescriptor file;
   struct stat opened {};
 
@@ -70,24 +71,25 @@ SharedFile::~SharedFile() = default;
 
 bool SharedFile::open() noexcept {
   native_->file.reset();
+  native_->folder.reset();
   if (!native_->session || !native_->track) return false;
-  const FileDescriptor folder = native_->open_folder();
+  FileDescriptor folder = native_->open_folder();
   if (!folder) return false;
   // Should a pipe lie there: O_NONBLOCK, so that opening it does not wait for a writer.
   FileDescriptor file(openat(folder.get(), native_->track->c_str(),
                              O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file || fstat(file.get(), &native_->opened) != 0) return false;
   if (!S_ISREG(native_->opened.st_mode) || native_->opened.st_uid != geteuid()) return false;
+  native_->folder = std::move(folder);
   native_->file = std::move(file);
   return true;
 }
 
 bool SharedFile::replaced() noexcept {
   if (!native_->file) return true;
-  const FileDescriptor folder = native_->open_folder();
+  // In a folder that was deleted nothing is found, whatever lies in its place by now.
   struct stat now {};
-  return !folder ||
-         fstatat(folder.get(), native_->track->c_str(), &now, AT_SYMLINK_NOFOLLOW) != 0 ||
+  return fstatat(native_->folder.get(), native_->track->c_str(), &now, AT_SYMLINK_NOFOLLOW) != 0 ||
          now.st_ino != native_->opened.st_ino || now.st_dev != native_->opened.st_dev;
 }
 
