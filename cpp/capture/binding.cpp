@@ -14,7 +14,7 @@ bool process_matches(std::string_view pattern, const ProcessEntry& process,
     return process.pid == pid && pinned.means(process);
   }
   return name_matches(pattern, process.executable) || name_matches(pattern, process.title) ||
-         name_matches(pattern, process.command);
+         name_matches(pattern, process.command) || name_matches(pattern, process.package);
 }
 
 /// What the stream itself says of its program: names only, for its PID says nothing of who had it.

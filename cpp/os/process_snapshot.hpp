@@ -19,6 +19,7 @@ struct ProcessEntry {
   std::string executable;          // file name of the program file; empty: not ours to see
   std::string title;               // what it calls itself (Linux: cut to 15 bytes), or its window
   std::string command;             // file name of the command line's first word (Linux; Wine: .exe)
+  std::string package;             // family name of the packaged app (Windows); empty: it is none
   bool stopped = false;            // frozen by SIGSTOP or a debugger
 };
 

@@ -14,6 +14,7 @@
 
 #include "os/valid_utf8.hpp"
 #include "os/windows/handle.hpp"
+#include "os/windows/package_family.hpp"
 #include "os/windows/wide_text.hpp"
 
 namespace pypac {
@@ -183,8 +184,10 @@ bool read_listed(const PROCESSENTRY32W& listed, const Handle& process, ListedSta
 }
 
 void read_names(const PROCESSENTRY32W& listed, const Handle& process, ProcessEntry& entry) {
+  static const GetPackageFamily ask = get_package_family();
   entry.executable = executable_of(process);
   if (entry.executable.empty()) entry.executable = name_of(listed.szExeFile);
+  if (process) entry.package = package_family_of(process.get(), ask);
 }
 
 }  // namespace
@@ -223,10 +226,12 @@ void ProcessSnapshot::refresh() {
     const auto known = places_.find(entry.pid);
     // A process keeps its program until it ends.
     if (known != places_.end() && entry.start_time != 0 &&
-        processes_[known->second].start_time == entry.start_time)
+        processes_[known->second].start_time == entry.start_time) {
       entry.executable = std::move(processes_[known->second].executable);
-    else
+      entry.package = std::move(processes_[known->second].package);
+    } else {
       read_names(listed, process, entry);
+    }
     if (const auto title = titles.find(entry.pid); title != titles.end())
       entry.title = std::move(title->second);
     current.push_back(std::move(entry));

@@ -25,13 +25,14 @@ using Serials = std::vector<std::uint64_t>;
 /// A desktop to order: processes, and the streams that they play.
 class Desktop {
  public:
-  void run(std::int64_t pid, const char* name, std::int64_t parent = 1) {
+  ProcessEntry& run(std::int64_t pid, const char* name, std::int64_t parent = 1) {
     ProcessEntry entry;
     entry.pid = entry.namespace_pid = pid;
     entry.parent_pid = parent;
     entry.start_time = ++time_;
     entry.executable = name;
     processes_.push_back(entry);
+    return processes_.back();
   }
 
   StreamIdentity& play(std::uint64_t serial, std::int64_t pid) {
@@ -86,6 +87,17 @@ TEST_CASE("a program is found by file name, title, command, application name and
   CHECK(desktop.bind(process({"CS2"})).serials == Serials{1});
   CHECK(desktop.bind(process({"wine64-preloader"})).serials == Serials{1});
   CHECK(desktop.bind(process({"*.Discord"})).serials == Serials{2});
+}
+
+TEST_CASE("a packaged app is found by its family, whatever runs it") {
+  Desktop desktop;
+  desktop.run(10, "WWAHost.exe").package = "4DF9E0F8.Netflix_mcm4njqhnhss8";
+  desktop.run(11, "WWAHost.exe");
+  desktop.play(1, 10);
+  desktop.play(2, 11);
+  CHECK(desktop.bind(process({"4df9e0f8.netflix_mcm4njqhnhss8"})).serials == Serials{1});
+  CHECK(desktop.bind(process({"*.Netflix_*"})).serials == Serials{1});
+  CHECK(desktop.bind(process({"wwahost"})).serials == Serials{1, 2});
 }
 
 TEST_CASE("all streams of a program are taken, those of its children too") {

@@ -8,10 +8,12 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "os/process_snapshot.hpp"
 #include "os/windows/handle.hpp"
+#include "os/windows/package_family.hpp"
 
 namespace {
 
@@ -94,6 +96,34 @@ TEST_CASE("a child is found with its parent, its name and its creation") {
     CHECK(entry->start_time == child.created());
     CHECK(entry->start_time >= find(snapshot, pypac::current_process_id())->start_time);
   }
+}
+
+TEST_CASE("the family of a packaged app is asked of Windows") {
+  const HANDLE some = GetCurrentProcess();
+  const auto packaged = [](HANDLE, UINT32* length, wchar_t* family) -> LONG {
+    constexpr std::wstring_view kFamily = L"SpotifyAB.SpotifyMusic_zpdnekdrzrea0";
+    REQUIRE(*length > kFamily.size());
+    kFamily.copy(family, kFamily.size());
+    family[kFamily.size()] = L'\0';
+    *length = static_cast<UINT32>(kFamily.size()) + 1;
+    return ERROR_SUCCESS;
+  };
+  CHECK(pypac::package_family_of(some, packaged) == "SpotifyAB.SpotifyMusic_zpdnekdrzrea0");
+  const auto none = [](HANDLE, UINT32* length, wchar_t* family) -> LONG {
+    family[0] = L'x';
+    *length = 0;
+    return APPMODEL_ERROR_NO_PACKAGE;
+  };
+  CHECK(pypac::package_family_of(some, none).empty());
+  const auto longer = [](HANDLE, UINT32* length, wchar_t*) -> LONG {
+    *length = 1000;
+    return ERROR_INSUFFICIENT_BUFFER;
+  };
+  CHECK(pypac::package_family_of(some, longer).empty());
+  CHECK(pypac::package_family_of(some, nullptr).empty());
+  // Wine has the function, and no packages.
+  REQUIRE(static_cast<bool>(pypac::get_package_family()));
+  CHECK(pypac::package_family_of(some, pypac::get_package_family()).empty());
 }
 
 TEST_CASE("of two programs the later one was created later") {
