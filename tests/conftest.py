@@ -16,10 +16,9 @@ if hasattr(signal, "SIGHUP"):  # not on Windows
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is about Windows alone where there is none: it is no part that is missing."""
-    if sys.platform == "win32":
-        return
-    left_out = [item for item in items if item.get_closest_marker("windows")]
+    """Leaves out what is about the other system alone: it is no part that is missing."""
+    other = "linux" if sys.platform == "win32" else "windows"
+    left_out = [item for item in items if item.get_closest_marker(other)]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
 

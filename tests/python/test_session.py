@@ -351,9 +351,7 @@ def test_a_ledger_that_overflows_says_by_how_much() -> None:
     assert sum(incident.frames for incident in session.incidents) == 8 * 999 * 16
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="no program there can send another SIGINT; see tests/windows"
-)
+@pytest.mark.linux("no program there can send another SIGINT; see tests/windows")
 def test_an_offline_run_whose_reader_waits_can_be_interrupted(tmp_path: Path) -> None:
     script = tmp_path / "waits.py"
     script.write_text(

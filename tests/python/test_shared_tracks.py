@@ -110,7 +110,7 @@ def test_a_reader_that_is_too_slow_is_told_what_it_lost(wiring: Wiring):
     wiring.engine.finish_offline()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="that reader is POSIX's; Windows has no file")
+@pytest.mark.linux("that reader is POSIX's; Windows has no file")
 def test_the_reader_in_the_documentation_reads(wiring: Wiring):
     names: dict[str, Any] = {}
     document = Path(__file__).parents[2] / "docs" / "shared-track.md"
@@ -140,7 +140,7 @@ def test_a_name_that_is_too_long_is_refused(wiring: Wiring, runtime: Path):
         wiring.add_shared_tracks("x" * 256, ["game"])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's; see test_shared_track")
+@pytest.mark.linux("modes are POSIX's; see test_shared_track")
 def test_a_runtime_folder_of_others_is_refused(wiring: Wiring, runtime: Path):
     runtime.mkdir(mode=0o755)
     with pytest.raises(PermissionError, match="cannot be used"):

@@ -147,7 +147,7 @@ def test_an_unexpected_error_shows_its_place_when_asked(monkeypatch: pytest.Monk
 # Without an audio system -------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it is PipeWire that is missing here")
+@pytest.mark.linux("it is PipeWire that is missing here")
 @pytest.mark.parametrize("args", [("ps",), ("ps", "--watch"), ("record", "game")], ids=" ".join)
 def test_a_missing_audio_system_ends_with_3_and_the_remedy(
     args: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -159,7 +159,7 @@ def test_a_missing_audio_system_ends_with_3_and_the_remedy(
     assert not (tmp_path / "Recordings").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it is PipeWire that is missing here")
+@pytest.mark.linux("it is PipeWire that is missing here")
 def test_doctor_ends_with_3_and_says_what_to_start():
     result = call("doctor")
     assert result.exit_code == 3

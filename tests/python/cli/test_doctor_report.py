@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +117,7 @@ def test_each_answer_stands_in_the_list_and_with_its_numbers():
     assert text.endswith("### 1. Is it so?\n\nLooked. **yes**\n\n- 1 packet\n- 2 frames\n")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows' is in tests/windows")
+@pytest.mark.linux("Windows' is in tests/windows")
 def test_on_linux_the_report_tells_of_the_system(no_audio_system: Path):
     result = call("doctor", "--report")
     assert result.exit_code == 3

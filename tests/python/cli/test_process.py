@@ -15,9 +15,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-if sys.platform == "win32":
-    pytest.skip("signals and terminals are POSIX's; see tests/windows", allow_module_level=True)
-import pty
+pytestmark = pytest.mark.linux("signals and terminals are POSIX's; see tests/windows")
 
 PROGRAM = [sys.executable, "-Im", "pypac_obs.cli"]
 
@@ -124,7 +122,7 @@ def test_a_run_whose_only_output_fails_ends_with_1_and_says_why(tmp_path: Path):
 
 
 def test_a_terminal_gets_a_live_table_and_then_the_summary(tmp_path: Path):
-    main, terminal = pty.openpty()
+    main, terminal = os.openpty()
     env = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
     command = [*PROGRAM, "run", str(profile(tmp_path)), "--duration", "1.2"]
     with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=env) as process:

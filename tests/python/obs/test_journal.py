@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import stat
-import sys
 import threading
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def test_the_journals_of_an_obs_are_found(environ: dict):
     assert [j.read()["x"] for j in journals(ObsAddress("127.0.0.1", 4455), environ)] == ["a", "b"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+@pytest.mark.linux("modes are POSIX's")
 def test_nobody_else_can_read_it(environ: dict):
     journal = Journal.of(HERE, "gaming", environ)
     journal.write(Entry(("a",), 1))

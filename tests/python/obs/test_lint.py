@@ -134,9 +134,10 @@ def test_another_input_that_brings_the_same_program(quiet: FakeObs):
     assert warnings[0].startswith('"Mine" is on track 2 of OBS and brings it there: "game" is')
     assert warnings[1].startswith('"Speakers" is on track 2 of OBS and brings all programs there')
     quiet.inputs["All but the game"]["settings"]["apps"] = [{"value": "firefox"}]
-    assert '"All but the game" is on track 2 of OBS and brings it there' in seen(
-        quiet, profile_of()
-    )[1]
+    assert (
+        '"All but the game" is on track 2 of OBS and brings it there'
+        in seen(quiet, profile_of())[1]
+    )
 
 
 def test_another_rate_than_obs_has(quiet: FakeObs):

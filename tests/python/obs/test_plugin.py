@@ -213,7 +213,7 @@ def test_installing_again_writes_nothing_and_replaces_what_is_older(
     }
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows: a module in use stays as it is")
+@pytest.mark.linux("Windows: a module in use stays as it is")
 def test_what_has_an_older_one_loaded_keeps_it(native: ObsFolder, built: Path) -> None:
     with install(native, built=built).module.open("rb") as in_use:
         built.write_bytes(b"a newer module")

@@ -67,7 +67,7 @@ def native(home: Path) -> Path:
     return home / ".config" / "obs-studio"
 
 
-flatpak = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Flatpaks")
+flatpak = pytest.mark.linux("Windows has no Flatpaks")
 
 
 # Folders ------------------------------------------------------------------------------------------

@@ -487,9 +487,7 @@ def unshare() -> list[str]:
 WAYS = ["limit", "tmpfs"] if can_mount() else ["limit"]
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows limits no file's size; see tests/windows/test_run.py"
-)
+@pytest.mark.linux("Windows limits no file's size; see tests/windows/test_run.py")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("file_format", "encoding", "bits"), [KINDS[0], KINDS[1], KINDS[3]])
 def test_a_full_disk_stops_that_output_and_its_files_stay_readable(
@@ -550,9 +548,7 @@ def test_a_full_disk_stops_that_output_and_its_files_stay_readable(
     assert (result["other"], result["other_error"]) == (48000 * 20, False)
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows removes no folder in which a file is open"
-)
+@pytest.mark.linux("Windows removes no folder in which a file is open")
 def test_a_folder_that_is_removed_stops_the_output_instead_of_writing_into_nothing(
     tmp_path: Path,
 ) -> None:
@@ -692,7 +688,7 @@ def test_the_manifest_is_whole_whenever_it_is_read_and_follows_within_a_second(
     ]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="libsndfile opens files by name there")
+@pytest.mark.linux("libsndfile opens files by name there")
 @pytest.mark.parametrize("file_format", ["wav", "flac"])
 def test_a_file_that_becomes_a_link_while_it_is_opened_leads_nowhere(
     tmp_path: Path, file_format: str, monkeypatch: pytest.MonkeyPatch

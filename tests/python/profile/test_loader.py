@@ -109,7 +109,7 @@ def test_a_name_that_no_file_can_have_is_one_mistake():
         load_profile("a\0b.yaml")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.linux("this system has no named pipes")
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path):
     pipe = tmp_path / "pipe.yaml"
     os.mkfifo(pipe)
