@@ -15,7 +15,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 
 WINDOWS = sys.platform == "win32"
 VARIABLE = "LOCALAPPDATA" if WINDOWS else "XDG_RUNTIME_DIR"
-posix = pytest.mark.skipif(WINDOWS, reason="Windows' own are tested below")
+posix = pytest.mark.linux("Windows' own are tested below")
 
 
 @posix
@@ -47,14 +47,14 @@ def test_folders_are_made_closed_to_others_and_used_again(tmp_path: Path):
         assert WINDOWS or made.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.skipif(WINDOWS, reason="modes are POSIX's: a user's profile is closed on Windows")
+@pytest.mark.linux("modes are POSIX's: a user's profile is closed on Windows")
 def test_a_folder_that_others_can_read_is_refused(tmp_path: Path):
     (tmp_path / "pypac-obs").mkdir(mode=0o755)
     with pytest.raises(PermissionDenied, match="not a folder of this user's alone"):
         make_folder("sessions", environ={VARIABLE: str(tmp_path)})
 
 
-@pytest.mark.skipif(WINDOWS, reason="Windows lets administrators make links only")
+@pytest.mark.linux("Windows lets administrators make links only")
 def test_a_link_in_its_place_is_refused(tmp_path: Path):
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / "pypac-obs").symlink_to("elsewhere")

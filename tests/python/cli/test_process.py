@@ -50,12 +50,12 @@ def fill(pipe: int) -> None:
     os.set_blocking(pipe, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_a_run_cleanly_with_the_summary(tmp_path: Path, number: signal.Signals):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_ends_a_run_cleanly_with_the_summary(tmp_path: Path, name: str):
     process = start("run", profile(tmp_path), "--json")
     wait_for_line(process)
     time.sleep(0.6)
-    process.send_signal(number)
+    process.send_signal(signal.Signals[name])
     out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
     summary = json.loads(out.splitlines()[-1])["summary"]
