@@ -31,7 +31,7 @@ using Step = CaptureClient::Step;
 constexpr int kPriority = 20;            // Windows has one for audio, whatever is asked for
 constexpr DWORD kActivationTime = 5000;  // ms; a hanging audio service has been seen
 // Events get lost: packets are looked for at least so often.
-constexpr DWORD kLongestWait = 100;  // ms
+constexpr DWORD kLongestWait = 100;                          // ms
 constexpr REFERENCE_TIME kBufferTime = 200 * 10'000LL;       // 200 ms; process loopback ignores it
 constexpr std::array<DWORD, 3> kRetryAfter{200, 500, 1000};  // ms
 constexpr DWORD kRetryAlwaysAfter = 2000;                    // ms
