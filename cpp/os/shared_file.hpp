@@ -17,7 +17,8 @@ class SharedBytes {
 
   /// Opens what lies under the name now, instead of what was open. False: nothing.
   [[nodiscard]] virtual bool open() noexcept = 0;
-  /// True where something else or nothing lies under the name by now.
+  /// True where something else or nothing lies under the name by now, in the folder that it was
+  /// found in.
   [[nodiscard]] virtual bool replaced() noexcept = 0;
   /// How many bytes there are now.
   [[nodiscard]] virtual std::uint64_t size() noexcept = 0;

@@ -100,6 +100,7 @@ def _program() -> Iterator[tuple[subprocess.Popen[str], Callable[[], str]]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
         output = process.stdout
         assert output is not None
@@ -129,11 +130,14 @@ def _expect(line: str, word: str) -> None:
 
 
 def _pid_of(process: subprocess.Popen[str]) -> int:
-    """The Windows program among the processes that its starter has."""
-    for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if child.name().startswith(_PROGRAM[:15]):  # Linux keeps that much of a name
-                return child.pid
+    """The Windows program in its starter's group of processes."""
+    # Wine's processes are nobody's children; they stay in the group of who started the first.
+    for one in psutil.process_iter(["name"]):
+        with contextlib.suppress(ProcessLookupError):
+            # Linux keeps that much of a name.
+            named = str(one.info["name"]).startswith(_PROGRAM[:15])
+            if named and os.getpgid(one.pid) == process.pid:
+                return one.pid
     raise RuntimeError(f"{_PROGRAM} is not among the processes")
 
 

@@ -38,6 +38,7 @@ DOUBLE = Path(
 PLAYER = Path(
     os.environ.get("PYPAC_WINDOWS_PLAYER", BUILD / "tests" / "windows" / "programs" / "player.exe")
 )
+TELLER = BUILD / "tests" / "windows" / "emulator" / "tell_exit_code.exe"
 PATIENCE_S = 90.0  # a busy machine's
 
 Audio = npt.NDArray[np.float32]
@@ -222,7 +223,7 @@ class Windows:
 
 @pytest.fixture(scope="session")
 def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    for path in (PYTHON, DOUBLE, PLAYER):
+    for path in (PYTHON, DOUBLE, PLAYER, TELLER):
         if not path.exists():
             assert not os.environ.get("PYPAC_REQUIRE_ALL"), f"{path} has not been built"
             pytest.skip(f"{path} has not been built")
@@ -239,10 +240,13 @@ def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     # As long as one program runs, Wine's services do, which nobody has to wait for then.
     keeper = Windows(tmp_path_factory.mktemp("keeper"), prefix)
-    process = keeper.program("keeper.exe")
-    yield prefix
-    subprocess.run(["wineserver", "-k"], env=env, check=False)
-    keeper.kill(process)
+    try:
+        keeper.program("keeper.exe")
+        yield prefix
+    finally:
+        subprocess.run(["wineserver", "-k"], env=env, check=False)
+        for process in keeper.programs:
+            keeper.kill(process)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from typing import Any, Self
 import pytest
 from websockets.sync.client import connect
 
+from pypac_obs.obs.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox, missing_packages
 from pypac_obs.sandbox import Sandbox
 
@@ -43,6 +44,59 @@ collect_ignore = [
     ]
     if not wanted
 ]
+
+
+# OBS's own lossless way: all six tracks, samples as they are. An OBS that writes them into a file
+# of its choice cannot be paused; one that writes them to an address can, and that may be a file.
+_LOSSLESS = """
+[General]
+Name=Untitled
+[Video]
+BaseCX=640
+BaseCY=360
+OutputCX=640
+OutputCY=360
+FPSType=1
+FPSInt=30
+[Audio]
+SampleRate=48000
+ChannelSetup=Stereo
+[Output]
+Mode=Advanced
+[AdvOut]
+RecType=FFmpeg
+FFOutputToFile=false
+FFURL={folder}/tracks.mkv
+FFFormat=matroska
+FFFormatMimeType=video/x-matroska
+FFExtension=mkv
+FFVEncoder=mpeg4
+FFVEncoderId=12
+FFVBitrate=500
+FFAEncoder=pcm_f32le
+FFAEncoderId=65557
+FFABitrate=160
+FFAudioMixes=63
+"""
+
+# One scene, and no input, not even of the desktop's sound.
+_EMPTY_SCENE = {
+    "name": "Untitled",
+    "current_scene": "Scene",
+    "current_program_scene": "Scene",
+    "scene_order": [{"name": "Scene"}],
+    "sources": [{"id": "scene", "name": "Scene", "settings": {}}],
+}
+
+
+def lossless_obs(sandbox: Sandbox) -> ObsSandbox:
+    """An OBS with the module, without inputs of its own, to be started. It records losslessly."""
+    for folder in default_folders(sandbox.env):
+        install(folder)
+    obs = ObsSandbox(sandbox)
+    obs.files["basic/profiles/Untitled/basic.ini"] = _LOSSLESS.format(folder=obs.recordings)
+    obs.files["basic/scenes/Untitled.json"] = json.dumps(_EMPTY_SCENE)
+    return obs
 
 
 class Websocket:

@@ -7,7 +7,6 @@ of it, .../linux-pipewire-audio.so, of version 1.2 or newer.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,16 +15,14 @@ import pytest
 
 from pypac_obs.obs.actual import PIPEWIRE_KIND
 from pypac_obs.obs.connection import ObsAddress, ObsConnection, Secret
-from pypac_obs.obs.plugin import default_folders, install
 from pypac_obs.obs.provisioner import Provisioner
 from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.profile import parse_profile
 from pypac_obs.sandbox import Player, Sandbox
 
 from ..conftest import RATE, Audio, level_db
-from .conftest import Websocket
-from .test_plugin import PROFILE as LOSSLESS
-from .test_plugin import SCENES, record, remove_inputs
+from .conftest import Websocket, lossless_obs
+from .test_plugin import record, remove_inputs
 from .test_run import AS_IT_SAYS, Run
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
@@ -52,15 +49,10 @@ OTHER = {"music": 5000}
 
 @pytest.fixture(scope="module")
 def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
-    """An OBS with that plugin and ours, which records losslessly."""
-    running = ObsSandbox(sandbox)
-    for folder in default_folders(sandbox.env):
-        install(folder)
+    """An OBS with that plugin and ours."""
+    running = lossless_obs(sandbox)
     module = f"plugins/{MODULE.stem}/bin/64bit/{MODULE.name}"
     running.files[module] = MODULE.read_bytes()
-    profile = LOSSLESS.format(folder=running.recordings)
-    running.files["basic/profiles/Untitled/basic.ini"] = profile
-    running.files["basic/scenes/Untitled.json"] = json.dumps(SCENES)
     with running:
         yield running
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -16,72 +15,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pypac_obs.obs.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Player, Sandbox
 
 from ..conftest import RATE, Audio, level_db, wait_until
-from .conftest import Websocket
+from .conftest import Websocket, lossless_obs
 
 pytestmark = pytest.mark.obs
 
 SESSION = Path(__file__).with_name("shared_session.py")
 NUMBERS = 1 << 24
-# OBS's own lossless way: all six tracks, samples as they are. An OBS that writes them into a file
-# of its choice cannot be paused; one that writes them to an address can, and that may be a file.
-PROFILE = """
-[General]
-Name=Untitled
-[Video]
-BaseCX=640
-BaseCY=360
-OutputCX=640
-OutputCY=360
-FPSType=1
-FPSInt=30
-[Audio]
-SampleRate=48000
-ChannelSetup=Stereo
-[Output]
-Mode=Advanced
-[AdvOut]
-RecType=FFmpeg
-FFOutputToFile=false
-FFURL={folder}/tracks.mkv
-FFFormat=matroska
-FFFormatMimeType=video/x-matroska
-FFExtension=mkv
-FFVEncoder=mpeg4
-FFVEncoderId=12
-FFVBitrate=500
-FFAEncoder=pcm_f32le
-FFAEncoderId=65557
-FFABitrate=160
-FFAudioMixes=63
-"""
-
-# One scene, and no input, not even of the desktop's sound.
-SCENES = {
-    "name": "Untitled",
-    "current_scene": "Scene",
-    "current_program_scene": "Scene",
-    "scene_order": [{"name": "Scene"}],
-    "sources": [{"id": "scene", "name": "Scene", "settings": {}}],
-}
 
 Start = Callable[..., Player]
 
 
 @pytest.fixture(scope="module")
 def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
-    """An OBS with the module, and without inputs of its own."""
-    running = ObsSandbox(sandbox)
-    profile = PROFILE.format(folder=running.recordings)
-    running.files["basic/profiles/Untitled/basic.ini"] = profile
-    for folder in default_folders(sandbox.env):
-        install(folder)
-    running.files["basic/scenes/Untitled.json"] = json.dumps(SCENES)
-    with running:
+    with lossless_obs(sandbox) as running:
         yield running
 
 

@@ -6,6 +6,8 @@
 // What the process of Wine ends with is not always that: Wine's server kills processes that take
 // half a second to end (137), and one that tears itself down may fall over its own threads (139).
 #include <windows.h>
+// After windows.h.
+#include <shellapi.h>
 
 #include <cstdio>
 
@@ -23,10 +25,12 @@ const wchar_t* after_word(const wchar_t* at) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main() {
   // Wine starts an explorer.exe for who first wants a desktop, as its child. The program shall have
   // no children but its own.
   GetDesktopWindow();
+  int argc = 0;
+  wchar_t** const argv = CommandLineToArgvW(GetCommandLineW(), &argc);
   if (argc == 1) return 0;
   if (argc == 2) {
     std::fprintf(stderr, "usage: tell_exit_code FILE PROGRAM [ARGUMENT...]\n");
@@ -39,15 +43,18 @@ int main(int argc, char** argv) {
   PROCESS_INFORMATION process{};
   if (!CreateProcessW(nullptr, command, nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup,
                       &process)) {
-    std::fprintf(stderr, "%s does not start: error %lu\n", argv[2],
+    std::fprintf(stderr, "%ls does not start: error %lu\n", argv[2],
                  static_cast<unsigned long>(GetLastError()));
     return 1;
   }
   WaitForSingleObject(process.hProcess, INFINITE);
   DWORD code = 0;
   if (!GetExitCodeProcess(process.hProcess, &code)) return 1;
-  std::FILE* const file = std::fopen(argv[1], "wb");
-  if (!file) return 1;
+  std::FILE* const file = _wfopen(argv[1], L"wb");
+  if (!file) {
+    std::fprintf(stderr, "tell_exit_code: %ls cannot be written\n", argv[1]);
+    return 1;
+  }
   std::fprintf(file, "%lu\n", static_cast<unsigned long>(code));
   return std::fclose(file) == 0 ? 0 : 1;
 }
