@@ -175,7 +175,7 @@ def test_each_track_is_alone_on_its_obs_track(
 
 
 @pytest.mark.usefixtures("patient")
-def test_tracks_are_whole_and_aligned_to_the_frame(
+def test_tracks_are_whole_for_a_minute_and_aligned_to_the_frame(
     obs: ObsSandbox, websocket: Websocket, session: Start
 ) -> None:
     session("stream", *(f"{name}=numbered" for name in ("a", "b", "c")))
@@ -186,8 +186,8 @@ def test_tracks_are_whole_and_aligned_to_the_frame(
     add_input(websocket, "C", "stream", "c", 3)  # comes later, and is aligned nevertheless
     wait_until_playing(obs, "stream", "c")
     time.sleep(0.5)
-    a, b, c = (numbers(track) for track in record(websocket, 5.0)[:3])
-    assert len(a) > 4 * RATE
+    a, b, c = (numbers(track) for track in record(websocket, 61.0)[:3])
+    assert len(a) > 60 * RATE
     assert np.array_equal(a, b)
     assert np.array_equal(a, c)
     assert np.unique(np.diff(a)).tolist() == [1]
