@@ -23,6 +23,7 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.run import warnings_of
 from pypac_obs.cli.running import program_name
 from pypac_obs.errors import PypacError
+from pypac_obs.obs.lint import unseen_obs_warnings
 from pypac_obs.profile import ObsTrack, Profile, expand_path, load_profile
 from pypac_obs.profile.model import (
     AnySource,
@@ -75,7 +76,7 @@ def command(profile: str, as_json: bool) -> None:
     rules = load_profile(profile)
     sources, trouble = _plan_sources(rules)
     files = _files(rules)
-    warnings = [*warnings_of(rules), *_unwritable(files)]
+    warnings = [*warnings_of(rules), *unseen_obs_warnings(rules), *_unwritable(files)]
     if as_json:
         print_json(_as_json(rules, sources, trouble, files, warnings))
     else:

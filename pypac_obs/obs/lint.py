@@ -10,7 +10,15 @@ from fnmatch import fnmatch
 from itertools import combinations
 
 from pypac_obs.obs.actual import OBS_TRACKS, Actual, ActualInput
-from pypac_obs.obs.desired import MODE, RECORDED, SAMPLE_RATE, STREAMED, Desired
+from pypac_obs.obs.desired import (
+    MODE,
+    RECORDED,
+    SAMPLE_RATE,
+    STREAMED,
+    VOD,
+    VOD_TRACK,
+    Desired,
+)
 from pypac_obs.obs.scenes import quoted, shown_scenes, wanted_scenes
 from pypac_obs.profile import (
     DeviceSource,
@@ -22,7 +30,7 @@ from pypac_obs.profile import (
     SystemSource,
 )
 
-__all__ = ["obs_warnings", "profile_warnings"]
+__all__ = ["obs_warnings", "profile_warnings", "unseen_obs_warnings"]
 
 # OBS mixes in ticks of this many frames, and buffers in whole ticks.
 TICK_FRAMES = 1024
@@ -56,6 +64,20 @@ def profile_warnings(profile: Profile) -> list[str]:
     return list(_profile_warnings(profile, rule)) if rule is not None else []
 
 
+def unseen_obs_warnings(profile: Profile) -> list[str]:
+    """Says what OBS could tell, for those who do not ask it."""
+    rule = profile.outputs.obs
+    if rule is None or "desktop_audio" in rule.model_fields_set:
+        return []
+    if not any(_is_of_programs(profile, track) for track in rule.tracks):
+        return []
+    return [
+        'The profile leaves OBS\'s own "Desktop Audio" as it is: if that is on, it brings all '
+        "programs a second time. `desktop_audio: mute` or `unassign` prevents it, and `keep` says "
+        "that it is meant."
+    ]
+
+
 def _feedback(profile: Profile, rule: ObsOutput) -> Iterator[str]:
     """What OBS lets the user hear is played by OBS, which some sources capture again."""
     monitored = [name for name, track in rule.tracks.items() if track.monitor not in (None, "none")]
@@ -75,12 +97,21 @@ def _hears_obs(source: object, profile: Profile) -> bool:
         return True
     if not isinstance(source, EverythingExceptSource):
         return False
+    patterns = _excepted(profile, source)
+    return not any(fnmatch(program, one) for program in ("obs", "obs64") for one in patterns)
+
+
+def _excepted(profile: Profile, source: EverythingExceptSource) -> list[str]:
+    """The names and patterns that stay out of a source, in small letters and without `.exe`."""
     excluded: list[str | int] = []
     for entry in source.everything_except:
         rule = profile.sources[entry] if isinstance(entry, str) else entry
         excluded += getattr(rule, "process", ())
-    patterns = [str(one).lower().removesuffix(".exe") for one in excluded]
-    return not any(fnmatch(program, one) for program in ("obs", "obs64") for one in patterns)
+    return [_plain(one) for one in excluded]
+
+
+def _plain(program: str | int) -> str:
+    return str(program).lower().removesuffix(".exe")
 
 
 def obs_warnings(profile: Profile, desired: Desired, actual: Actual) -> list[str]:
@@ -116,12 +147,33 @@ def _profile_warnings(profile: Profile, rule: ObsOutput) -> Iterator[str]:
     yield from _twice(profile, rule)
 
 
+def _on_obs_own_vod_track(profile: Profile, desired: Desired, actual: Actual) -> Iterator[str]:
+    """As for the profile's VOD track, for the one that the user has set in OBS."""
+    mode = desired.parameters.get(MODE, actual.value(MODE))
+    if mode.lower() != "advanced" or actual.value(VOD).lower() != "true":
+        return
+    vod_track = actual.value(VOD_TRACK)
+    for wanted in desired.inputs:
+        on_it = vod_track in map(str, wanted.obs_tracks)
+        if on_it and (found := _not_for_vod(profile, wanted.track)):
+            yield (
+                f'The track "{wanted.track}" is on the VOD track that is set in OBS ({vod_track}) '
+                f"and brings {found}."
+            )
+
+
 def _not_for_vod(profile: Profile, track: str) -> str:
     """What of a track seldom belongs into a VOD; empty where nothing was found."""
     for send in profile.tracks[track].sends:
         source = profile.sources[send.source]
         if isinstance(source, SystemSource):
             return "everything that the computer plays, music and voice chat among it"
+        if isinstance(source, EverythingExceptSource):
+            excepted = _excepted(profile, source)
+            kinds = (("music", _MUSIC), ("voice chat", _CHAT))
+            left = [words for words, kind in kinds if not _takes_out(excepted, kind)]
+            if left:
+                return f"every program that is not excepted, {' and '.join(left)} among them"
         if not isinstance(source, ProcessSource):
             continue
         for program in map(str, source.process):
@@ -130,6 +182,13 @@ def _not_for_vod(profile: Profile, track: str) -> str:
             if _MUSIC.search(program.lower()):
                 return f"music ({program})"
     return ""
+
+
+def _takes_out(patterns: list[str], kind: re.Pattern[str]) -> bool:
+    """Tells whether names and patterns mean a program of that kind."""
+    # A pattern such as "disc*" does not have the name in it, but fits it.
+    names = kind.pattern.replace(r"\b", "").split("|")
+    return any(kind.search(one) or any(fnmatch(name, one) for name in names) for one in patterns)
 
 
 def _twice(profile: Profile, rule: ObsOutput) -> Iterator[str]:
@@ -158,6 +217,13 @@ def _overlap(profile: Profile, first: str, second: str) -> str:
             return f'"{other}"'
         if isinstance(wide, EverythingExceptSource) and other not in wide.everything_except:
             return f'"{other}"'
+    one, two = profile.sources[first], profile.sources[second]
+    if isinstance(one, ProcessSource) and isinstance(two, ProcessSource):
+        # Only what is written out: whether two patterns mean the same program, none can tell.
+        others = {_plain(program) for program in two.process}
+        for program in map(str, one.process):
+            if not set(program) & set("*?") and _plain(program) in others:
+                return f'"{program}"'
     return ""
 
 
@@ -174,6 +240,8 @@ def _obs_warnings(profile: Profile, desired: Desired, actual: Actual) -> Iterato
         yield from _scenes(desired, actual)
     if rule.vod_track is not None and actual.value(STREAMED) == str(rule.vod_track):
         yield f"The stream has track {rule.vod_track} too, so the VOD will sound like the stream."
+    if rule.vod_track is None:
+        yield from _on_obs_own_vod_track(profile, desired, actual)
     if not desired.recorded:
         yield from _not_recorded(desired, actual)
 

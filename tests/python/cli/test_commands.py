@@ -15,6 +15,7 @@ from pypac_obs import __version__
 from pypac_obs.cli import COMMANDS, commands
 from pypac_obs.cli.demo import PROFILE
 from pypac_obs.cli.obs_demo import PROFILE as OBS_PROFILE
+from pypac_obs.cli.run import warnings_of
 from pypac_obs.profile import load_profile
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -211,6 +212,19 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
     assert "gain (gain_db -2.0)" in result.stdout
     assert f"Files (wav, float32) in {tmp_path / 'out'}" in result.stdout
     assert 'Warning: The source "spare" goes into no track' in result.stdout
+
+
+def test_check_warns_of_desktop_audio_as_it_sees_no_obs_and_run_does_not(tmp_path: Path):
+    profile = tmp_path / "gaming.yaml"
+    profile.write_text(
+        "version: 1\nsession: {latency_ms: 10}\nsources: {game: {process: game}}\n"
+        "tracks: {game: {from: game}}\noutputs:\n  obs:\n    tracks: {game: 2}\n"
+    )
+    assert "\nWarning: The profile leaves OBS's own" in call("check", profile).stdout
+    assert warnings_of(load_profile(profile)) == []
+    with profile.open("a") as file:
+        file.write("    desktop_audio: keep\n")
+    assert "Warning:" not in call("check", profile).stdout
 
 
 def test_check_warns_of_a_profile_without_outputs(tmp_path: Path):

@@ -11,7 +11,7 @@ from fake_obs import FakeObs
 
 from pypac_obs.obs.actual import read_actual
 from pypac_obs.obs.desired import PARAMETERS, desired_state
-from pypac_obs.obs.lint import obs_warnings, profile_warnings
+from pypac_obs.obs.lint import obs_warnings, profile_warnings, unseen_obs_warnings
 from pypac_obs.obs.status import TRACK_KIND
 from pypac_obs.profile import Profile, load_profile
 
@@ -24,6 +24,12 @@ SOURCES = {
     "mic": {"device": "default"},
     "all": {"system": True},
     "rest": {"everything_except": ["game"]},
+    "rest without chat": {"everything_except": ["game", {"process": "Disc*"}]},
+    "rest without music": {"everything_except": ["music"]},
+    "quiet rest": {"everything_except": ["discord", {"process": "Spotify.EXE"}]},
+    "game too": {"process": ["launcher", "GAME"]},
+    "games": {"process": ["game*", "?ame"]},
+    "games too": {"process": ["GAME*"]},
     "tone": {"synthetic": {"kind": "tone"}},
 }
 
@@ -78,10 +84,20 @@ def test_nothing_is_said_where_all_is_fine(quiet: FakeObs):
         (profile_of(tracks={"music": 6}, vod_track=6), "brings music (spotify)."),
         (profile_of(tracks={"all": 6}, vod_track=6), "everything that the computer plays"),
         (
+            profile_of(tracks={"rest": 6}, vod_track=6),
+            "brings every program that is not excepted, music and voice chat among them.",
+        ),
+        (profile_of(tracks={"rest without chat": 6}, vod_track=6), "excepted, music among them."),
+        (profile_of(tracks={"rest without music": 6}, vod_track=6), "d, voice chat among them."),
+        (
             profile_of(tracks={"game": [1, 2], "all": [2, 3]}),
             'OBS track 2 gets "game" twice: by the track "game" and by "all".',
         ),
         (profile_of(tracks={"discord": 1, "rest": 1}), 'OBS track 1 gets "discord" twice'),
+        (
+            profile_of(tracks={"game": [1, 2], "game too": [2, 3]}),
+            'OBS track 2 gets "game.exe" twice: by the track "game" and by "game too".',
+        ),
     ],
 )
 def test_what_the_profile_alone_shows(profile: Profile, words: str):
@@ -97,6 +113,10 @@ def test_what_the_profile_alone_shows(profile: Profile, words: str):
         profile_of(tracks={"game": 1, "all": 2}),
         profile_of(tracks={"discord": 1, "game": 6}, vod_track=6),
         profile_of(tracks={"mic": 1, "all": 1}),
+        profile_of(tracks={"quiet rest": 6}, vod_track=6),
+        profile_of(tracks={"rest": 1, "game": 6}, vod_track=6),
+        profile_of(tracks={"game": 1, "game too": 2}),
+        profile_of(tracks={"games": 1, "games too": 1}),  # a pattern may mean any program
         profile_of({"latency_ms": 40}, transport="device"),
         profile_of({"sample_rate": 44100}),
     ],
@@ -195,9 +215,56 @@ def test_a_vod_track_that_is_the_streams_own(quiet: FakeObs):
     assert "The stream has track 1 too" in warning
 
 
+def test_the_vod_track_that_is_set_in_obs(quiet: FakeObs):
+    quiet.parameters[("AdvOut", "VodTrackEnabled")] = "true"
+    quiet.parameters[("AdvOut", "VodTrackIndex")] = "6"
+    profile = profile_of(tracks={"music": [1, 6], "game": [2, 6]})
+    assert seen(quiet, profile) == [
+        'The track "music" is on the VOD track that is set in OBS (6) and brings music (spotify).'
+    ]
+    assert seen(quiet, profile_of(tracks={"music": [1, 5]})) == []
+    # The profile's own goes before it.
+    assert seen(quiet, profile_of(tracks={"music": 6}, vod_track=5)) == []
+    quiet.parameters[("AdvOut", "VodTrackEnabled")] = "false"
+    assert seen(quiet, profile) == []
+
+
+def test_a_vod_track_of_the_advanced_mode_counts_in_that_alone(quiet: FakeObs):
+    quiet.parameters[("AdvOut", "VodTrackEnabled")] = "true"
+    quiet.parameters[("AdvOut", "VodTrackIndex")] = "1"
+    quiet.parameters[("Output", "Mode")] = "Simple"
+    assert seen(quiet, profile_of(tracks={"music": 1})) == []
+    [warning] = seen(quiet, profile_of(tracks={"music": 1}, recording={"tracks": [1]}))
+    assert "is on the VOD track that is set in OBS (1)" in warning
+
+
+def test_desktop_audio_that_the_profile_leaves_is_said_where_no_obs_is_asked(quiet: FakeObs):
+    [warning] = unseen_obs_warnings(profile_of())
+    assert warning.startswith('The profile leaves OBS\'s own "Desktop Audio" as it is: if that is')
+    # Those that look at OBS say what it really does.
+    assert seen(quiet, profile_of()) == profile_warnings(profile_of()) == []
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        profile_of(desktop_audio="keep"),
+        profile_of(desktop_audio="mute"),
+        profile_of(desktop_audio="unassign"),
+        profile_of(tracks={"mic": 1, "tone": 2}),
+        Profile.from_dict(
+            {"version": 1, "sources": {"a": {"process": "a"}}, "tracks": {"a": {"from": "a"}}}
+        ),
+    ],
+)
+def test_desktop_audio_is_not_said_where_it_is_meant_or_does_no_harm(profile: Profile):
+    assert unseen_obs_warnings(profile) == []
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_nothing_is_said_of_the_profiles_in_configs(path: Path):
-    assert profile_warnings(load_profile(path)) == []
+    profile = load_profile(path)
+    assert [*profile_warnings(profile), *unseen_obs_warnings(profile)] == []
 
 
 def monitored(*excluded: object, monitor: str = "monitor_only") -> list[str]:
