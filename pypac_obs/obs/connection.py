@@ -201,8 +201,9 @@ class ObsConnection:
             print(obs.version.obs, obs.request("GetRecordStatus")["outputActive"])
 
     ``timeout_s`` is how long connecting, and each request, may take. ``on_event`` is called with
-    each event's type and data, ``on_closed`` once when the connection is gone, however it ended:
-    both on the connection's thread, where they must be quick and must not call `request`.
+    each event's type and data and how many characters OBS sent for it, ``on_closed`` once when the
+    connection is gone, however it ended: both on the connection's thread, where they must be quick
+    and must not call `request`.
 
     Raises ObsNotRunning, ObsDisabled, ObsWrongPassword, ObsTooOld, ObsNotAnswering or
     ObsProtocolError. `request` and `close` are for any thread.
@@ -214,7 +215,7 @@ class ObsConnection:
         *,
         timeout_s: float = 5.0,
         subscriptions: EventGroup = EventGroup.ALL,
-        on_event: Callable[[str, Mapping[str, Any]], None] | None = None,
+        on_event: Callable[[str, Mapping[str, Any], int], None] | None = None,
         on_closed: Callable[[ObsError], None] | None = None,
     ) -> None:
         self.address = address
@@ -367,7 +368,7 @@ class ObsConnection:
         asked_old = False
         while True:
             try:
-                got, data = self._read(deadline)
+                got, data, _ = self._read(deadline)
             except TimeoutError:
                 if op is not _Op.HELLO or asked_old:
                     raise ObsNotAnswering(
@@ -404,7 +405,7 @@ class ObsConnection:
         pinged_at = 0.0
         while self._error is None:
             try:
-                op, data = self._read(time.monotonic() + _PING_S)
+                op, data, characters = self._read(time.monotonic() + _PING_S)
             except TimeoutError:
                 if self._wire.last_heard < pinged_at:
                     raise ObsNotRunning(
@@ -417,7 +418,7 @@ class ObsConnection:
             if op == _Op.REQUEST_RESPONSE:
                 self._take_reply(data)
             elif op == _Op.EVENT:
-                self._take_event(data)
+                self._take_event(data, characters)
 
     def _take_reply(self, data: Mapping[str, Any]) -> None:
         request_id = data.get("requestId")
@@ -429,12 +430,12 @@ class ObsConnection:
             pending.reply = data
             pending.done.set()
 
-    def _take_event(self, data: Mapping[str, Any]) -> None:
+    def _take_event(self, data: Mapping[str, Any], characters: int) -> None:
         kind, values = data.get("eventType"), data.get("eventData")
         if not isinstance(kind, str) or not isinstance(values, Mapping | None):
             raise _not_the_protocol(self.address, "an event has no type, or no data")
         if self._on_event is not None:
-            self._on_event(kind, values or {})
+            self._on_event(kind, values or {}, characters)
 
     def _end(self, error: ObsError) -> None:
         with self._lock:
@@ -454,8 +455,8 @@ class ObsConnection:
         except ConnectionClosed as closed:
             raise self._why(closed) from None
 
-    def _read(self, deadline: float) -> tuple[int, Mapping[str, Any]]:
-        """Reads a message: its kind and its data. TimeoutError, ConnectionClosed."""
+    def _read(self, deadline: float) -> tuple[int, Mapping[str, Any], int]:
+        """Reads a message: its kind, its data and its length. TimeoutError, ConnectionClosed."""
         text = self._wire.receive(deadline)
         message = _parsed(text)
         if not isinstance(message, Mapping):
@@ -467,7 +468,7 @@ class ObsConnection:
             raise _not_the_protocol(self.address, "it sends an event of more than 1 MiB")
         if not isinstance(op, int) or isinstance(op, bool) or not isinstance(data, Mapping):
             raise _not_the_protocol(self.address, "a message has no op and d")
-        return op, data
+        return op, data, len(text)
 
     def _why(self, closed: ConnectionClosed) -> ObsError:
         """Turns the end of the connection into a reason."""

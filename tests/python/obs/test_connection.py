@@ -105,7 +105,7 @@ def test_events_come_with_their_data_in_their_order() -> None:
         with connected(
             server,
             subscriptions=EventGroup.INPUTS | EventGroup.INPUT_VOLUME_METERS,
-            on_event=lambda kind, data: events.append((kind, data)),
+            on_event=lambda kind, data, _: events.append((kind, data)),
         ):
             wait_for(lambda: len(events) == 101)
         assert server.peers[0].subscriptions == 8 | 65536
@@ -205,7 +205,7 @@ def test_a_request_on_the_connections_own_thread_is_refused_at_once() -> None:
         peer.send_event("ExitStarted")
         peer.answer_requests()
 
-    def on_event(kind: str, data: Mapping[str, Any]) -> None:
+    def on_event(kind: str, data: Mapping[str, Any], characters: int) -> None:
         ready.wait(PATIENCE_S)
         try:
             obs.request("GetVersion")
@@ -664,7 +664,7 @@ def test_an_observer_that_fails_ends_the_connection_not_the_program() -> None:
         peer.send_event("ExitStarted")
         peer.answer_requests()
 
-    def on_event(kind: str, data: Mapping[str, Any]) -> None:
+    def on_event(kind: str, data: Mapping[str, Any], characters: int) -> None:
         raise ObsProtocolError("too much")
 
     reasons: list[ObsError] = []

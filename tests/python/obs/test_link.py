@@ -184,6 +184,42 @@ def test_a_flood_is_ended_and_the_connection_made_again() -> None:
     assert "more events than" in str(watcher.lost[0])
 
 
+def test_a_flood_of_few_large_events_is_ended_as_well() -> None:
+    flooded = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        if not flooded.is_set():
+            while True:
+                flooded.set()
+                peer.send_event("SceneCreated", {"text": "x" * 1_000_000})
+        peer.answer_requests()
+
+    with FakeObs(script) as server, Watcher(at(server)) as watcher:
+        wait_for(lambda: bool(watcher.lost) and watcher.link.connection is not None)
+    assert isinstance(watcher.lost[0], ObsProtocolError)
+    assert "more events than can be heeded: 16 wait already, of 16" in str(watcher.lost[0])
+
+
+def test_large_events_that_are_heeded_do_not_count_any_more() -> None:
+    heeded: list[int] = []
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        for number in range(1, 41):
+            peer.send_event("SceneCreated", {"text": "x" * 1_000_000, "number": number})
+            wait_for(lambda: len(heeded) == number)  # noqa: B023
+        peer.answer_requests()
+
+    with FakeObs(script) as server:
+        link = ObsLink(at(server), on_event=lambda obs, kind, data: heeded.append(data["number"]))
+        link.start()
+        wait_for(lambda: len(heeded) == 40)
+        assert link.error is None
+        link.stop()
+    assert server.connections == 1
+
+
 def test_what_a_callback_cannot_do_is_kept_and_the_link_goes_on() -> None:
     with FakeObs() as server:
         server.answers["GetSceneList"] = lambda peer, request: peer.refuse(request, 600, "no scene")
