@@ -174,6 +174,7 @@ void bind_views(nb::module_& module) {
 
   nb::class_<WasapiServer>(module, "WasapiServer", "Windows' audio engine.")
       .def_ro("connected", &WasapiServer::connected, "The audio service answers.")
+      .def_ro("failure", &WasapiServer::failure, "Why not; empty: it answers.")
       .def_ro("build", &WasapiServer::build, "Of Windows.")
       .def_ro("default_sink", &WasapiServer::default_sink)
       .def_ro("default_source", &WasapiServer::default_source)

@@ -341,7 +341,7 @@ def _audio_service(server: _core.WasapiServer) -> Iterator[Finding]:
         yield Finding(
             "audio service",
             "bad",
-            "Windows' audio service does not answer",
+            server.failure,
             'Start it: run "net start audiosrv" as an administrator, or restart the computer.',
         )
         return

@@ -120,6 +120,7 @@ def test_an_audio_service_that_is_stopped_is_to_be_started(windows: Windows) -> 
     [finding] = findings(done.stdout, "audio service")
     assert (done.returncode, finding["state"]) == (3, "bad")
     assert "net start audiosrv" in finding["remedy"]
+    assert finding["found"].startswith("Windows' audio service does not answer (0x88890010, ")
 
 
 def test_each_obs_is_told_with_its_version_and_its_module(windows: Windows) -> None:

@@ -157,6 +157,7 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
   [[nodiscard]] SourceState heard_state(const Selector& selector, const Bound& bound) const;
   [[nodiscard]] std::string shielded_text(const Bound& bound) const;
+  [[nodiscard]] std::string service_failure() const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
   [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
   [[nodiscard]] bool settled() const;
@@ -582,6 +583,10 @@ std::string WasapiCapture::Session::shielded_text(const Bound& bound) const {
          "too.";
 }
 
+std::string WasapiCapture::Session::service_failure() const {
+  return failure_text("Windows' audio service does not answer", service_error_);
+}
+
 std::string WasapiCapture::Session::reason_of(const SourceControl& source) const {
   const bool device = source.selector.kind == SelectorKind::device;
   switch (source.state) {
@@ -619,7 +624,7 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
       }
       return "The capture is open, and no frames come.";
     case SourceState::backend_lost:
-      return "Windows' audio service does not answer; waiting for it to come back.";
+      return service_failure() + "; waiting for it to come back.";
   }
   return {};
 }
@@ -750,6 +755,7 @@ WasapiServer WasapiCapture::Session::server_info() {
   check_alive();
   WasapiServer info;
   info.connected = !service_lost_;
+  if (service_lost_) info.failure = service_failure();
   info.build = windows_build();
   info.default_sink = default_output_;
   info.default_source = default_input_;

@@ -23,6 +23,7 @@ struct WasapiOptions {
 /// The audio engine, for `doctor` and the live view.
 struct WasapiServer {
   bool connected = false;         // the audio service answers
+  std::string failure;            // why not: with the HRESULT and the build of Windows
   std::uint32_t build = 0;        // of Windows
   std::string default_sink;       // friendly name of the default output
   std::string default_source;     // of the default input
