@@ -24,6 +24,7 @@ from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.outputs.obs import ObsOutput
 from pypac_obs.profile import Profile, load_profile
+from pypac_obs.profile.model import DeviceSource
 from pypac_obs.session_registry import Mark, SessionRegistration, checked_text, frame_at
 from pypac_obs.status import (
     BoundProgram,
@@ -426,6 +427,9 @@ class Session:
             state = "playing"
             if progress.level.silent_frames > _SILENT_S * self.sample_rate:
                 state, reason = "silent", "the program plays silence"
+                device = isinstance(self.profile.sources[name], DeviceSource)
+                if _core.WITH_WASAPI and not device:
+                    reason += ", or past Windows' mixer (exclusive mode, ASIO)"
         return SourceStatus(
             name=name,
             state=state,

@@ -307,9 +307,14 @@ def test_the_audio_service_comes_back(windows: Windows) -> None:
     [
         ("program game.exe tone=440 hidden=yes\n", "hides its sound"),  # gotcha 12
         ("program game.exe tone=440 mute=yes\n", "muted"),  # gotcha 15
-        ("program game.exe session=none content=nothing\n", "no audio stream"),
+        # Gotcha 23, from here on.
+        ("program game.exe tone=440 level=0\n", "plays silence, or past Windows' mixer"),
+        (
+            "program game.exe session=none content=nothing\n",
+            "no audio stream, unless it plays past Windows' mixer",
+        ),
     ],
-    ids=["hidden", "muted", "no-stream"],
+    ids=["hidden", "muted", "past-the-mixer", "no-stream"],
 )
 def test_a_silence_has_its_reason(windows: Windows, script: str, said: str) -> None:
     windows.script(script)

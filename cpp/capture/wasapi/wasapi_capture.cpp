@@ -593,8 +593,10 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
     case SourceState::not_running:
       return device ? "The device is not there." : "The program is not running.";
     case SourceState::no_stream:
-      return source.bound.pids.empty() ? "No program plays audio."
-                                       : "The program is running and has no audio stream.";
+      return source.bound.pids.empty()
+                 ? "No program plays audio."
+                 : "The program is running and has no audio stream, unless it plays past Windows' "
+                   "mixer (exclusive mode, ASIO).";
     case SourceState::starting:
       return "The capture was asked for; its first frame has not come yet.";
     case SourceState::capturing:
