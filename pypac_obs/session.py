@@ -116,6 +116,7 @@ class Session:
         self._last_captured: dict[str, _core.CaptureStatus] = {}
         self._unlisted: dict[str, tuple[int, int]] = {}  # cause: incidents, frames
         self._warned_of_priority = False
+        self._warned_of_stamps = False
         self._registration: SessionRegistration | None = None
         self._markers: list[Marker] = []
         self._origin: tuple[int, datetime] | None = None  # frame 0, in host time and in wall time
@@ -483,6 +484,7 @@ class Session:
                 self._collect_incidents(wiring)
                 self._collect_marks()
                 self._warn_of_priority(wiring)
+                self._warn_of_stamps(wiring)
                 if not threading.main_thread().is_alive():
                     # The program has ended and forgot to stop the session.
                     self._finish(wiring)
@@ -519,6 +521,18 @@ class Session:
             self._warned_of_priority = True
             with self._lock:
                 self._warnings.append(f"the mixer has no real-time priority: {refusal}")
+
+    def _warn_of_stamps(self, wiring: Wiring) -> None:
+        capture = wiring.capture
+        if not isinstance(capture, _core.WasapiCapture) or self._warned_of_stamps:
+            return
+        if capture.server_info().own_clock:
+            self._warned_of_stamps = True
+            with self._lock:
+                self._warnings.append(
+                    "Windows' time stamps of a capture are lastingly wrong: the time at which its "
+                    "packets come is taken instead, so its track may be a little late"
+                )
 
     def _collect_marks(self) -> None:
         if self._registration is not None:

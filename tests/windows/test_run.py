@@ -152,6 +152,7 @@ def test_a_stamp_that_cannot_be_moves_nothing(windows: Windows, what: str) -> No
     recording = numbers_for(windows, f"packets * from=200 every=50 what={what}\n")
     assert len(np.unique(shifts(recording, "game"))) == 1
     assert recording.ledger == []
+    assert "time stamps" not in recording.output
     recording.is_clean()
 
 
@@ -161,6 +162,9 @@ def test_stamps_that_jump_for_good_lose_no_frame(windows: Windows) -> None:
     track = recording.tracks["game"]
     assert zeros(steady(track)) < RATE // 10
     assert np.abs(shifts(recording, "game")).max() < RATE // 10
+    said = [text for text in recording.manifest["status"]["warnings"] if "time stamps" in text]
+    assert len(said) == 1
+    assert recording.output.count(said[0]) == 1
     recording.is_clean()
 
 
