@@ -32,7 +32,8 @@ _SENTENCES = {
     "paused": "{who} had paused its audio {span}",
     "starting": "{who} was starting {span}: its stream was found, its first frame had not come",
     "refused": "{who} was not captured {span}: it cannot be had without what must not be captured",
-    "stalled": "{who} gave nothing {span}: it was frozen, or the machine was overloaded",
+    "stalled": "{who} gave nothing {span}: it was frozen, the machine was overloaded, or the "
+    "system refused the capture",
     "late": "{frames} of {who} came too late at {at}: that time had been played already; "
     "a longer latency would wait for them",
     "lost_cycles": "the audio system lost {frames} of {who} {span}",

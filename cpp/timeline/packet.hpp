@@ -14,7 +14,7 @@ enum class Cause : std::uint8_t {
   paused,           // it has paused its stream
   starting,         // a stream was found and linked; its first frame has not come
   refused,          // it cannot be captured without something that must not be captured
-  stalled,          // linked, and no packet came in time: a frozen program, an overloaded machine
+  stalled,          // no packet came in time: a frozen program, an overloaded machine, a refusal
   late,             // frames came after their place had been played; dropped, beside its silence
   lost_cycles,      // the source's own clock jumped ahead: the audio system lost frames
   clock_changed,    // another clock or rate drives the source now

@@ -430,6 +430,9 @@ def test_a_shielded_program_that_is_refused_is_silent_and_said_to_be(
     shielded = "game.exe is shielded from other programs: if it runs as an administrator"
     assert (shielded in reason) == (grants == "nothing")
     assert reason in " ".join(recording.output.split())
+    told = {one["message"] for one in recording.ledger if one["cause"] == "stalled"}
+    assert told
+    assert all("the system refused the capture" in message for message in told)
     recording.is_clean()
 
 
