@@ -24,6 +24,7 @@
 #include "engine/source_node.hpp"
 #include "fake_audio.hpp"
 #include "os/process_snapshot.hpp"
+#include "os/windows/handle.hpp"
 #include "played_program.hpp"
 #include "stop_states.hpp"
 #include "timeline/ledger.hpp"
@@ -183,6 +184,34 @@ TEST_CASE("gotcha 20: a failure that passes is tried again, and cleaned up after
   CHECK(client.failure().find("0x8000FFFF, Windows build ") != std::string::npos);
   client.stop();
   clean(windows.end());
+}
+
+TEST_CASE("a process ID that is another's by now, or nobody's, is not captured") {
+  FakeAudio windows("program * tone=440");
+  CaptureTarget another = this_program();
+  --another.start_time;
+  CaptureTarget nobody;
+  {
+    const PlayedProgram program("wc_nobody.exe");
+    nobody = program.target();
+  }
+  const auto exists = [](std::int64_t pid) {
+    const pypac::Handle process(
+        OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, static_cast<DWORD>(pid)));
+    return static_cast<bool>(process);
+  };
+  REQUIRE(comes_true([&] { return !exists(nobody.pid); }));
+  for (const CaptureTarget& target : {another, nobody}) {
+    CaptureClient client(target);
+    REQUIRE(comes_true([&] { return client.failures() >= 2; }));
+    CHECK(client.opened() == 0);
+    CHECK(client.failure().find("its process ID may be another's (0x80070057") !=
+          std::string::npos);
+    client.stop();
+  }
+  const Seen seen = windows.end();
+  CHECK(seen.of("activate").empty());
+  clean(seen);
 }
 
 TEST_CASE("a device that goes away is opened anew") {

@@ -22,6 +22,7 @@
 #include "os/thread_priority.hpp"
 #include "os/windows/handle.hpp"
 #include "os/windows/ms_until.hpp"
+#include "os/windows/process_start_time.hpp"
 
 namespace pypac {
 namespace {
@@ -39,6 +40,7 @@ constexpr DWORD kRetryAlwaysAfter = 2000;                    // ms
 constexpr std::array<const char*, static_cast<std::size_t>(Step::count_)> kSteps{
     "",
     "COM cannot be initialised",
+    "the program has ended, and its process ID may be another's",
     "the capture cannot be activated",
     "the audio service does not complete the activation",
     "the capture cannot be initialised",
@@ -58,6 +60,7 @@ PacketRecord record_of(const LoopbackPacket& packet) noexcept {
 
 /// The COM objects of one attempt, released in the order that Windows wants.
 struct OpenCapture {
+  Handle process;  // of a tree: nobody else gets the PID. Empty: Windows refuses it
   ComPtr<IAudioClient> client;
   ComPtr<IAudioCaptureClient> capture;
   Handle event;
@@ -92,6 +95,7 @@ struct CaptureClient::Shared {
   [[nodiscard]] bool stopping(DWORD wait_ms = 0) const noexcept {
     return WaitForSingleObject(stop_event.get(), wait_ms) == WAIT_OBJECT_0;
   }
+  [[nodiscard]] HRESULT pin(Handle& process) noexcept;
   [[nodiscard]] HRESULT activate(ComPtr<IAudioClient>& client) noexcept;
   [[nodiscard]] HRESULT open(OpenCapture& open) noexcept;
   [[nodiscard]] HRESULT read(const OpenCapture& open) noexcept;
@@ -153,6 +157,18 @@ void CaptureClient::Shared::fail(HRESULT result) noexcept {
   state.store(State::failed);
 }
 
+HRESULT CaptureClient::Shared::pin(Handle& process) noexcept {
+  step = Step::identity;
+  if (target.kind != CaptureTarget::Kind::tree || target.start_time == 0) return S_OK;
+  const HRESULT other = HRESULT_FROM_WIN32(ERROR_INVALID_PARAMETER);  // as Windows says it
+  process =
+      Handle(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, static_cast<DWORD>(target.pid)));
+  // Who shields itself is captured all the same; a PID that nobody has may be given out at once.
+  if (!process) return GetLastError() == ERROR_INVALID_PARAMETER ? other : S_OK;
+  const std::uint64_t started = process_start_time(process.get());
+  return started == 0 || started == target.start_time ? S_OK : other;
+}
+
 HRESULT CaptureClient::Shared::activate(ComPtr<IAudioClient>& client) noexcept {
   step = Step::activate;
   if (target.kind == CaptureTarget::Kind::endpoint) {
@@ -189,7 +205,9 @@ HRESULT CaptureClient::Shared::open(OpenCapture& open) noexcept {
   const bool endpoint = target.kind == CaptureTarget::Kind::endpoint;
   const DWORD flags = endpoint ? AUDCLNT_STREAMFLAGS_EVENTCALLBACK | kConvert
                                : AUDCLNT_STREAMFLAGS_EVENTCALLBACK | AUDCLNT_STREAMFLAGS_LOOPBACK;
-  HRESULT result = activate(open.client);
+  HRESULT result = pin(open.process);
+  if (FAILED(result)) return result;
+  result = activate(open.client);
   if (FAILED(result)) return result;
   step = Step::initialize;
   result = open.client->Initialize(AUDCLNT_SHAREMODE_SHARED, flags, kBufferTime, 0, &format.Format,

@@ -29,7 +29,7 @@ struct CaptureTarget {
 
   Kind kind = Kind::tree;
   std::int64_t pid = 0;          // of trees
-  std::uint64_t start_time = 0;  // of that process: PIDs are used again
+  std::uint64_t start_time = 0;  // of that process; 0: of whoever has the PID
   std::wstring endpoint_id{};    // of endpoints
 
   auto operator<=>(const CaptureTarget&) const = default;
@@ -40,6 +40,10 @@ struct CaptureTarget {
 /// The thread lives in the multithreaded apartment and owns every COM object from open to release.
 /// Whatever fails, it cleans up and tries again after 0.2, 0.5, 1 s, then every 2 s; which failure
 /// it was, failure() tells. Packets go to every attached tap.
+///
+/// PIDs are used again, and what the target was taken from may be old: each attempt first makes
+/// sure that the PID is still that process's, and keeps it so while it captures. Only of a process
+/// that may not be opened it does not know.
 class CaptureClient {
  public:
   static constexpr std::size_t kMaxTaps = 64;
@@ -57,6 +61,7 @@ class CaptureClient {
   enum class Step : std::uint8_t {
     none,
     apartment,
+    identity,  // the PID is no longer that process's
     activate,
     activation_time,  // it did not complete
     initialize,

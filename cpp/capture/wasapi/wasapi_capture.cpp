@@ -469,7 +469,11 @@ void WasapiCapture::Session::watch_roots() {
                                               FALSE, static_cast<DWORD>(pid))),
                            start_time};
     const std::optional<ProcessEntry> running = read_process(pid);
-    if (!running || running->start_time != start_time) process.handle.reset();
+    if (!running || running->start_time != start_time) {
+      // Another's by now: what is known is old. Its client sees that, too, and captures nothing.
+      processes_at_ = {};
+      continue;
+    }
     watched_.emplace(pid, std::move(process));
   }
 }

@@ -15,6 +15,7 @@
 #include "os/valid_utf8.hpp"
 #include "os/windows/handle.hpp"
 #include "os/windows/package_family.hpp"
+#include "os/windows/process_start_time.hpp"
 #include "os/windows/wide_text.hpp"
 
 namespace pypac {
@@ -42,16 +43,6 @@ Handle open_process(std::int64_t pid) noexcept {
 bool has_ended(const Handle& process) noexcept {
   DWORD code = STILL_ACTIVE;
   return GetExitCodeProcess(process.get(), &code) != 0 && code != STILL_ACTIVE;
-}
-
-/// When the process was made, in 100 ns; 0: not ours to know.
-std::uint64_t start_time_of(const Handle& process) noexcept {
-  FILETIME created{};
-  FILETIME ended{};
-  FILETIME kernel{};
-  FILETIME user{};
-  if (!process || GetProcessTimes(process.get(), &created, &ended, &kernel, &user) == 0) return 0;
-  return std::uint64_t{created.dwHighDateTime} << 32U | created.dwLowDateTime;
 }
 
 /// When processes were made, as the system lists them all: for those that may not be opened.
@@ -178,7 +169,7 @@ bool read_listed(const PROCESSENTRY32W& listed, const Handle& process, ListedSta
   entry.pid = listed.th32ProcessID;
   entry.namespace_pid = entry.pid;
   entry.parent_pid = listed.th32ParentProcessID;
-  entry.start_time = start_time_of(process);
+  entry.start_time = process_start_time(process.get());
   if (entry.start_time == 0) entry.start_time = times.of(entry.pid);
   return true;
 }
