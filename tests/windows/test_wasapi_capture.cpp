@@ -259,6 +259,32 @@ TEST_CASE("captures that Windows holds up in a call are let go together") {
   clean(windows.end());
 }
 
+TEST_CASE("captures of programs that have ended, held up in a call, are let go together") {
+  constexpr std::size_t kPrograms = 16;
+  FakeAudio windows(
+      "program wc_gone_*.exe tone=440\nprogram wc_next.exe tone=440\n"
+      "fail wc_gone_* method=IAudioClient::Start times=forever result=E_FAIL delay_ms=8000");
+  const PlayedProgram next("wc_next.exe");
+  const auto programs = played_programs("wc_gone_", kPrograms);
+  WasapiCapture capture({});
+  static_cast<void>(capture.add_source("gone", {.patterns = {"wc_gone_*"}}));
+  REQUIRE(comes_true([&] {
+    return capture.source_status(0).streams.size() == kPrograms &&
+           capture.source_status(0).state == SourceState::starting;
+  }));
+  std::this_thread::sleep_for(500ms);
+  const HostTime before = pypac::SystemClock().now();
+  for (const auto& program : programs) program->end();
+  REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
+  // Who comes next is bound once they have been let go.
+  static_cast<void>(capture.add_source("next", {.patterns = {"wc_next.exe"}}));
+  CHECK(comes_true([&] { return capture.source_status(1).state != SourceState::not_running; }));
+  CHECK(pypac::SystemClock().now() - before < kPrograms * CaptureClient::kStopTime);
+  capture.stop();
+  std::this_thread::sleep_for(9s);
+  clean(windows.end());
+}
+
 TEST_CASE("sixteen programs are captured without an allocation on their threads") {
   constexpr std::size_t kPrograms = 16;
   FakeAudio windows("program wc_one_of_*.exe tone=440");

@@ -141,6 +141,7 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   void run() noexcept;
   void watch() noexcept;
   void look(AudioSessions& sessions, bool told);
+  void stop_retired() noexcept;
   [[nodiscard]] std::vector<HANDLE> handles_to_wait_for() const;
 
   // Under the lock.
@@ -251,7 +252,7 @@ void WasapiCapture::Session::watch() noexcept {
   bool told = true;
   for (;;) {
     look(sessions, told);
-    for (const auto& client : std::exchange(retired_, {})) client->stop();
+    stop_retired();
     const std::vector<HANDLE> handles = handles_to_wait_for();
     const HostTime tick = options_.meter_streams ? kMeterTick : kTick;
     const DWORD woken = WaitForMultipleObjects(static_cast<DWORD>(handles.size()), handles.data(),
@@ -263,6 +264,14 @@ void WasapiCapture::Session::watch() noexcept {
       processes_at_ = {};  // a bound program has ended: look at once
     }
   }
+}
+
+void WasapiCapture::Session::stop_retired() noexcept {
+  const std::vector<std::shared_ptr<CaptureClient>> retired = std::exchange(retired_, {});
+  // While this thread waits, nothing new is bound: all together have that much time.
+  const HostTime deadline = now() + CaptureClient::kStopTime;
+  for (const auto& client : retired) client->ask_to_stop();
+  for (const auto& client : retired) client->stop_by(deadline);
 }
 
 std::vector<HANDLE> WasapiCapture::Session::handles_to_wait_for() const {
