@@ -314,8 +314,9 @@ TEST_CASE("sixteen programs are captured without an allocation on their threads"
 }
 
 TEST_CASE("no handle is left, in whatever state a client is stopped") {
-  const std::array<std::string, 5> states{
+  const std::array<std::string, 6> states{
       "",
+      "\nactivate * when=never",
       "\nactivate * when=later delay_ms=50",
       "\nactivate * result=E_UNEXPECTED",
       "\nfail * method=IAudioClient::Start times=1000 result=E_FAIL",

@@ -47,7 +47,14 @@ HRESULT ProcessLoopbackActivation::take(ComPtr<IAudioClient>& client) noexcept {
 
 void ProcessLoopbackActivation::abandon() noexcept {
   operation_.reset();
-  if (phase_.exchange(Phase::abandoned) == Phase::completed) activated_.reset();
+  Phase phase = Phase::pending;
+  if (phase_.compare_exchange_strong(phase, Phase::abandoned)) {
+    // Windows may hold this object for good, and each attempt makes another.
+    completed_.reset();
+  } else if (phase == Phase::completed) {
+    activated_.reset();
+  }
+  // What is being completed right now goes with this object: Windows lets go of it next.
 }
 
 HRESULT ProcessLoopbackActivation::ActivateCompleted(
@@ -57,11 +64,12 @@ HRESULT ProcessLoopbackActivation::ActivateCompleted(
   ComPtr<IUnknown> activated;
   const HRESULT asked =
       operation ? operation->GetActivateResult(&result, activated.put()) : E_POINTER;
+  Phase phase = Phase::pending;
+  if (!phase_.compare_exchange_strong(phase, Phase::completing)) return S_OK;
   result_ = FAILED(asked) ? asked : result;
   if (SUCCEEDED(result_) && !activated) result_ = E_NOINTERFACE;
   activated_ = std::move(activated);
-  Phase expected = Phase::pending;
-  if (!phase_.compare_exchange_strong(expected, Phase::completed)) activated_.reset();
+  phase_.store(Phase::completed);
   SetEvent(completed_.get());
   return S_OK;
 }

@@ -56,7 +56,8 @@ class ProcessLoopbackActivation final : public IActivateAudioInterfaceCompletion
   /// After completed(): what it gave.
   [[nodiscard]] HRESULT take(ComPtr<IAudioClient>& client) noexcept;
 
-  /// Nobody waits any more: what still comes is released where it comes.
+  /// [that same thread] Nobody waits any more: what still comes is released where it comes.
+  /// completed() is closed, unless Windows is about to signal it.
   void abandon() noexcept;
 
   HRESULT STDMETHODCALLTYPE QueryInterface(REFIID id, void** object) noexcept override;
@@ -66,7 +67,7 @@ class ProcessLoopbackActivation final : public IActivateAudioInterfaceCompletion
   ActivateCompleted(IActivateAudioInterfaceAsyncOperation* operation) noexcept override;
 
  private:
-  enum class Phase { pending, completed, abandoned };
+  enum class Phase { pending, completing, completed, abandoned };
 
   ProcessLoopbackActivation(std::uint32_t process_id, bool exclude) noexcept;
   // By Release() only.
@@ -74,12 +75,12 @@ class ProcessLoopbackActivation final : public IActivateAudioInterfaceCompletion
 
   std::atomic<ULONG> references_{1};
   AUDIOCLIENT_ACTIVATION_PARAMS parameters_{};
-  PROPVARIANT variant_{};  // borrows parameters_: never cleared
-  Handle completed_;
+  PROPVARIANT variant_{};                                    // borrows parameters_: never cleared
+  Handle completed_;                                         // of whoever ends `pending`
   ComPtr<IActivateAudioInterfaceAsyncOperation> operation_;  // of the thread that began it
   std::atomic<Phase> phase_{Phase::pending};
-  HRESULT result_ = E_PENDING;  // written before phase_
-  ComPtr<IUnknown> activated_;  // written before phase_
+  HRESULT result_ = E_PENDING;  // written while completing
+  ComPtr<IUnknown> activated_;  // written while completing
 };
 
 }  // namespace pypac
