@@ -186,6 +186,23 @@ TEST_CASE("gotcha 20: a failure that passes is tried again, and cleaned up after
   clean(windows.end());
 }
 
+TEST_CASE("after a failure it is tried again 0.2, 0.5, 1 s later, then every 2 s") {
+  constexpr std::array<std::int64_t, 5> kDelays{200, 500, 1000, 2000, 2000};
+  FakeAudio windows(std::string("activate ") + kThisProgram + " result=E_UNEXPECTED");
+  CaptureClient client(this_program());
+  REQUIRE(comes_true([&] { return client.failures() > kDelays.size(); }));
+  client.stop();
+  const Seen seen = windows.end();
+  const std::vector<std::string> attempts = seen.of("activate");
+  REQUIRE(attempts.size() > kDelays.size());
+  const auto time_ms = [&](std::size_t i) { return std::stoll(Seen::value(attempts[i], "ms")); };
+  for (std::size_t i = 0; i < kDelays.size(); ++i) {
+    CAPTURE(i);
+    CHECK(time_ms(i + 1) - time_ms(i) >= kDelays[i]);
+  }
+  clean(seen);
+}
+
 TEST_CASE("a process ID that is another's by now, or nobody's, is not captured") {
   FakeAudio windows("program * tone=440");
   CaptureTarget another = this_program();
@@ -309,6 +326,7 @@ TEST_CASE("sixteen programs are captured without an allocation on their threads"
   REQUIRE(all_have(110));
   CHECK(pypac::test::realtime_allocations() == before);
   for (const auto& source : sources) CHECK(source->packets() >= 100);
+  for (const auto& client : clients) CHECK(client->realtime());
   clients.clear();
   clean(windows.end());
 }

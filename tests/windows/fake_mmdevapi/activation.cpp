@@ -8,6 +8,7 @@
 #include "com_object.hpp"
 #include "engine.hpp"
 #include "report.hpp"
+#include "sound.hpp"
 #include "stream.hpp"
 
 namespace fake {
@@ -176,6 +177,7 @@ HRESULT activate_async(LPCWSTR path, REFIID iid, PROPVARIANT* parameters,
   pending->rule = engine().activation(pending->target.name);
   Line line("activate");
   line.add("target", pending->target.name).add("pid", static_cast<std::int64_t>(pending->copy.pid));
+  line.add("ms", qpc_100ns() / 10'000);
   report().write(line.add_result("call", pending->rule.call));
   if (FAILED(pending->rule.call)) return pending->rule.call;
   pending->operation = ComPointer<Operation>(new Operation);
