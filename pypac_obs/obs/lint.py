@@ -323,17 +323,28 @@ def _same_program(
     profile: Profile, tracks: dict[str, frozenset[int]], item: ActualInput
 ) -> dict[str, frozenset[int]]:
     """The tracks that carry a program which that input of OBS's own captures as well."""
-    named = " ".join(str(value) for value in item.settings.values()).lower()
-    all_but_named = item.settings.get("ExceptApp") is True  # obs-pipewire-audio-capture's
+    captures = _captures_all_but if item.settings.get("ExceptApp") is True else _captures
     return {
         track: numbers
         for track, numbers in tracks.items()
         for send in profile.tracks[track].sends
         if isinstance(source := profile.sources[send.source], ProcessSource)
-        for program in source.process
-        if (pattern := str(program).lower().removesuffix(".exe").strip("*?"))
-        and (pattern in named) != all_but_named
+        and any(captures(item, _plain(p)) for p in source.process if isinstance(p, str))
     }
+
+
+def _captures(item: ActualInput, pattern: str) -> bool:
+    """Tells whether an input that captures what it names seems to name that program."""
+    named = " ".join(str(value) for value in item.settings.values()).lower()
+    return pattern.strip("*?") != "" and pattern.strip("*?") in named
+
+
+def _captures_all_but(item: ActualInput, pattern: str) -> bool:
+    """The same for one of obs-pipewire-audio-capture that captures all but what it names."""
+    several = item.settings.get("CaptureMode") == 1
+    apps = item.settings.get("apps") if several else [{"value": item.settings.get("TargetName")}]
+    named = [app.get("value") for app in apps or () if isinstance(app, dict)]
+    return not any(fnmatch(_plain(name), pattern) for name in named if isinstance(name, str))
 
 
 def _is_of_programs(profile: Profile, track: str) -> bool:

@@ -290,8 +290,8 @@ TEST_CASE("captures of programs that have ended, held up in a call, are let go t
            capture.source_status(0).state == SourceState::starting;
   }));
   std::this_thread::sleep_for(500ms);
-  const HostTime before = pypac::SystemClock().now();
   for (const auto& program : programs) program->end();
+  const HostTime before = pypac::SystemClock().now();
   REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
   // Who comes next is bound once they have been let go.
   static_cast<void>(capture.add_source("next", {.patterns = {"wc_next.exe"}}));

@@ -146,14 +146,14 @@ def test_another_input_that_brings_the_same_program(quiet: FakeObs):
     quiet.add_input("Mine", kind, TargetName="GAME.exe")["tracks"] = {2}
     quiet.add_input("Other", kind, TargetName="firefox")
     quiet.add_input("Elsewhere", kind, TargetName="game.exe")["tracks"] = {5}
-    other_programs = {"ExceptApp": True, "apps": [{"value": "game"}]}
+    other_programs = {"ExceptApp": True, "apps": [{"value": "Game"}], "TargetName": "firefox"}
     quiet.add_input("All but the game", kind, CaptureMode=1, **other_programs)["tracks"] = {2}
     quiet.add_input("Speakers", "pulse_output_capture", device_id="x")["tracks"] = {2}
     warnings = seen(quiet, profile_of())
     assert len(warnings) == 2
     assert warnings[0].startswith('"Mine" is on track 2 of OBS and brings it there: "game" is')
     assert warnings[1].startswith('"Speakers" is on track 2 of OBS and brings all programs there')
-    quiet.inputs["All but the game"]["settings"]["apps"] = [{"value": "firefox"}]
+    quiet.inputs["All but the game"]["settings"]["CaptureMode"] = 0  # what TargetName names
     assert (
         '"All but the game" is on track 2 of OBS and brings it there'
         in seen(quiet, profile_of())[1]
