@@ -12,7 +12,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ from pypac_obs.obs.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox, missing_packages
 from pypac_obs.sandbox import Sandbox
 
-from ..conftest import require
+from ..conftest import Audio, level_db, require
 
 
 def _obs_version() -> tuple[int, ...]:
@@ -97,6 +97,17 @@ def lossless_obs(sandbox: Sandbox) -> ObsSandbox:
     obs.files["basic/profiles/Untitled/basic.ini"] = _LOSSLESS.format(folder=obs.recordings)
     obs.files["basic/scenes/Untitled.json"] = json.dumps(_EMPTY_SCENE)
     return obs
+
+
+def heard(samples: Audio, tones: Mapping[str, float]) -> dict[str, float]:
+    """The programs that are heard, each with its level in dBFS; 90 dB below counts as silent."""
+    found = {}
+    for name, frequency in tones.items():
+        sides = [level_db(samples[:, side], frequency) for side in (0, 1)]
+        if max(sides) > -12.0 - 90.0:
+            assert sides[0] == pytest.approx(sides[1], abs=0.01)
+            found[name] = sides[0]
+    return found
 
 
 class Websocket:

@@ -20,8 +20,8 @@ from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.profile import parse_profile
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, Audio, level_db
-from .conftest import Websocket, lossless_obs
+from ..conftest import RATE, Audio
+from .conftest import Websocket, heard, lossless_obs
 from .test_plugin import record, remove_inputs
 from .test_run import AS_IT_SAYS, Run
 
@@ -67,15 +67,8 @@ def connection(obs: ObsSandbox) -> Iterator[ObsConnection]:
 
 def levels(audio: list[Audio], number: int) -> dict[str, float]:
     """The programs that are heard on one of OBS's tracks, each with its level in dBFS."""
-    found = {}
-    middle = audio[number - 1][RATE : 3 * RATE]
     programs = {name: hz for tones in (*TONES.values(), OTHER) for name, hz in tones.items()}
-    for name, frequency in programs.items():
-        sides = [level_db(middle[:, side], frequency) for side in (0, 1)]
-        if max(sides) > -12.0 - 90.0:
-            assert sides[0] == pytest.approx(sides[1], abs=0.01)
-            found[name] = sides[0]
-    return found
+    return heard(audio[number - 1][RATE : 3 * RATE], programs)
 
 
 def test_obs_captures_each_program_itself_on_its_track(
@@ -91,14 +84,14 @@ def test_obs_captures_each_program_itself_on_its_track(
         with Websocket(obs) as websocket:
             for _ in range(3):  # on a busy machine programs lose cycles: another time
                 audio = record(websocket, 5.0)
-                heard = {number: levels(audio, number) for number in range(1, 7)}
-                if all(heard[number].keys() == tones.keys() for number, tones in TONES.items()):
+                found = {number: levels(audio, number) for number in range(1, 7)}
+                if all(found[number].keys() == tones.keys() for number, tones in TONES.items()):
                     break
     finally:
         output = session.end()
     for number in range(1, 7):
         expected = {name: pytest.approx(-12.0, abs=0.1) for name in TONES.get(number, ())}
-        assert heard[number] == expected, output
+        assert found[number] == expected, output
     assert {item["inputKind"] for item in connection.request("GetInputList")["inputs"]} == {
         PIPEWIRE_KIND
     }
