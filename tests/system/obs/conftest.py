@@ -114,7 +114,7 @@ class Websocket:
     """A client of obs-websocket, as small as can be, so that tests don't trust our own."""
 
     def __init__(self, obs: ObsSandbox) -> None:
-        self._obs = obs
+        self.obs = obs
         wire = socket.create_connection(obs.address, timeout=5)
         wire.settimeout(None)  # silence is no trouble
         self._life = contextlib.ExitStack()
@@ -149,7 +149,7 @@ class Websocket:
     def request(self, kind: str, **data: Any) -> dict[str, Any]:
         """Asks, and returns the answer's data. A refusal fails the test."""
         status, result = self.ask(kind, **data)
-        assert status["result"], f"{kind}: {status}; OBS's log:\n{self._obs.log()}"
+        assert status["result"], f"{kind}: {status}; OBS's log:\n{self.obs.log()}"
         return result
 
     def ask(self, kind: str, **data: Any) -> tuple[dict[str, Any], dict[str, Any]]:

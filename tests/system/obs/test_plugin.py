@@ -130,7 +130,7 @@ def finish_recording(websocket: Websocket) -> list[Audio]:
     written, since = -1, time.monotonic()
     while time.monotonic() < since + 1.0:  # what is on its way is heard up to 960 ms later
         now = websocket.request("GetRecordStatus")
-        assert now["outputActive"]
+        assert now["outputActive"], websocket.obs.log()
         if now["outputBytes"] != written:
             written, since = now["outputBytes"], time.monotonic()
         time.sleep(0.05)
