@@ -23,7 +23,7 @@ from pypac_obs.obs.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox, missing_packages
 from pypac_obs.sandbox import Sandbox
 
-from ..conftest import Audio, level_db, require
+from ..conftest import Audio, level_db, require, wait_until
 
 
 def _obs_version() -> tuple[int, ...]:
@@ -166,6 +166,16 @@ class Websocket:
         assert message["op"] == op, message
         data: dict[str, Any] = message["d"]
         return data
+
+
+def start_recording(websocket: Websocket) -> None:
+    """OBS answers at once, and begins when its window has the time for it."""
+    websocket.request("StartRecord")
+
+    def active() -> bool:
+        return bool(websocket.request("GetRecordStatus")["outputActive"])
+
+    wait_until(active, 30.0, websocket.obs.log)
 
 
 def _hash(text: str) -> str:

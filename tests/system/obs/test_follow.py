@@ -25,7 +25,7 @@ from pypac_obs.obs.settings import obs_folders
 from pypac_obs.sandbox import Sandbox
 
 from ..conftest import PROGRAM, RATE, wait_until
-from .conftest import Websocket
+from .conftest import Websocket, start_recording
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
 
@@ -253,7 +253,7 @@ def test_a_recording_that_runs_already_is_joined(obs: ObsSandbox, tmp_path: Path
     obs.start()
     known = set(manifests(obs))
     with Websocket(obs) as websocket:
-        websocket.request("StartRecord")
+        start_recording(websocket)
         time.sleep(3.0)
         late = Follower(obs, tmp_path)
         try:

@@ -19,7 +19,7 @@ from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Player, Sandbox
 
 from ..conftest import RATE, Audio, level_db, wait_until
-from .conftest import Websocket, lossless_obs
+from .conftest import Websocket, lossless_obs, start_recording
 
 pytestmark = pytest.mark.obs
 
@@ -118,7 +118,7 @@ def patient(obs: ObsSandbox, websocket: Websocket, session: Start) -> None:
 
 def record(websocket: Websocket, seconds: float) -> list[Audio]:
     """Records, and returns OBS's tracks 1 to 6, each (frames, 2)."""
-    websocket.request("StartRecord")
+    start_recording(websocket)
     time.sleep(seconds)
     return finish_recording(websocket)
 
@@ -201,7 +201,7 @@ def test_a_track_that_comes_while_obs_records_is_in_its_place_from_its_first_fra
     add_input(websocket, "A", "stream", "a", 1)
     wait_until_playing(obs, "stream", "a")
     time.sleep(0.5)
-    websocket.request("StartRecord")
+    start_recording(websocket)
     time.sleep(0.5)
     for number in range(2, 7):
         add_input(websocket, f"B{number}", "stream", "b", number)
@@ -248,7 +248,7 @@ def test_a_track_that_came_too_late_is_in_its_place_again(
         add_input(again, "One", "one", "n", 1)
         add_input(again, "Two", "two", "n", 2)
         wait_until_playing(obs, "two", "n")
-        again.request("StartRecord")
+        start_recording(again)
         time.sleep(1.0)
         for _ in range(3):
             late.freeze()
@@ -271,7 +271,7 @@ def test_a_killed_session_is_silence_and_the_next_one_is_received(
     first = session("stream", "game=440")
     add_input(websocket, "Game", "stream", "game", 1)
     wait_until_playing(obs, "stream", "game")
-    websocket.request("StartRecord")
+    start_recording(websocket)
     time.sleep(1.0)
     first.kill()
     wait_until(lambda: "track 'game' of 'stream' is gone" in obs.log(), 30.0, obs.log)

@@ -21,7 +21,7 @@ from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Player, Sandbox
 
 from ..conftest import RATE, Audio, level_db, wait_until
-from .conftest import Websocket
+from .conftest import Websocket, start_recording
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
 
@@ -130,7 +130,7 @@ def players(sandbox: Sandbox) -> tuple[Player, Player]:
 def recorded(obs: ObsSandbox, seconds: float) -> dict[str, Audio]:
     """Lets OBS record, and returns what is on the recording's tracks."""
     with Websocket(obs) as websocket:
-        websocket.request("StartRecord")
+        start_recording(websocket)
         time.sleep(seconds)
         path = websocket.request("StopRecord")["outputPath"]
         wait_until(lambda: not websocket.request("GetRecordStatus")["outputActive"], PATIENCE_S)

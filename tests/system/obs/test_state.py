@@ -27,7 +27,7 @@ from pypac_obs.obs.watch import DriftWatch
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.sandbox import Sandbox
 
-from .conftest import Websocket
+from .conftest import Websocket, start_recording
 
 PROFILE = """\
 version: 1
@@ -185,7 +185,7 @@ def _differences(before: object, after: object, where: str = "") -> list[str]:
 
 
 def _start_recording(websocket: Websocket) -> None:
-    websocket.request("StartRecord")
+    start_recording(websocket)
     _wait_for(lambda: websocket.request("GetRecordStatus")["outputDuration"] > 1000)
 
 
