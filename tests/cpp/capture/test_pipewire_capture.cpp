@@ -65,14 +65,13 @@ context.objects = [
 )";
 
 pid_t start(const std::vector<std::string>& command) {
-  const pid_t pid = fork();
-  if (pid != 0) return pid;
+  // Before fork(): another thread of this program may hold the allocator's lock.
   std::vector<char*> arguments;
   for (const std::string& one : command) arguments.push_back(const_cast<char*>(one.c_str()));
   arguments.push_back(nullptr);
-  const int nowhere = open("/dev/null", O_RDWR);
-  dup2(nowhere, STDOUT_FILENO);
-  dup2(nowhere, STDERR_FILENO);
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  dup2(open("/dev/null", O_RDWR), STDOUT_FILENO);
   execvp(arguments[0], arguments.data());
   _exit(127);
 }
