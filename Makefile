@@ -49,7 +49,7 @@ test-wheel:
 	$(PYTHON_VENV) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet build/wheel/*.whl
 	cd build/wheel && venv/bin/pypac-obs --version && venv/bin/pypac-obs schema > /dev/null
-	cd build/wheel && venv/bin/python -c 'import pypac_obs; print(*pypac_obs.capabilities().values(), sep="\n")'
+	cd build/wheel && venv/bin/python $(CURDIR)/.ci/wheel_parts.py
 
 test-python: test-cpp
 	@.ci/setup test
