@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ __all__ = ["ObsLink"]
 
 # An OBS that has just started is to be served within 5 s of its websocket being up.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
+# A connection that was lost sooner did not help: the next one is made after a pause, too.
+LASTING_S = 5.0
 # What only the user can mend (a password, a version) is tried less often: OBS tells him each time.
 USERS_TURN_S = 10.0
 # How long an OBS that has just come up is left alone. It answers while it still opens its windows,
@@ -70,7 +73,7 @@ class ObsLink:
         self._error: PypacError | None = None
         self._state = "not started"
         self._arrived_ns = 0  # the link's thread only
-        self._was_away = False  # the link's thread only: OBS did not answer before
+        self._was_away = False  # the link's thread only: OBS did not answer before, or has gone
         self._stopping = threading.Event()
         # What the link's thread has to do; None wakes it. A new one with each connection.
         self._waiting: queue.SimpleQueue[Callable[[ObsConnection], None] | None]
@@ -142,14 +145,22 @@ class ObsLink:
                 waits = isinstance(error, ObsNotRunning | ObsNotAnswering | ObsDisabled)
                 self._was_away = waits
                 pause_s = pause_s if waits else USERS_TURN_S
-                self._state = f"{error}; tried again every {pause_s:g} s"
-                self._stopping.wait(pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                pause_s = self._pause(error, pause_s)
                 continue
-            pause_s = FIRST_PAUSE_S
+            since_s = time.monotonic()
             self._serve(connection)
-            self._was_away = False
+            self._was_away = isinstance(connection.error, ObsNotRunning)
+            if time.monotonic() - since_s > LASTING_S:
+                pause_s = FIRST_PAUSE_S
+            elif connection.error is not None:
+                pause_s = self._pause(connection.error, pause_s)
         self._state = "stopped"
+
+    def _pause(self, why: PypacError, pause_s: float) -> float:
+        """Waits, and returns how long to wait the next time."""
+        self._state = f"{why}; tried again every {pause_s:g} s"
+        self._stopping.wait(pause_s)
+        return min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _connect(self) -> ObsConnection:
         waiting = self._waiting = queue.SimpleQueue()

@@ -505,7 +505,7 @@ void clean(FakeAudio& windows) {
 }  // namespace
 
 TEST_CASE("a script that is wrong is refused, with the line") {
-  CHECK_THROWS_WITH(fake::Script::parse("program a.exe\nplayer b.exe\n"),
+  CHECK_THROWS_WITH(static_cast<void>(fake::Script::parse("program a.exe\nplayer b.exe\n")),
                     "line 2: no such line: player");
   CHECK_THROWS_WITH(fake::Script::parse("capture * frames=0"),
                     "line 1: a packet has a frame at least");

@@ -192,6 +192,17 @@ def test_a_flood_is_ended_and_the_connection_made_again(data: dict[str, Any], sa
     assert said in str(watcher.lost[0])
 
 
+def test_connections_that_are_lost_at_once_are_made_again_less_and_less_often() -> None:
+    def script(peer: Peer) -> None:
+        peer.open()
+        peer.close(1001)
+
+    with FakeObs(script) as server, Watcher(at(server)):
+        since_s = time.monotonic()
+        wait_for(lambda: server.connections >= 4)
+        assert time.monotonic() - since_s >= 0.25 + 0.5 + 1.0 - 0.1
+
+
 def test_large_events_that_are_heeded_do_not_count_any_more() -> None:
     heeded: list[int] = []
 

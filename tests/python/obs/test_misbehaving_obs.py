@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""A session with split files and an OBS that does what it should not: not a frame of it is lost."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from fake_server import FakeObs, Peer, Script
+
+from pypac_obs import Profile, Session
+
+LENGTH_S = 3.0
+RATE = 48_000
+
+
+def never_speaks(peer: Peer) -> None:
+    peer.wait_until_gone()
+
+
+def answers_late(peer: Peer) -> None:
+    peer.open()
+    while True:
+        request = peer.request()
+        time.sleep(0.5)
+        peer.reply(request, {})
+
+
+def never_answers(peer: Peer) -> None:
+    peer.open()
+    while True:
+        peer.request()
+
+
+def answers_with(junk: Any) -> Script:
+    def script(peer: Peer) -> None:
+        peer.open()
+        while True:
+            peer.reply(peer.request(), junk)
+
+    return script
+
+
+def every_list_holds(junk: Any) -> Script:
+    """Each answer has all that could be asked for, and it is of a wrong type."""
+    names = ("profiles", "sceneCollections", "scenes", "inputs", "inputKinds", "sceneItems")
+    return answers_with({name: [junk, junk] for name in names})
+
+
+def refuses_all(peer: Peer) -> None:
+    peer.open()
+    while True:
+        peer.refuse(peer.request(), 205, "no\x1b[2J\n")
+
+
+def closes_within_a_message(peer: Peer) -> None:
+    peer.open()
+    peer.request()
+    peer.send_raw(b'\x81\x7e\x10\x00{"op": 7, ')
+    # And the next one the same.
+
+
+def floods(peer: Peer) -> None:
+    peer.open()
+    while True:
+        peer.send_event("RecordStateChanged", {"outputActive": True, "outputState": "x" * 1000})
+
+
+def sends_huge_messages(peer: Peer) -> None:
+    peer.open()
+    while True:
+        peer.send_event("SceneCreated", {"sceneName": "x" * 2_000_000})
+
+
+SCRIPTS: dict[str, Script] = {
+    "never speaks": never_speaks,
+    "answers late": answers_late,
+    "never answers": never_answers,
+    "answers with nothing": answers_with(None),
+    "answers with a list": answers_with([1, 2]),
+    "answers with a number": answers_with(7),
+    "lists of numbers": every_list_holds(-1),
+    "lists of nothing": every_list_holds({}),
+    "lists of lists": every_list_holds([[]]),
+    "refuses all": refuses_all,
+    "closes within a message": closes_within_a_message,
+    "floods": floods,
+    "sends huge messages": sends_huge_messages,
+}
+
+
+def profile(server: FakeObs, folder: Path) -> Profile:
+    return Profile.from_dict(
+        {
+            "version": 1,
+            "session": {"latency_ms": 500},
+            "sources": {name: {"synthetic": {"kind": "numbered"}} for name in ("game", "voice")},
+            "tracks": {name: {"from": name} for name in ("game", "voice")},
+            "outputs": {
+                "files": {"folder": str(folder), "name": "{track}"},
+                "obs": {
+                    "host": "127.0.0.1",
+                    "port": server.port,
+                    "scene": "Scene",
+                    "tracks": {"game": 1, "voice": 2},
+                    "recording": {"tracks": [1, 2]},
+                },
+            },
+        }
+    )
+
+
+def private(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "LOCALAPPDATA"):
+        (folder / name).mkdir(mode=0o700)
+        monkeypatch.setenv(name, str(folder / name))
+    for name in ("OBS_HOST", "OBS_PORT", "OBS_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
+def test_split_files_hold_every_frame_whatever_obs_does(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private(monkeypatch, tmp_path)
+    take = tmp_path / "take"
+    with FakeObs(script) as server:
+        seen = set()
+        with Session(profile(server, take), duration_s=LENGTH_S) as session:
+            while not session.wait(0.1):
+                [obs] = (one for one in session.status().outputs if one.name == "obs")
+                seen.add(obs.state)
+        # Five attempts are made within the first 4 s.
+        assert 1 <= server.connections <= 5
+    said = "\n".join(seen | set(session.status().warnings))
+    assert "which is as the profile says" not in said
+    assert "Traceback" not in said
+    assert "\x1b" not in said
+    for track in ("game", "voice"):
+        samples, rate = soundfile.read(take / f"{track}.wav", dtype="float32", always_2d=True)
+        assert rate == RATE
+        numbers = np.rint(samples[:, 0].astype(np.float64) * 2**24).astype(np.int64)
+        np.testing.assert_array_equal(numbers, np.arange(round(LENGTH_S * RATE)))
+    manifest = json.loads((take / "session.json").read_text())
+    assert manifest["state"] == "complete"
