@@ -45,7 +45,7 @@ def main(options: Options) -> Report:
             time.sleep(seconds)
         incidents = list(grouped(session.incidents, session.sample_rate))
         tracks = read_tracks(recording[0])
-        buffering_ms, lines = stage.buffering()
+        stage.tell_buffering(report, session.profile.tracks)
     for track in tracks:
         moved = _moved_ms(track, _SKEWS_PPM[track.title])
         slip = float(np.median(moved[-5:]) - np.median(moved[:5]))
@@ -65,8 +65,7 @@ def main(options: Options) -> Report:
         )
         report.details[track.title] = moved.tolist()
     report.add("kinds of incidents of the session", "", len(incidents), digits=0)
-    report.add("audio buffering that OBS's log tells of", "ms", buffering_ms, digits=0)
-    report.details |= {"buffering": lines, "incidents": incidents}
+    report.details["incidents"] = incidents
     return report
 
 

@@ -8,12 +8,12 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from report import Options
+from report import Options, Report
 
 from pypac_obs import Session
 from pypac_obs.cli.demo_programs import joined
@@ -23,7 +23,6 @@ from pypac_obs.obs.connection import ObsConnection
 from pypac_obs.obs.outputs import OutputControl, OutputKind
 from pypac_obs.obs.plugin import install
 from pypac_obs.obs.provisioner import Provisioner
-from pypac_obs.obs.recording import buffering_ms
 from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.obs.settings import ObsFolder
 from pypac_obs.sandbox import Sandbox
@@ -36,6 +35,10 @@ _DELAY = re.compile(
     r"track '(?P<track>[^']*)' of .*: (?P<delivered>\d+) frames delivered, (?P<lost>\d+) lost; "
     r"delay (?P<p50>[\d.]+) ms \(median\), (?P<p99>[\d.]+) ms \(99 %\), "
     r"(?P<longest>[\d.]+) ms \(longest\)"
+)
+_BUFFERING = re.compile(
+    r"adding (\d+) milliseconds of audio buffering, "
+    r"total audio buffering is now (\d+) milliseconds \(source: (.*)\)"
 )
 
 
@@ -159,11 +162,21 @@ class ObsStage:
             for found in _DELAY.finditer(self.obs.log())
         ]
 
-    def buffering(self) -> tuple[float, list[str]]:
-        """How much OBS delays all its audio by its log, in ms, and what the log says of it."""
-        log = self.obs.log()
-        lines = [line for line in log.splitlines() if "audio buffering" in line]
-        return float(max(buffering_ms(log), default=0)), lines
+    def tell_buffering(self, report: Report, ours: Collection[str]) -> None:
+        """Adds by how much OBS delays all its audio, by its log: for our tracks, and in all."""
+        found = _BUFFERING.findall(self.obs.log())
+        added = sum(int(ms) for ms, _, source in found if source in ours)
+        report.add(
+            "audio buffering that OBS added for one of our tracks",
+            "ms",
+            added,
+            target="<= 21, OBS's own first step",
+            met=added <= 22,
+            digits=0,
+        )
+        total = max((int(total) for _, total, _ in found), default=0)
+        report.add("audio buffering in all, also for OBS's own inputs", "ms", total, digits=0)
+        report.details["buffering"] = found
 
 
 def _connect(**options: Any) -> ObsConnection:
