@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from pypac_obs.obs.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, Audio, level_db, wait_until
+from ..conftest import PROGRAM, RATE, Audio, level_db, wait_until
 from .conftest import Websocket, start_recording
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
@@ -141,6 +142,17 @@ def recorded(obs: ObsSandbox, seconds: float) -> dict[str, Audio]:
         raw = subprocess.run(command, capture_output=True, check=True).stdout
         tracks[name] = np.frombuffer(raw, "<f4").reshape(-1, 2)
     return tracks
+
+
+def inputs(websocket: Websocket) -> dict[str, dict[str, Any]]:
+    """Kind and OBS tracks of each input, by its name."""
+    found = {}
+    for one in websocket.request("GetInputList")["inputs"]:
+        status, answer = websocket.ask("GetInputAudioTracks", inputName=one["inputName"])
+        tracks = answer.get("inputAudioTracks", {}) if status["result"] else {}
+        numbers = sorted(int(number) for number, on in tracks.items() if on)
+        found[one["inputName"]] = {"kind": one["inputKind"], "tracks": numbers}
+    return found
 
 
 def assert_apart(tracks: dict[str, Audio], other_below_db: float) -> None:
@@ -274,6 +286,88 @@ def test_what_is_changed_by_hand_while_it_runs_is_mended(
         assert {"game", "Voice chat"} <= set(names)
         assert "Chat" not in names
     session.end()
+
+
+@pytest.mark.usefixtures("players")
+def test_another_obs_profile_and_another_scene_collection_meanwhile(
+    obs: ObsSandbox, run: Callable[..., Run]
+) -> None:
+    obs.start()
+    session = run()
+    session.wait_for(AS_IT_SAYS)
+
+    def both_are_there() -> bool:
+        return {"game", "Voice chat"} <= inputs(websocket).keys()
+
+    with Websocket(obs) as websocket:
+        # Its own OBS profile is insisted on.
+        websocket.request("SetCurrentProfile", profileName="Untitled")
+        session.wait_for('Mended in OBS: ~ OBS profile "PyPAC"')
+        assert websocket.request("GetProfileList")["currentProfileName"] == "PyPAC"
+        # It has none of its own of these: the tracks are wherever the user goes.
+        home = websocket.request("GetSceneCollectionList")["currentSceneCollectionName"]
+        websocket.request("CreateSceneCollection", sceneCollectionName="Elsewhere")
+        wait_until(both_are_there, PATIENCE_S, session.output)
+        assert_apart(recorded(obs, 4.0), AAC_DB)
+        websocket.request("SetCurrentSceneCollection", sceneCollectionName=home)
+        wait_until(both_are_there, PATIENCE_S, session.output)
+        assert_apart(recorded(obs, 4.0), AAC_DB)
+    output = session.end()
+    assert session.process.returncode == 0, output
+    assert obs.running
+    tracks = session.tracks()
+    assert len(tracks["game"]) == len(tracks["voice"]) > 8 * RATE
+    assert_apart({name: track[-3 * RATE :] for name, track in tracks.items()}, WAV_DB)
+
+
+@pytest.mark.usefixtures("players")
+def test_a_profile_that_was_edited_leaves_nothing_of_before(
+    obs: ObsSandbox, tmp_path: Path
+) -> None:
+    obs.start()
+    with Websocket(obs) as websocket:
+        for name, one in inputs(websocket).items():
+            if one["kind"] == "pypac_track":
+                websocket.request("RemoveInput", inputName=name)
+        wait_until(
+            lambda: all(one["kind"] != "pypac_track" for one in inputs(websocket).values()),
+            PATIENCE_S,
+            obs.log,
+        )
+        before = inputs(websocket)
+        only_obs = PROFILE.replace("  files: {folder: files}\n", "")
+        edited = only_obs.replace("scene: Scene", "scene: Other scene").replace(
+            "tracks: {game: 2, voice: {to: 3, name: Voice chat}}",
+            "tracks: {game: {to: [1, 4], name: Play, volume_db: -6}}",
+        )
+        for text in (only_obs, edited):
+            session = Run(obs, tmp_path, text)
+            try:
+                session.wait_for(AS_IT_SAYS)
+            finally:
+                output = session.end()
+            assert session.process.returncode == 0, output
+        after = inputs(websocket)
+        assert after.keys() - before.keys() == {"Play"}
+        assert before.keys() <= after.keys()
+        assert after["Play"]["tracks"] == [1, 4]
+        volume = websocket.request("GetInputVolume", inputName="Play")["inputVolumeDb"]
+        assert volume == pytest.approx(-6.0, abs=0.01)
+        items = websocket.request("GetSceneItemList", sceneName="Other scene")["sceneItems"]
+        assert [item["sourceName"] for item in items] == ["Play"]
+        restore = subprocess.run(
+            [*PROGRAM, "obs", "restore", "stream.yaml"],
+            cwd=tmp_path,
+            env=obs.env | {"XDG_STATE_HOME": str(tmp_path / "state")},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert restore.returncode == 0, restore.stdout + restore.stderr
+        wait_until(lambda: inputs(websocket) == before, PATIENCE_S, obs.log)
+        scenes = websocket.request("GetSceneList")["scenes"]
+        assert "Other scene" not in [scene["sceneName"] for scene in scenes]
 
 
 @pytest.mark.usefixtures("players")
