@@ -173,12 +173,14 @@ class Plan:
 class Report:
     """What came of applying or restoring.
 
-    ``done`` was made, ``waiting`` has to wait until no output of OBS runs, ``errors`` are what OBS
-    did not take and what is in the way, in sentences; ``notes`` are worth knowing.
+    ``done`` was made, ``waiting`` has to wait until no output of OBS runs, ``left`` could be done
+    and was not, ``errors`` are what OBS did not take and what is in the way, in sentences;
+    ``notes`` are worth knowing.
     """
 
     done: tuple[Step, ...] = ()
     waiting: tuple[Step, ...] = ()
+    left: tuple[Step, ...] = ()
     errors: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -194,6 +196,7 @@ class Report:
         return {
             "done": [step.to_json() for step in self.done],
             "waiting": [step.to_json() for step in self.waiting],
+            "left": [step.to_json() for step in self.left],
             "errors": list(self.errors),
             "notes": list(self.notes),
             "warnings": list(self.warnings),

@@ -65,7 +65,7 @@ class Provisioner:
         self.rule = profile.outputs.obs
         self._session = session_name
         self._environ = environ
-        #: How OBS was left by `apply`, or found to be right by `plan`, the last time.
+        #: How OBS was left by `apply`, or found by `plan`, the last time.
         self.report: Report | None = None
 
     def plan(self, obs: Obs, gone: Collection[str] = ()) -> Plan:
@@ -73,9 +73,15 @@ class Provisioner:
 
         ``gone`` are inputs that were removed, and may still be listed: see `removal`.
         """
-        plan = self._look(obs, gone)[0]
-        if plan.empty:
-            self.report = Report(notes=plan.notes, warnings=plan.warnings, running=plan.running)
+        plan, desired, actual = self._look(obs, gone)
+        self.report = Report(
+            waiting=tuple(step for step in plan.steps if plan.waits(step)),
+            left=tuple(step for step in plan.steps if not plan.waits(step)),
+            errors=(*plan.conflicts, *_recording_trouble(desired, actual)),
+            notes=plan.notes,
+            warnings=plan.warnings,
+            running=plan.running,
+        )
         return plan
 
     def apply(self, obs: Obs, gone: Collection[str] = ()) -> Report:
@@ -112,10 +118,15 @@ class Provisioner:
             if error.code != NOT_FOUND or str(step) in wanted:
                 errors.append(f"OBS did not take {step}: {error.message}.")
         errors += [f"OBS did not keep {s}." for s in left if str(s) in {str(d) for d in done}]
-        if trouble := _recording_trouble(desired, actual):
-            errors.append(trouble)
+        errors += _recording_trouble(desired, actual)
         self.report = Report(
-            tuple(done), waiting, tuple(errors), plan.notes, plan.warnings, actual.running
+            done=tuple(done),
+            waiting=waiting,
+            left=tuple(left),
+            errors=tuple(errors),
+            notes=plan.notes,
+            warnings=plan.warnings,
+            running=actual.running,
         )
         return self.report
 
@@ -153,19 +164,19 @@ def _first_stage(steps: list[Step]) -> int:
     return len(steps)
 
 
-def _recording_trouble(desired: Desired, actual: Actual) -> str:
+def _recording_trouble(desired: Desired, actual: Actual) -> list[str]:
     """Says so where OBS would record other tracks than the profile asks for."""
     if not desired.recorded:
-        return ""
+        return []
     advanced = actual.value(MODE).lower() == "advanced"
     mask = actual.value(RECORDED) if advanced else "1"
     recorded = [n for n in OBS_TRACKS if mask.isdecimal() and int(mask) >> (n - 1) & 1]
     if recorded == sorted(desired.recorded):
-        return ""
+        return []
     shown, wanted = (", ".join(map(str, sorted(n))) or "none" for n in (recorded, desired.recorded))
     mode = "" if advanced else ", as its output mode is Simple"
     until = f"; stop {' and '.join(actual.running)} and apply again" if actual.running else ""
-    return f"OBS would record track {shown} instead of {wanted}{mode}{until}."
+    return [f"OBS would record track {shown} instead of {wanted}{mode}{until}."]
 
 
 # Making a step ---------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class _Restorer:
         self._leave_collections(actual)
         if not self._errors:
             self._journal.delete()
-        return Report(tuple(self._done), (), tuple(self._errors), tuple(self._notes))
+        return Report(done=tuple(self._done), errors=tuple(self._errors), notes=tuple(self._notes))
 
     def _refuse_while_running(self, actual: Actual) -> None:
         noted = self._noted

@@ -137,6 +137,8 @@ class ObsOutput:
             return f"{state}: {report.errors[0]}"
         if report.waiting:
             return f"{state}; some of it waits until {' and '.join(report.running)} has stopped"
+        if report.left:
+            return f"{state}, which is not as the profile says: {report.left[0]}"
         return f"{state}, which is as the profile says"
 
     # On the link's thread -------------------------------------------------------------------------

@@ -431,6 +431,25 @@ def test_an_obs_that_goes_on_recording_one_track_is_an_error(obs: FakeObs, desk:
     assert any("OBS would record track 1 instead of 1, 2, 3" in error for error in report.errors)
 
 
+def test_an_obs_that_is_changed_to_record_one_track_is_an_error_until_it_is_not(
+    obs: FakeObs, desk: Desk
+):
+    provisioner = desk.provisioner()
+    assert provisioner.apply(obs).complete
+    for tracks, is_wrong in (("1", True), ("7", False)):
+        obs.request(
+            "SetProfileParameter",
+            parameterCategory="AdvOut",
+            parameterName="RecTracks",
+            parameterValue=tracks,
+        )
+        provisioner.plan(obs)
+        assert provisioner.report is not None
+        said = " ".join(provisioner.report.errors)
+        assert ("OBS would record track 1 instead of 1, 2, 3" in said) == is_wrong
+        assert bool(provisioner.report.left) == is_wrong
+
+
 def test_what_obs_does_not_keep_is_said(obs: FakeObs, desk: Desk):
     obs.ignored.add("SetInputMute")
     report = desk.provisioner().apply(obs)
