@@ -27,6 +27,10 @@ FOLDER: Parameter = ("AdvOut", "RecFilePath")
 SIMPLE_FOLDER: Parameter = ("SimpleOutput", "FilePath")
 VOD: Parameter = ("AdvOut", "VodTrackEnabled")
 VOD_TRACK: Parameter = ("AdvOut", "VodTrackIndex")
+# OBS's simple output mode has a VOD track only among its advanced settings, and it is always this.
+SIMPLE_VOD: Parameter = ("SimpleOutput", "VodTrackEnabled")
+SIMPLE_ADVANCED: Parameter = ("SimpleOutput", "UseAdvanced")
+SIMPLE_VOD_TRACK = "2"
 STREAMED: Parameter = ("AdvOut", "TrackIndex")
 SAMPLE_RATE: Parameter = ("Audio", "SampleRate")
 CHANNELS: Parameter = ("Audio", "ChannelSetup")
@@ -40,7 +44,7 @@ SIMPLE_FORMATS: tuple[Parameter, ...] = (
 
 PARAMETERS: tuple[Parameter, ...] = (
     MODE, RECORDED, RECORDING_TYPE, FOLDER, SIMPLE_FOLDER, VOD, VOD_TRACK, STREAMED, SAMPLE_RATE,
-    CHANNELS, *RECORDING_NAMES.values(), *FORMATS, *SIMPLE_FORMATS,
+    CHANNELS, SIMPLE_VOD, SIMPLE_ADVANCED, *RECORDING_NAMES.values(), *FORMATS, *SIMPLE_FORMATS,
 )  # fmt: skip
 """All that is read of an OBS profile."""
 

@@ -14,6 +14,9 @@ from pypac_obs.obs.desired import (
     MODE,
     RECORDED,
     SAMPLE_RATE,
+    SIMPLE_ADVANCED,
+    SIMPLE_VOD,
+    SIMPLE_VOD_TRACK,
     STREAMED,
     VOD,
     VOD_TRACK,
@@ -150,9 +153,11 @@ def _profile_warnings(profile: Profile, rule: ObsOutput) -> Iterator[str]:
 def _on_obs_own_vod_track(profile: Profile, desired: Desired, actual: Actual) -> Iterator[str]:
     """As for the profile's VOD track, for the one that the user has set in OBS."""
     mode = desired.parameters.get(MODE, actual.value(MODE))
-    if mode.lower() != "advanced" or actual.value(VOD).lower() != "true":
+    advanced = mode.lower() == "advanced"
+    switches = (VOD,) if advanced else (SIMPLE_VOD, SIMPLE_ADVANCED)
+    if any(actual.value(switch).lower() != "true" for switch in switches):
         return
-    vod_track = actual.value(VOD_TRACK)
+    vod_track = actual.value(VOD_TRACK) if advanced else SIMPLE_VOD_TRACK
     for wanted in desired.inputs:
         on_it = vod_track in map(str, wanted.obs_tracks)
         if on_it and (found := _not_for_vod(profile, wanted.track)):

@@ -238,6 +238,17 @@ def test_a_vod_track_of_the_advanced_mode_counts_in_that_alone(quiet: FakeObs):
     assert "is on the VOD track that is set in OBS (1)" in warning
 
 
+def test_the_vod_track_of_the_simple_mode_is_the_second(quiet: FakeObs):
+    quiet.parameters[("Output", "Mode")] = "Simple"
+    profile = profile_of(tracks={"music": [1, 2]})
+    for key in ("VodTrackEnabled", "UseAdvanced"):
+        assert seen(quiet, profile) == []
+        quiet.parameters[("SimpleOutput", key)] = "true"
+    [warning] = seen(quiet, profile)
+    assert "is on the VOD track that is set in OBS (2) and brings music (spotify)" in warning
+    assert seen(quiet, profile_of(tracks={"music": 1})) == []
+
+
 def test_desktop_audio_that_the_profile_leaves_is_said_where_no_obs_is_asked(quiet: FakeObs):
     [warning] = unseen_obs_warnings(profile_of())
     assert warning.startswith('The profile leaves OBS\'s own "Desktop Audio" as it is: if that is')
