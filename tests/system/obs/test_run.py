@@ -363,7 +363,7 @@ def test_a_profile_that_was_edited_leaves_nothing_of_before(
         only_obs = PROFILE.replace("  files: {folder: files}\n", "")
         edited = only_obs.replace("scene: Scene", "scene: Other scene").replace(
             "tracks: {game: 2, voice: {to: 3, name: Voice chat}}",
-            "tracks: {game: {to: [1, 4], name: Play, volume_db: -6}}",
+            "tracks: {game: {to: [1, 4], name: Alone, volume_db: -6}}",
         )
         for text in (only_obs, edited):
             session = Run(obs, tmp_path, text)
@@ -373,13 +373,13 @@ def test_a_profile_that_was_edited_leaves_nothing_of_before(
                 output = session.end()
             assert session.process.returncode == 0, output
         after = inputs(websocket)
-        assert after.keys() - before.keys() == {"Play"}
+        assert after.keys() - before.keys() == {"Alone"}
         assert before.keys() <= after.keys()
-        assert after["Play"]["tracks"] == [1, 4]
-        volume = websocket.request("GetInputVolume", inputName="Play")["inputVolumeDb"]
+        assert after["Alone"]["tracks"] == [1, 4]
+        volume = websocket.request("GetInputVolume", inputName="Alone")["inputVolumeDb"]
         assert volume == pytest.approx(-6.0, abs=0.01)
         items = websocket.request("GetSceneItemList", sceneName="Other scene")["sceneItems"]
-        assert [item["sourceName"] for item in items] == ["Play"]
+        assert [item["sourceName"] for item in items] == ["Alone"]
         restore = subprocess.run(
             [*PROGRAM, "obs", "restore", "stream.yaml"],
             cwd=tmp_path,
