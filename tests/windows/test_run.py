@@ -329,6 +329,39 @@ def test_a_silence_has_its_reason(windows: Windows, script: str, said: str) -> N
     recording.is_clean()
 
 
+def test_a_program_that_is_muted_meanwhile_is_silent_for_as_long_and_said_to_be(
+    windows: Windows,
+) -> None:
+    """Gotcha 15, in the middle of a run."""
+    script = "program game.exe tone=440\n"
+    windows.script(script)
+    windows.program("game.exe")
+    run = windows.begin(ONE, None)
+    manifest = windows.folder / "out" / "session.json"
+
+    def states() -> list[str]:
+        if not manifest.exists():
+            return []
+        history = json.loads(manifest.read_text())["sources"]["game"]["history"]
+        return [entry["state"] for entry in history]
+
+    wait_until(lambda: "playing" in states())
+    windows.script(script.strip() + " mute=yes\n")
+    wait_until(lambda: "muted" in states())
+    windows.script(script)
+    wait_until(lambda: "playing" in states()[states().index("muted") :])
+    windows.tell(0)  # Ctrl-C
+    recording = windows.finish(run)
+    silent = np.flatnonzero(~recording.tracks["game"].any(axis=1))
+    assert len(silent) > RATE // 4
+    track = recording.tracks["game"]
+    assert track[: silent[0]].any()
+    assert track[silent[-1] :].any()
+    assert "The program is muted in Windows' volume mixer" in " ".join(recording.output.split())
+    assert recording.causes("game") == {}  # its silence was captured
+    recording.is_clean()
+
+
 def test_a_microphone_is_recorded(windows: Windows) -> None:
     windows.script("endpoint {mic} flow=capture default=yes rate=44100 tone=300\n")
     recording = windows.record({"mic": "{device: default}"})

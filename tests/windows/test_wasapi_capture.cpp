@@ -43,7 +43,9 @@ using pypac::MixedSource;
 using pypac::Source;
 using pypac::SourceNode;
 using pypac::SourceState;
+using pypac::StreamView;
 using pypac::WasapiCapture;
+using pypac::WasapiOptions;
 
 namespace {
 
@@ -153,6 +155,61 @@ void clean(const Seen& seen) {
   INFO(seen.text());
   CHECK(seen.violations().empty());
   CHECK(seen.open().empty());
+}
+
+/// Changes all that sessions and inputs show, one thing after the other, under a capture that has
+/// no source: the first that it does not see. Empty: it sees all.
+std::string unseen_change(const WasapiOptions& options, const std::string& service) {
+  const auto script = [&](const std::string& program, const std::string& input = "") {
+    return service + "endpoint {out} name=Speakers default=yes\n" +
+           "endpoint {mic} flow=capture name=Headset default=yes " + input +
+           "\nprogram wc_game.exe tone=440 " + program;
+  };
+  FakeAudio windows(script("session=none"));
+  const PlayedProgram game("wc_game.exe");
+  WasapiCapture capture(options);
+  REQUIRE(capture.wait_until_running(20s));
+
+  using Check = std::function<bool(const StreamView&)>;
+  const auto shows = [&](const std::string& kind, const Check& check) {
+    return std::ranges::any_of(
+        capture.streams(), [&](const StreamView& one) { return one.kind == kind && check(one); });
+  };
+  const Check anything = [](const StreamView&) { return true; };
+  CHECK_FALSE(shows("playback", anything));
+  CHECK(shows("input", anything));
+
+  const auto change = [](std::string text) { return [text] { FakeAudio::change(text); }; };
+  const auto session = [&](const Check& check) {
+    return [&, check] { return shows("playback", check); };
+  };
+  struct Change {
+    const char* name;
+    std::function<void()> make;
+    std::function<bool()> seen;
+  };
+  const std::vector<Change> changes{
+      {"a session", change(script("")), session([](const auto& one) { return one.playing; })},
+      {"volume", change(script("volume=0.5")),
+       session([](const auto& one) { return one.volume == 0.5; })},
+      {"mute", change(script("mute=yes")), session([](const auto& one) { return one.muted; })},
+      {"no mute", change(script("")), session([](const auto& one) { return !one.muted; })},
+      {"state", change(script("content=nothing")),
+       session([](const auto& one) { return !one.playing; })},
+      {"an input goes", change(script("content=nothing", "state=unplugged")),
+       [&] { return !shows("input", anything); }},
+      {"a session ends", [&] { game.end(); }, [&] { return !shows("playback", anything); }},
+  };
+  std::string unseen;
+  for (const Change& one : changes) {
+    one.make();
+    if (comes_true(one.seen)) continue;
+    unseen = one.name;
+    break;
+  }
+  capture.stop();
+  clean(windows.end());
+  return unseen;
 }
 
 }  // namespace
@@ -475,6 +532,15 @@ TEST_CASE("gotchas 12 and 15: who hides from capture, and who is muted, is told 
   CHECK(comes_true([&] { return capture.source_status(1).state == SourceState::muted; }));
   capture.stop();
   clean(windows.end());
+}
+
+TEST_CASE("what Windows tells of sessions and inputs is seen without looking for it") {
+  // Longer than a test waits.
+  CHECK(unseen_change({.look_every = 1h}, "") == "");
+}
+
+TEST_CASE("what Windows does not tell of sessions and inputs is seen all the same") {
+  CHECK(unseen_change({}, "service notifies=no\n") == "");
 }
 
 TEST_CASE("everything but some is each other program that plays, and none that is left out") {

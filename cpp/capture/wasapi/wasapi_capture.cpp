@@ -38,7 +38,6 @@ using namespace std::chrono_literals;
 constexpr HostTime kProcessRefresh = 250ms;
 // A safety net: changes of sessions and endpoints are told by events.
 constexpr HostTime kSessionRefresh = 1s;
-constexpr HostTime kTick = 250ms;
 constexpr HostTime kMeterTick = 50ms;
 constexpr HostTime kStartsWithin = 1s;
 constexpr HostTime kDeliversWithin = 300ms;
@@ -254,7 +253,7 @@ void WasapiCapture::Session::watch() noexcept {
     look(sessions, told);
     stop_retired();
     const std::vector<HANDLE> handles = handles_to_wait_for();
-    const HostTime tick = options_.meter_streams ? kMeterTick : kTick;
+    const HostTime tick = options_.meter_streams ? kMeterTick : HostTime(options_.look_every);
     const DWORD woken = WaitForMultipleObjects(static_cast<DWORD>(handles.size()), handles.data(),
                                                FALSE, static_cast<DWORD>(tick / 1ms));
     if (woken == WAIT_OBJECT_0) break;

@@ -18,6 +18,8 @@ struct WasapiOptions {
   std::uint32_t timeline_rate = 48000;    // of the session
   std::uint32_t capacity_frames = 48000;  // of each tap's ring
   bool meter_streams = false;             // look at meters often, for streams()
+  /// How often it looks at processes and sessions that Windows tells nothing of.
+  std::chrono::milliseconds look_every{250};
 };
 
 /// The audio engine, for `doctor` and the live view.

@@ -321,6 +321,10 @@ void Engine::unwatch(EndpointWatcher* watcher) {
   std::erase(endpoint_watchers_, watcher);
 }
 
+void Engine::notify(Worker::Task task) {
+  if (current_script().get()->service_notifies) notifications_.post(0, std::move(task));
+}
+
 ActivateRule Engine::activation(const std::string& target) {
   const std::lock_guard lock(mutex_);
   const std::shared_ptr<const Script> script = current_script().get();

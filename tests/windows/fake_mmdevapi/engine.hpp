@@ -98,8 +98,8 @@ class Engine {
   void watch(EndpointWatcher* watcher);
   void unwatch(EndpointWatcher* watcher);
 
-  /// Calls a callback of the client, on a thread foreign to it.
-  void notify(Worker::Task task) { notifications_.post(0, std::move(task)); }
+  /// Calls a callback of the client, on a thread foreign to it; never, if the script says so.
+  void notify(Worker::Task task);
   [[nodiscard]] bool in_notification() const { return notifications_.is_this_thread(); }
   /// Returns when the callbacks due have returned.
   void drain_notifications() { notifications_.drain(); }

@@ -304,8 +304,12 @@ void take(Script& script, const ScriptLine& line) {
   if (line.keyword.empty()) return;
   if (line.keyword == "service") {
     for (const auto& [key, value] : line.settings) {
-      if (key != "running") unknown(key);
-      script.service_running = to_flag(value);
+      if (key == "running")
+        script.service_running = to_flag(value);
+      else if (key == "notifies")
+        script.service_notifies = to_flag(value);
+      else
+        unknown(key);
     }
     return;
   }

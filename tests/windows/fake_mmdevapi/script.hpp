@@ -101,6 +101,7 @@ struct Script {
   std::vector<FailRule> failures;
   std::vector<EndpointRule> endpoints;
   bool service_running = true;
+  bool service_notifies = true;
 
   /// Throws std::runtime_error with the line's number.
   [[nodiscard]] static std::shared_ptr<const Script> parse(std::string_view text);
