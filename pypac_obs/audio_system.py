@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from pypac_obs import _core
 
-__all__ = ["Capture", "open_capture"]
+__all__ = ["Capture", "only_zeros", "open_capture"]
 
 #: Captures of all audio systems can do the same; what `server_info` tells differs.
 Capture: TypeAlias = _core.PipewireCapture | _core.WasapiCapture
@@ -26,3 +26,12 @@ def open_capture(
     return make(
         timeline_rate=timeline_rate, capacity_frames=capacity_frames, meter_streams=meter_streams
     )
+
+
+def only_zeros(*, device: bool = False) -> str:
+    """Says in a sentence of what plays, and gives nothing but zeros, why that may be."""
+    if device:
+        return "The device gives silence."
+    if _core.WITH_WASAPI:
+        return "The program plays silence, or past Windows' mixer (exclusive mode, ASIO)."
+    return "The program plays silence."

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from pypac_obs import _core
-from pypac_obs.audio_system import open_capture
+from pypac_obs.audio_system import only_zeros, open_capture
 
 __all__ = ["AudioStream", "ProcessAudio", "ProcessWatch", "list_processes"]
 
@@ -27,6 +27,7 @@ class AudioStream:
     ``volume`` is what sliders show (1.0 is 100 %; on Linux the cube root of the amplitude),
     ``volume_db`` the amplitude in dB. ``peak_db`` is in dBFS since the last look, after volume and
     mute; NaN where it was not measured. ``sample_rate`` is the program's own, 0 if unknown.
+    ``silence`` says in one sentence why nothing of it is heard; it is empty while something is.
     """
 
     name: str
@@ -38,6 +39,7 @@ class AudioStream:
     channels: int
     sample_rate: int
     device: str
+    silence: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,13 @@ class ProcessAudio:
         return max(stream.volume for stream in self.streams)
 
     @property
+    def silence(self) -> str:
+        """Why nothing of it is heard, in one sentence; empty while at least one stream is."""
+        # What plays comes first: that it is muted is more to know than that another is paused.
+        streams = sorted(self.streams, key=lambda stream: not stream.playing)
+        return streams[0].silence if all(stream.silence for stream in streams) else ""
+
+    @property
     def peak_db(self) -> float:
         """The loudest stream's peak in dBFS; NaN where none was measured."""
         measured = [stream.peak_db for stream in self.streams if not math.isnan(stream.peak_db)]
@@ -85,6 +94,7 @@ class ProcessAudio:
         return plain | {
             "playing": self.playing,
             "muted": self.muted,
+            "silence": self.silence,
             "volume": round(self.volume, 4),
             "peak_db": round(peak, 2) if math.isfinite(peak) else None,
         }
@@ -149,6 +159,11 @@ def list_processes() -> list[ProcessAudio]:
         return watch.processes()
 
 
+def _silence(stream: _core.StreamView) -> str:
+    measured_zeros = stream.peak_db == -math.inf
+    return stream.silence or (only_zeros() if measured_zeros else "")
+
+
 def _process(
     pid: int, program: str, application_name: str, streams: Sequence[_core.StreamView]
 ) -> ProcessAudio:
@@ -167,6 +182,7 @@ def _process(
                 channels=stream.channels,
                 sample_rate=stream.sample_rate,
                 device=stream.sink,
+                silence=_silence(stream),
             )
             for stream in streams
         ),

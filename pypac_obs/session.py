@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from pypac_obs import _core
+from pypac_obs.audio_system import only_zeros
 from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
 from pypac_obs.errors import NotRunning, PypacError, SessionClosed
@@ -427,10 +428,8 @@ class Session:
         if state == "capturing":
             state = "playing"
             if progress.level.silent_frames > _SILENT_S * self.sample_rate:
-                state, reason = "silent", "the program plays silence"
                 device = isinstance(self.profile.sources[name], DeviceSource)
-                if _core.WITH_WASAPI and not device:
-                    reason += ", or past Windows' mixer (exclusive mode, ASIO)"
+                state, reason = "silent", only_zeros(device=device)
         return SourceStatus(
             name=name,
             state=state,

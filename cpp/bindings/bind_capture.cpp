@@ -137,6 +137,8 @@ void bind_views(nb::module_& module) {
       .def_ro("sink", &StreamView::sink, "The device it plays to; empty: none.")
       .def_ro("playing", &StreamView::playing, "Running, and not paused by its program.")
       .def_ro("muted", &StreamView::muted)
+      .def_ro("silence", &StreamView::silence,
+              "Of playback: why nothing is heard, in a sentence; empty: it plays.")
       .def_ro("volume", &StreamView::volume, "As sliders show it: 1.0 is 100 %.")
       .def_ro("volume_db", &StreamView::volume_db, "Of the amplitude; -inf at 0.")
       .def_ro("peak_db", &StreamView::peak_db, "dBFS since the last call; NaN: not measured.")

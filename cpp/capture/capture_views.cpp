@@ -27,4 +27,26 @@ Cause absence_cause(SourceState state) noexcept {
   return Cause::stalled;
 }
 
+std::string common_reason(SourceState state, bool device) {
+  switch (state) {
+    case SourceState::not_running:
+      return device ? "The device is not there." : "The program is not running.";
+    case SourceState::no_stream:
+      return "No program plays audio.";
+    case SourceState::capturing:
+      return "Frames come.";
+    case SourceState::paused:
+      return device ? "The device is idle." : "The program has paused its audio.";
+    case SourceState::starting:
+    case SourceState::muted:
+    case SourceState::frozen:
+    case SourceState::blind_tap:
+    case SourceState::refused:
+    case SourceState::stalled:
+    case SourceState::backend_lost:
+      break;
+  }
+  return {};
+}
+
 }  // namespace pypac

@@ -27,6 +27,10 @@ enum class SourceState : std::uint8_t {
 /// [any-thread] What the ledger calls frames that are missing in this state.
 [[nodiscard]] Cause absence_cause(SourceState state) noexcept;
 
+/// [any-thread] The sentence for a state that is the same on every system; empty: each has its own.
+/// Of `no_stream` it is that of a source that names no program.
+[[nodiscard]] std::string common_reason(SourceState state, bool device);
+
 /// A stream as a user knows it.
 struct StreamView {
   std::uint64_t serial = 0;
@@ -42,6 +46,7 @@ struct StreamView {
   std::string sink;      // name of the device it plays to; empty: none
   bool playing = false;  // running, and not paused by its program
   bool muted = false;
+  std::string silence;            // of playback: why nothing is heard, as a source's reason says it
   double volume = 1.0;            // as sliders show it: the cube root of the amplitude
   double volume_db = 0.0;         // of the amplitude; -inf at 0
   double peak_db = 0.0;           // dBFS since the last call; NaN: not measured

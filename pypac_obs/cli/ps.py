@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 import click
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
@@ -33,7 +33,8 @@ _REFRESH_S = 0.5
 def command(watch: bool, as_json: bool) -> None:
     """List the programs that have audio streams now.
 
-    Peaks are in dBFS, after the program's own volume and mute, as they would be captured.
+    Peaks are in dBFS, after the program's own volume and mute, as they would be captured. Below
+    the list it says of each program that is silent why, as far as that shows without capturing it.
     """
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
@@ -43,7 +44,7 @@ def command(watch: bool, as_json: bool) -> None:
     if as_json:
         print_json([process.to_json() for process in processes])
     elif processes:
-        make_console().print(process_table(processes))
+        make_console().print(_view(processes))
     else:
         click.echo(_NOTHING, err=True)
 
@@ -68,7 +69,15 @@ def _watch(as_json: bool) -> None:
 
 
 def _view(processes: Sequence[ProcessAudio]) -> RenderableType:
-    return process_table(processes) if processes else plain(_NOTHING)
+    if not processes:
+        return plain(_NOTHING)
+    # Sentences of their own: in a column they would leave no room for the rest.
+    reasons = [
+        plain(f"{process.program or process.application_name or '?'}: {process.silence}")
+        for process in processes
+        if process.silence
+    ]
+    return Group(process_table(processes), *reasons)
 
 
 def process_table(processes: Sequence[ProcessAudio]) -> Table:

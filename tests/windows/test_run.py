@@ -376,10 +376,41 @@ def test_programs_are_listed_with_volume_mute_and_peak(windows: Windows) -> None
     listed = windows.call("ps")
     assert listed.returncode == 0, listed.stdout
     lines = {
-        line.split("|")[2].strip(): line for line in listed.stdout.splitlines() if ".exe" in line
+        line.split("|")[2].strip(): line
+        for line in listed.stdout.splitlines()
+        if ".exe" in line and "|" in line
     }
     assert "50 %" in lines["game.exe"]
     assert "| muted" in lines["Discord.exe"]
+
+
+def test_programs_are_listed_with_the_reason_of_their_silence(windows: Windows) -> None:
+    muted = (
+        "The program is muted in Windows' volume mixer, or its volume is 0 there: what is captured "
+        "is silent, too."
+    )
+    reasons = {
+        "game.exe": ("", ""),
+        "muted.exe": ("mute=yes", muted),
+        "turned_down.exe": ("volume=0", muted),
+        "paused.exe": ("content=nothing", "The program has paused its audio."),
+        "zeros.exe": (
+            "level=0",
+            "The program plays silence, or past Windows' mixer (exclusive mode, ASIO).",
+        ),
+    }
+    windows.script("".join(f"program {name} {how[0]}\n" for name, how in reasons.items()))
+    for name in reasons:
+        windows.program(name)
+    listed = windows.call("ps", "--json")
+    assert listed.returncode == 0, listed.stdout
+    found = {one["program"]: one["silence"] for one in json.loads(listed.stdout)}
+    assert found == {name: how[1] for name, how in reasons.items()}
+    shown = windows.call("ps").stdout.splitlines()
+    for name, (_, reason) in reasons.items():
+        if reason:
+            assert f"{name}: {reason}" in shown
+    assert not any(line.startswith("game.exe:") for line in shown)
 
 
 def test_each_endpoint_that_a_program_plays_to_is_shown(windows: Windows) -> None:

@@ -45,6 +45,9 @@ constexpr HostTime kRetryLinkAfter = 250ms;
 constexpr HostTime kRemakeNodeAfter = 250ms;
 constexpr HostTime kAnswersWithin = 3s;
 
+constexpr const char* kMuted = "The program is muted, or its volume is 0.";
+constexpr const char* kFrozen = "The program is frozen (stopped by a signal), and does not play.";
+
 HostTime now() {
   return SystemClock().now();
 }
@@ -225,6 +228,7 @@ class PipewireCapture::Session {
   void update_states();
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
+  [[nodiscard]] std::string silence_of(const NodeRecord& node) const;
   [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
   void look_for_frozen();
   [[nodiscard]] bool any_node_stalled() const;
@@ -886,23 +890,16 @@ void PipewireCapture::Session::update_states() {
 }
 
 std::string PipewireCapture::Session::reason_of(const SourceControl& source) const {
-  const bool device = source.selector.kind == SelectorKind::device;
   switch (source.state) {
-    case SourceState::not_running:
-      return device ? "The device is not there." : "The program is not running.";
     case SourceState::no_stream:
-      return source.binding.pids.empty() ? "No program plays audio."
-                                         : "The program is running and has no audio stream.";
+      if (source.binding.pids.empty()) break;
+      return "The program is running and has no audio stream.";
     case SourceState::starting:
       return "The stream was found; its first frame has not come yet.";
-    case SourceState::capturing:
-      return "Frames come.";
-    case SourceState::paused:
-      return device ? "The device is idle." : "The program has paused its audio.";
     case SourceState::muted:
-      return "The program is muted, or its volume is 0.";
+      return kMuted;
     case SourceState::frozen:
-      return "The program is frozen (stopped by a signal), and does not play.";
+      return kFrozen;
     case SourceState::stalled: {
       if (source.node && source.node->lost) {
         return node_error_.empty() ? "PipeWire took the capture away; it is made again."
@@ -913,11 +910,21 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
     }
     case SourceState::backend_lost:
       return "PipeWire went away; waiting for it to come back.";
+    case SourceState::not_running:
+    case SourceState::capturing:
+    case SourceState::paused:
+      break;
     case SourceState::blind_tap:
     case SourceState::refused:
       break;  // PipeWire hides nothing, and links one stream as well as another
   }
-  return {};
+  return common_reason(source.state, source.selector.kind == SelectorKind::device);
+}
+
+std::string PipewireCapture::Session::silence_of(const NodeRecord& node) const {
+  if (is_frozen(node)) return kFrozen;
+  if (!node.playing()) return common_reason(SourceState::paused, false);
+  return node.muted || node.amplitude <= 0 ? kMuted : "";
 }
 
 SourceStatus PipewireCapture::Session::status_of(const SourceControl& source) const {
@@ -1005,6 +1012,7 @@ std::vector<StreamView> PipewireCapture::Session::streams() {
     view.state = name_of(node->state);
     view.playing = node->playing();
     view.muted = node->muted;
+    if (!node->is_input()) view.silence = silence_of(*node);
     // PulseAudio's and the desktops' sliders are the cube root of the amplitude.
     view.volume = std::cbrt(node->amplitude);
     view.volume_db = db_from_linear(node->amplitude);

@@ -48,6 +48,10 @@ constexpr std::size_t kMaxSources = 256;
 // WaitForMultipleObjects takes 64 handles; two are our own.
 constexpr std::size_t kMaxWatchedHandles = 62;
 
+constexpr const char* kMuted =
+    "The program is muted in Windows' volume mixer, or its volume is 0 there: what is captured is "
+    "silent, too.";
+
 HostTime now() {
   return SystemClock().now();
 }
@@ -221,8 +225,7 @@ void WasapiCapture::Session::stop() noexcept {
     for (SourceControl& source : sources_) source.source->stop();
   }
   SetEvent(stop_event_.get());
-  // All are told before the first is waited for, and all together have that much time. Nobody else
-  // touches the clients any more.
+  // Nobody else touches the clients any more.
   const HostTime deadline = now() + CaptureClient::kStopTime;
   for (auto& [target, client] : clients_) client->ask_to_stop();
   bool worker_ended = true;
@@ -600,27 +603,21 @@ std::string WasapiCapture::Session::service_failure() const {
 }
 
 std::string WasapiCapture::Session::reason_of(const SourceControl& source) const {
-  const bool device = source.selector.kind == SelectorKind::device;
   switch (source.state) {
-    case SourceState::not_running:
-      return device ? "The device is not there." : "The program is not running.";
     case SourceState::no_stream:
-      return source.bound.pids.empty()
-                 ? "No program plays audio."
-                 : "The program is running and has no audio stream, unless it plays past Windows' "
-                   "mixer (exclusive mode, ASIO).";
+      if (source.bound.pids.empty()) break;
+      return "The program is running and has no audio stream, unless it plays past Windows' mixer "
+             "(exclusive mode, ASIO).";
     case SourceState::starting:
       return "The capture was asked for; its first frame has not come yet.";
     case SourceState::capturing:
-      return source.bound.entangled.empty()
-                 ? "Frames come."
-                 : "Frames come, but not of " + listed(source.bound.entangled) +
-                       " itself: it has started something that is not to be captured.";
-    case SourceState::paused:
-      return device ? "The device is idle." : "The program has paused its audio.";
+      if (source.bound.entangled.empty()) break;
+      return "Frames come, but not of " + listed(source.bound.entangled) +
+             " itself: it has started something that is not to be captured.";
     case SourceState::muted:
-      return "The program is muted in Windows' volume mixer, or its volume is 0 there: what is "
-             "captured is silent, too.";
+      return kMuted;
+    case SourceState::not_running:
+    case SourceState::paused:
     case SourceState::frozen:
       break;
     case SourceState::blind_tap:
@@ -640,7 +637,7 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
     case SourceState::backend_lost:
       return service_failure() + "; waiting for it to come back.";
   }
-  return {};
+  return common_reason(source.state, source.selector.kind == SelectorKind::device);
 }
 
 SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) const {
@@ -742,6 +739,10 @@ std::vector<StreamView> WasapiCapture::Session::streams() {
     view.sink = session.endpoint;
     view.playing = session.active;
     view.muted = session.muted;
+    if (!session.active)
+      view.silence = common_reason(SourceState::paused, false);
+    else if (session.muted || session.volume <= 0)
+      view.silence = kMuted;
     view.volume = session.volume;
     view.volume_db = db_from_linear(session.volume);
     view.channels = session.channels;

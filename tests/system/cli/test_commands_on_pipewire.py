@@ -4,11 +4,15 @@
 import json
 import re
 import signal
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from ..conftest import PLAYERS
 
 pytestmark = pytest.mark.pipewire
 
@@ -46,6 +50,50 @@ def test_ps_lists_programs_of_both_interfaces_with_their_levels(sandbox, call):
     table = call("ps").stdout
     row = rf"^ +{game.pid} +game +\S+ +1 +{listed['game']['streams'][0]['device']} +playing"
     assert re.search(rf"{row} +100 % +no +-12\.\d dB", table, re.M)
+
+
+def test_ps_says_why_a_program_is_silent(sandbox, call):
+    sandbox.play_tone("game", 440.0)
+    sandbox.play_tone("zeros", 0.0)
+    voice = sandbox.play_tone("voice", 1000.0, api="pulse")
+    pauser = sandbox.spawn([sys.executable, PLAYERS / "pulse_tone.py"])
+
+    def until(name: str, silence: str) -> None:
+        deadline = time.monotonic() + 30
+        found: dict[str, str] = {}
+        while found.get(name) != silence:
+            assert time.monotonic() < deadline, found
+            listed = json.loads(call("ps", "--json").stdout)
+            found = {one["application_name"]: one["silence"] for one in listed}
+
+    def volume_of_voice(command: str, value: str) -> None:
+        inputs = sandbox.run("pactl", "list", "sink-inputs").split("Sink Input #")[1:]
+        [index] = [text.split()[0] for text in inputs if f'"{voice.pid}"' in text]
+        sandbox.run("pactl", command, index, value)
+
+    try:
+        until("game", "")
+        until("zeros", "The program plays silence.")
+        until("voice", "")
+        until("pauser", "")
+        volume_of_voice("set-sink-input-mute", "1")
+        until("voice", "The program is muted, or its volume is 0.")
+        volume_of_voice("set-sink-input-mute", "0")
+        until("voice", "")
+        volume_of_voice("set-sink-input-volume", "0%")
+        until("voice", "The program is muted, or its volume is 0.")
+        voice.freeze()
+        until("voice", "The program is frozen (stopped by a signal), and does not play.")
+        pauser._process.send_signal(signal.SIGUSR1)
+        until("pauser", "The program has paused its audio.")
+        shown = call("ps").stdout.splitlines()
+        assert "voice: The program is frozen (stopped by a signal), and does not play." in shown
+        assert f"{Path(sys.executable).resolve().name}: The program has paused its audio." in shown
+        assert "zeros: The program plays silence." in shown
+        assert not any(line.startswith("game:") for line in shown)
+    finally:
+        voice.thaw()
+        pauser.kill()
 
 
 def test_ps_says_that_nothing_plays(call):
