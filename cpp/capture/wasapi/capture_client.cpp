@@ -22,6 +22,7 @@
 #include "os/thread_priority.hpp"
 #include "os/windows/handle.hpp"
 #include "os/windows/ms_until.hpp"
+#include "os/windows/open_process.hpp"
 #include "os/windows/process_start_time.hpp"
 
 namespace pypac {
@@ -161,8 +162,7 @@ HRESULT CaptureClient::Shared::pin(Handle& process) noexcept {
   step = Step::identity;
   if (target.kind != CaptureTarget::Kind::tree || target.start_time == 0) return S_OK;
   const HRESULT other = HRESULT_FROM_WIN32(ERROR_INVALID_PARAMETER);  // as Windows says it
-  process =
-      Handle(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, static_cast<DWORD>(target.pid)));
+  process = open_process(target.pid);
   // Who shields itself is captured all the same; a PID that nobody has may be given out at once.
   if (!process) return GetLastError() == ERROR_INVALID_PARAMETER ? other : S_OK;
   const std::uint64_t started = process_start_time(process.get());

@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <span>
 #include <system_error>
@@ -28,6 +29,7 @@
 #include "core/status.hpp"
 #include "os/windows/handle.hpp"
 #include "os/windows/ms_until.hpp"
+#include "os/windows/open_process.hpp"
 
 namespace pypac {
 namespace {
@@ -84,6 +86,16 @@ std::string listed(const std::vector<ProcessEntry>& processes) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+/// All are told to stop before the first is waited for, and all together, with what is done
+/// `meanwhile`, have the time that one has.
+template <typename Clients, typename Meanwhile>
+void stop_together(const Clients& clients, Meanwhile meanwhile) noexcept {
+  const HostTime deadline = now() + CaptureClient::kStopTime;
+  for (const auto& client : clients) client->ask_to_stop();
+  meanwhile(deadline);
+  for (const auto& client : clients) client->stop_by(deadline);
 }
 
 /// A process that is waited for: while its handle is open nobody else gets its PID.
@@ -225,19 +237,17 @@ void WasapiCapture::Session::stop() noexcept {
     for (SourceControl& source : sources_) source.source->stop();
   }
   SetEvent(stop_event_.get());
-  // Nobody else touches the clients any more.
-  const HostTime deadline = now() + CaptureClient::kStopTime;
-  for (auto& [target, client] : clients_) client->ask_to_stop();
   bool worker_ended = true;
-  if (worker_.joinable()) {
+  // Nobody else touches the clients any more.
+  stop_together(std::views::values(clients_), [&](HostTime deadline) {
+    if (!worker_.joinable()) return;
     // An audio service that hangs must not hang us: the worker then ends by itself, and owns this.
     worker_ended = WaitForSingleObject(ended_event_.get(), ms_until(deadline)) == WAIT_OBJECT_0;
     if (worker_ended)
       worker_.join();
     else
       worker_.detach();
-  }
-  for (auto& [target, client] : clients_) client->stop_by(deadline);
+  });
   clients_.clear();
   // Else it looks at them once more.
   if (worker_ended) watched_.clear();
@@ -270,10 +280,7 @@ void WasapiCapture::Session::watch() noexcept {
 
 void WasapiCapture::Session::stop_retired() noexcept {
   const std::vector<std::shared_ptr<CaptureClient>> retired = std::exchange(retired_, {});
-  // While this thread waits, nothing new is bound: all together have that much time.
-  const HostTime deadline = now() + CaptureClient::kStopTime;
-  for (const auto& client : retired) client->ask_to_stop();
-  for (const auto& client : retired) client->stop_by(deadline);
+  stop_together(retired, [](HostTime) {});  // while this thread waits, nothing new is bound
 }
 
 std::vector<HANDLE> WasapiCapture::Session::handles_to_wait_for() const {
@@ -475,10 +482,7 @@ void WasapiCapture::Session::watch_roots() {
   });
   for (const auto& [pid, start_time] : wanted) {
     if (watched_.contains(pid)) continue;
-    // No more rights than these: elevated programs and those with an anti-cheat refuse others.
-    WatchedProcess process{Handle(OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION,
-                                              FALSE, static_cast<DWORD>(pid))),
-                           start_time};
+    WatchedProcess process{open_process(pid, SYNCHRONIZE), start_time};
     const std::optional<ProcessEntry> running = read_process(pid);
     if (!running || running->start_time != start_time) {
       // Another's by now: what is known is old. Its client sees that, too, and captures nothing.

@@ -14,6 +14,7 @@
 
 #include "os/valid_utf8.hpp"
 #include "os/windows/handle.hpp"
+#include "os/windows/open_process.hpp"
 #include "os/windows/package_family.hpp"
 #include "os/windows/process_start_time.hpp"
 #include "os/windows/wide_text.hpp"
@@ -31,12 +32,6 @@ std::wstring_view file_name_in(std::wstring_view path) {
 
 std::string name_of(std::wstring_view path) {
   return valid_utf8(utf8_of(file_name_in(path)));
-}
-
-/// No more than this right: a program that runs elevated or defends itself against cheats grants
-/// it, and notices no more than with the Task Manager.
-Handle open_process(std::int64_t pid) noexcept {
-  return Handle(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, static_cast<DWORD>(pid)));
 }
 
 /// Somebody may hold a handle of a process that has ended, and so keep its number.
