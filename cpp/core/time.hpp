@@ -34,4 +34,14 @@ struct TimelineAnchor {
   }
 };
 
+/// [any-thread, realtime-safe] A count of ticks as time, rounded down, exact for centuries: the
+/// whole seconds leave nothing to divide, and the rest times 10^9 fits. (ticks * (10^9 /
+/// ticks_per_second) does not divide evenly, and ticks * 10^9 overflows after hours.)
+[[nodiscard]] constexpr HostTime time_of_ticks(std::int64_t ticks,
+                                               std::int64_t ticks_per_second) noexcept {
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  return HostTime(ticks / ticks_per_second * kNanoseconds +
+                  ticks % ticks_per_second * kNanoseconds / ticks_per_second);
+}
+
 }  // namespace pypac

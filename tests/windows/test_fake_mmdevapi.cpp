@@ -709,7 +709,7 @@ TEST_CASE("who plays nothing is silent, zero or not there at all") {
   clean(windows);
 }
 
-TEST_CASE("what a process's client lacks is refused, and seen") {
+TEST_CASE("gotchas 1 to 3: what a process's client lacks is refused, and seen") {
   const Apartment apartment;
   FakeAudio windows("");
   {
@@ -926,7 +926,7 @@ TEST_CASE("releases in the wrong order are seen") {
   CHECK(std::ranges::count(seen.violations(), "restart") == 2);
 }
 
-TEST_CASE("a second client of one program is silent, and seen") {
+TEST_CASE("gotcha 14: a second client of one program is silent, and seen") {
   const Apartment apartment;
   FakeAudio windows("program " + kSelf + " tone=440");
   {
@@ -1109,7 +1109,7 @@ TEST_CASE("a whole output is captured, hidden programs too") {
   clean(windows);
 }
 
-TEST_CASE("an endpoint does not take a process's parameters") {
+TEST_CASE("gotcha 13: an endpoint does not take a process's parameters") {
   const Apartment apartment;
   FakeAudio windows("");
   Devices devices;

@@ -7,12 +7,11 @@
 #include <utility>
 
 #include "core/host_clock.hpp"
+#include "core/time.hpp"
 #include "os/windows/handle.hpp"
 
 namespace pypac {
 namespace {
-
-constexpr std::int64_t kNanoseconds = 1'000'000'000;
 
 std::int64_t ticks_per_second() noexcept {
   static const std::int64_t frequency = [] {
@@ -56,11 +55,7 @@ SpareTimers spare_timers;
 HostTime SystemClock::now() const noexcept {
   LARGE_INTEGER ticks;
   QueryPerformanceCounter(&ticks);
-  const std::int64_t frequency = ticks_per_second();
-  // Exact, and what a 128-bit multiplication and division gives: the whole seconds leave nothing
-  // to divide, and the rest times 10^9 fits. (ticks * (10^9 / frequency) does not divide evenly.)
-  return HostTime(ticks.QuadPart / frequency * kNanoseconds +
-                  ticks.QuadPart % frequency * kNanoseconds / frequency);
+  return time_of_ticks(ticks.QuadPart, ticks_per_second());
 }
 
 void SystemClock::sleep_until(HostTime time) noexcept {

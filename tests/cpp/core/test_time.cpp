@@ -40,6 +40,18 @@ TEST_CASE("the system clock is the one of the C++ library, in nanoseconds") {
   }
 }
 
+TEST_CASE("gotcha 11: ticks of any rate are nanoseconds after months as well") {
+  constexpr std::int64_t kDay = 86400;
+  // Windows 10's, an invariant TSC's, the ACPI timer's, the HPET's.
+  for (const std::int64_t rate : {10'000'000, 24'000'000, 3'579'545, 14'318'180}) {
+    CAPTURE(rate);
+    CHECK(time_of_ticks(1, rate).count() == 1'000'000'000 / rate);
+    CHECK(time_of_ticks(100 * kDay * rate, rate) == 100 * kDay * 1s);
+    CHECK(time_of_ticks(100 * kDay * rate - 1, rate).count() ==
+          (100 * kDay - 1) * 1'000'000'000 + (rate - 1) * 1'000'000'000 / rate);
+  }
+}
+
 TEST_CASE("a manual clock stands still until it is moved") {
   ManualClock clock(1s);
   CHECK(clock.now() == 1s);
