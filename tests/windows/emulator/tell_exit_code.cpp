@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // tell_exit_code FILE PROGRAM [ARGUMENT...]: runs a program, and writes the code that it ends with
-// into a file.
+// into a file. Who ends it, as for a time-out, ends the program with it; not what that has started.
 // Without them: does nothing but make Wine start what it lacks.
 //
 // What the process of Wine ends with is not always that: Wine's server kills processes that take
@@ -38,15 +38,24 @@ int main() {
   }
   // As it came: nothing is quoted a second time. CreateProcess wants to write into it.
   wchar_t* const command = const_cast<wchar_t*>(after_word(after_word(GetCommandLineW())));
+  const HANDLE job = CreateJobObjectW(nullptr, nullptr);
+  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
+  limits.BasicLimitInformation.LimitFlags =
+      JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
+  SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
   STARTUPINFOW startup{};
   startup.cb = sizeof startup;
   PROCESS_INFORMATION process{};
-  if (!CreateProcessW(nullptr, command, nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup,
-                      &process)) {
+  if (!CreateProcessW(nullptr, command, nullptr, nullptr, TRUE, CREATE_SUSPENDED, nullptr, nullptr,
+                      &startup, &process)) {
     std::fprintf(stderr, "%ls does not start: error %lu\n", argv[2],
                  static_cast<unsigned long>(GetLastError()));
     return 1;
   }
+  if (!AssignProcessToJobObject(job, process.hProcess))
+    std::fprintf(stderr, "tell_exit_code: %ls outlives a time-out: error %lu\n", argv[2],
+                 static_cast<unsigned long>(GetLastError()));
+  ResumeThread(process.hThread);
   WaitForSingleObject(process.hProcess, INFINITE);
   DWORD code = 0;
   if (!GetExitCodeProcess(process.hProcess, &code)) return 1;
