@@ -553,28 +553,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-# Where nothing may be mounted, what happens is tested on Linux alone.
-if can_mount():
-
-    def test_a_full_disk_is_told_as_one_and_the_files_stay_whole(
-        windows: Windows, small_disk: Path
-    ) -> None:
-        profile = windows.folder / "profile.yaml"
-        folder = in_windows(small_disk / "out").replace("\\", "/")
-        profile.write_text(
-            "version: 1\nsources: {tone: {synthetic: {kind: tone}}}\ntracks: {tone: {from: tone}}\n"
-            f'outputs: {{files: {{folder: "{folder}", name: "{{track}}"}}}}\n'
-        )
-        run = windows.call("run", in_windows(profile), "--duration", "12")
-        assert run.returncode == 1, run.stdout
-        assert "the disk is full" in run.stdout
-        out = small_disk / "out"
-        manifest = json.loads((out / "session.json").read_text())
-        assert manifest["state"] == "failed"
-        track, rate = soundfile.read(out / "tone.wav", dtype="float32", always_2d=True)
-        assert len(track) == manifest["frames"] > 4 * rate
-        assert np.abs(np.diff(track[:, 0])).max() < 0.03  # a tone of 440 Hz, unbroken
-        assert level_db(track, 440) == pytest.approx(-12, abs=0.1)
+@pytest.mark.skipif(not can_mount(), reason="no disk may be mounted here")
+def test_a_full_disk_is_told_as_one_and_the_files_stay_whole(
+    windows: Windows, small_disk: Path
+) -> None:
+    profile = windows.folder / "profile.yaml"
+    folder = in_windows(small_disk / "out").replace("\\", "/")
+    profile.write_text(
+        "version: 1\nsources: {tone: {synthetic: {kind: tone}}}\ntracks: {tone: {from: tone}}\n"
+        f'outputs: {{files: {{folder: "{folder}", name: "{{track}}"}}}}\n'
+    )
+    run = windows.call("run", in_windows(profile), "--duration", "12")
+    assert run.returncode == 1, run.stdout
+    assert "the disk is full" in run.stdout
+    out = small_disk / "out"
+    manifest = json.loads((out / "session.json").read_text())
+    assert manifest["state"] == "failed"
+    track, rate = soundfile.read(out / "tone.wav", dtype="float32", always_2d=True)
+    assert len(track) == manifest["frames"] > 4 * rate
+    assert np.abs(np.diff(track[:, 0])).max() < 0.03  # a tone of 440 Hz, unbroken
+    assert level_db(track, 440) == pytest.approx(-12, abs=0.1)
 
 
 def test_an_old_windows_is_refused_with_its_build(
