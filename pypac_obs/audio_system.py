@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from pypac_obs import _core
+from pypac_obs.errors import BackendUnavailable
 
-__all__ = ["Capture", "only_zeros", "open_capture"]
+__all__ = ["Capture", "only_zeros", "open_capture", "service_trouble"]
 
 #: Captures of all audio systems can do the same; what `server_info` tells differs.
 Capture: TypeAlias = _core.PipewireCapture | _core.WasapiCapture
@@ -25,6 +26,16 @@ def open_capture(
     make = _core.WasapiCapture if _core.WITH_WASAPI else _core.PipewireCapture
     return make(
         timeline_rate=timeline_rate, capacity_frames=capacity_frames, meter_streams=meter_streams
+    )
+
+
+def service_trouble(server: _core.WasapiServer) -> BackendUnavailable | None:
+    """Why nothing can be heard of Windows' audio service; None: it answers."""
+    if server.connected:
+        return None
+    return BackendUnavailable(
+        server.failure,
+        remedy='Start it: run "net start audiosrv" as an administrator, or restart the computer.',
     )
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from pypac_obs import _core
-from pypac_obs.audio_system import only_zeros, open_capture
+from pypac_obs.audio_system import only_zeros, open_capture, service_trouble
 
 __all__ = ["AudioStream", "ProcessAudio", "ProcessWatch", "list_processes"]
 
@@ -115,6 +115,12 @@ class ProcessWatch:
     def __init__(self) -> None:
         self._capture = open_capture(meter_streams=True)
         self._capture.wait_until_running(2.0)
+        server = self._capture.server_info()
+        # On Linux there is no capture without an audio system to begin with.
+        trouble = service_trouble(server) if isinstance(server, _core.WasapiServer) else None
+        if trouble is not None:
+            self._capture.stop()
+            raise trouble
 
     def processes(self) -> list[ProcessAudio]:
         """Gives every program with playback streams now, sorted by name; peaks since last time."""

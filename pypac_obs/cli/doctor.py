@@ -19,6 +19,7 @@ import psutil
 import soundfile
 
 from pypac_obs import _core
+from pypac_obs.audio_system import service_trouble
 from pypac_obs.capabilities import capabilities, versions
 from pypac_obs.cli import DONE, NO_AUDIO_SYSTEM
 from pypac_obs.cli.console import (
@@ -337,13 +338,9 @@ def _windows_build(build: int, reason: str) -> Finding:
 
 
 def _audio_service(server: _core.WasapiServer) -> Iterator[Finding]:
-    if not server.connected:
-        yield Finding(
-            "audio service",
-            "bad",
-            server.failure,
-            'Start it: run "net start audiosrv" as an administrator, or restart the computer.',
-        )
+    trouble = service_trouble(server)
+    if trouble is not None:
+        yield Finding("audio service", "bad", trouble.message, trouble.remedy)
         return
     yield Finding("audio service", "good", "answers")
     yield _default_output(server.default_sink, "Windows' sound settings")

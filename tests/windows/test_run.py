@@ -413,6 +413,16 @@ def test_programs_are_listed_with_the_reason_of_their_silence(windows: Windows) 
     assert not any(line.startswith("game.exe:") for line in shown)
 
 
+def test_an_audio_service_that_does_not_answer_is_not_taken_for_silence(windows: Windows) -> None:
+    windows.script("program game.exe\nservice running=no\n")
+    windows.program("game.exe")
+    listed = windows.call("ps")
+    assert listed.returncode == 3
+    assert "Windows' audio service does not answer (0x88890010, Windows build " in listed.stdout
+    assert "net start audiosrv" in listed.stdout
+    assert "Nothing plays" not in listed.stdout
+
+
 def test_each_endpoint_that_a_program_plays_to_is_shown(windows: Windows) -> None:
     """Gotcha 16: all of them are in the capture, a controller's haptics as well."""
     windows.script(
