@@ -913,10 +913,9 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
     case SourceState::not_running:
     case SourceState::capturing:
     case SourceState::paused:
+    case SourceState::blind_tap:  // PipeWire hides nothing,
+    case SourceState::refused:    // and links one stream as well as another
       break;
-    case SourceState::blind_tap:
-    case SourceState::refused:
-      break;  // PipeWire hides nothing, and links one stream as well as another
   }
   return common_reason(source.state, source.selector.kind == SelectorKind::device);
 }
