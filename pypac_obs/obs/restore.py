@@ -55,12 +55,19 @@ class _Restorer:
         self._done: list[Step] = []
         self._notes: list[str] = []
         self._errors: list[str] = []
+        self._others: dict[str, str] = {}  # what is not ours in a scene collection that we made
 
     def run(self) -> Report:
         actual = read_actual(self._obs, ())
         self._refuse_while_running(actual)
-        for name, collection in _mapping(self._noted, "collections").items():
-            if name in _mapping(self._noted, "made_collections"):
+        collections = _mapping(self._noted, "collections")
+        made = _mapping(self._noted, "made_collections")
+        for name in made:
+            if name in actual.collections:
+                self._go_to_collection(name)
+                self._look_for_others(name, _mapping(collections, name))
+        for name, collection in collections.items():
+            if name in made and name not in self._others:
                 continue  # it goes as a whole
             if name not in actual.collections:
                 self._notes.append(
@@ -82,7 +89,10 @@ class _Restorer:
             what
             for what, is_needed in (
                 ("your OBS profile is to be put back", noted.get("parameters")),
-                ("you are to get back to your OBS profile", noted.get("made_profiles")),
+                (
+                    "you are to get back to your OBS profile",
+                    noted.get("made_profiles") or noted.get("user_profile"),
+                ),
                 (
                     "another scene collection is to be loaded",
                     set(_mapping(noted, "collections")) - here or noted.get("user_collection"),
@@ -115,6 +125,19 @@ class _Restorer:
         if read_collections(self._obs)[0] != name:
             data = {"sceneCollectionName": name}
             ask_patiently(self._obs, "SetCurrentSceneCollection", data)
+
+    def _look_for_others(self, name: str, noted: Mapping[str, Any]) -> None:
+        """Looks whether the user has put inputs of his own into the collection that is loaded."""
+        actual = read_actual(self._obs, ())
+        made = _mapping(noted, "made_inputs")
+        found = (
+            find_made(one, actual.inputs, made_sources(noted, track, actual))
+            for track, one in made.items()
+            if isinstance(one, Mapping)
+        )
+        ours = {one.name for one in found if one is not None} | {*actual.desktop, *actual.mic}
+        if others := [other for other in actual.inputs if other not in ours]:
+            self._others[name] = others[0]
 
     def _collection(self, noted: Mapping[str, Any]) -> None:
         actual = read_actual(self._obs, ())
@@ -192,6 +215,12 @@ class _Restorer:
         self._go_to_collection(back)
         for name in made:
             if name not in names:
+                continue
+            if name in self._others:
+                self._notes.append(
+                    f'The scene collection "{name}" stays: there is something else in it now '
+                    f"({self._others[name]})."
+                )
                 continue
             file = self._collection_file(name)
             if file is None:

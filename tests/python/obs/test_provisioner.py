@@ -556,6 +556,22 @@ def test_a_scene_collection_of_our_own_leaves_the_users_alone(obs: FakeObs, desk
     assert obs.collection == "PyPAC"
 
 
+def test_a_scene_collection_of_our_own_with_something_of_the_users_stays(obs: FakeObs, desk: Desk):
+    provisioner = desk.provisioner(**OWN)
+    provisioner.apply(obs)
+    obs.add_input("Camera of weeks", "v4l2_input", scene="Gaming")
+    report = provisioner.restore(obs)
+    assert report.complete
+    [note] = (note for note in report.notes if "PyPAC" in note)
+    assert note == (
+        'The scene collection "PyPAC" stays: there is something else in it now (Camera of weeks).'
+    )
+    assert obs.collection == "Untitled"
+    obs.request("SetCurrentSceneCollection", sceneCollectionName="PyPAC")
+    assert "Camera of weeks" in obs.inputs
+    assert "game" not in obs.inputs
+
+
 def test_two_scene_collections_are_both_put_back(obs: FakeObs, desk: Desk):
     obs.collections["Second"] = obs._new_collection()
     before = obs.state()
