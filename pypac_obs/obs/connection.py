@@ -285,8 +285,13 @@ class ObsConnection:
             try:
                 return self._ask(kind, data, deadline)
             except ObsRefused as refusal:
-                if refusal.code != _NOT_READY or time.monotonic() + _NOT_READY_PAUSE_S >= deadline:
+                if refusal.code != _NOT_READY:
                     raise
+                if time.monotonic() + _NOT_READY_PAUSE_S >= deadline:
+                    raise ObsNotAnswering(
+                        f"OBS at {self.address} is not ready to answer {kind}",
+                        remedy="See whether OBS still loads, or waits for an answer in a dialog.",
+                    ) from refusal
             time.sleep(_NOT_READY_PAUSE_S)
 
     def _ask(self, kind: str, data: Mapping[str, Any], deadline: float) -> dict[str, Any]:

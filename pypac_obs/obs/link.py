@@ -12,7 +12,6 @@ from typing import Any
 from pypac_obs import _core
 from pypac_obs.errors import (
     ObsDisabled,
-    ObsError,
     ObsNotAnswering,
     ObsNotRunning,
     ObsProtocolError,
@@ -24,7 +23,7 @@ __all__ = ["ObsLink"]
 
 # An OBS that has just started is to be served within 5 s of its websocket being up.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
-# A connection that was lost sooner did not help: the next one is made after a pause, too.
+# A connection that was lost sooner did not help: the next one is made after a longer pause.
 LASTING_S = 5.0
 # What only the user can mend (a password, a version) is tried less often: OBS tells him each time.
 USERS_TURN_S = 10.0
@@ -59,7 +58,7 @@ class ObsLink:
         *,
         on_connected: Callable[[ObsConnection], None] | None = None,
         on_event: Callable[[ObsConnection, str, Mapping[str, Any]], None] | None = None,
-        on_lost: Callable[[ObsError], None] | None = None,
+        on_lost: Callable[[PypacError], None] | None = None,
         subscriptions: EventGroup = EventGroup.ALL,
         timeout_s: float = 5.0,
     ) -> None:
@@ -143,17 +142,17 @@ class ObsLink:
             except PypacError as error:
                 self._error = error
                 waits = isinstance(error, ObsNotRunning | ObsNotAnswering | ObsDisabled)
-                self._was_away = waits
+                self._was_away = self._was_away or waits
                 pause_s = pause_s if waits else USERS_TURN_S
                 pause_s = self._pause(error, pause_s)
                 continue
             since_s = time.monotonic()
-            self._serve(connection)
+            reason = self._serve(connection)
             self._was_away = isinstance(connection.error, ObsNotRunning)
             if time.monotonic() - since_s > LASTING_S:
                 pause_s = FIRST_PAUSE_S
-            elif connection.error is not None:
-                pause_s = self._pause(connection.error, pause_s)
+            if reason is not None:
+                pause_s = self._pause(reason, pause_s)
         self._state = "stopped"
 
     def _pause(self, why: PypacError, pause_s: float) -> float:
@@ -197,29 +196,41 @@ class ObsLink:
             on_closed=lambda _: waiting.put(None),
         )
 
-    def _serve(self, connection: ObsConnection) -> None:
+    def _serve(self, connection: ObsConnection) -> PypacError | None:
+        """Serves a connection to its end, and returns the reason; None: it was we who ended it."""
         waiting = self._waiting
         self._connection = connection
         self._error = None
         self._state = f"connected to OBS {connection.version.obs} at {connection.address}"
+        undone: PypacError | None = None
         try:
-            self._call(self._on_connected, connection)
-            while not connection.closed and not self._stopping.is_set():
+            if not self._stopping.is_set():
+                undone = self._call(self._on_connected, connection)
+            # What OBS was too slow for is tried again with the next connection.
+            while (
+                not isinstance(undone, ObsNotAnswering)
+                and not connection.closed
+                and not self._stopping.is_set()
+            ):
                 job = waiting.get()
                 if job is not None:
                     self._call(job, connection)
+            reason = undone if isinstance(undone, ObsNotAnswering) else connection.error
         finally:
             self._connection = None
             connection.close()
-        reason = connection.error
-        if reason is not None and not self._stopping.is_set():
-            self._error = reason
-            self._call(self._on_lost, reason)
+        if reason is None or self._stopping.is_set():
+            return None
+        self._error = reason
+        self._call(self._on_lost, reason)
+        return reason
 
-    def _call(self, callback: Callable[..., None] | None, *arguments: Any) -> None:
+    def _call(self, callback: Callable[..., None] | None, *arguments: Any) -> PypacError | None:
         if callback is None:
-            return
+            return None
         try:
             callback(*arguments)
         except PypacError as error:
             self._error = error
+            return error
+        return None

@@ -54,7 +54,9 @@ class DriftWatch:
     """Watches an OBS through an `ObsLink`, on the link's thread::
 
         watch = DriftWatch(provisioner, mend=True, report=print, post=link.post)
-        link = ObsLink(find, on_connected=watch.on_connected, on_event=watch.on_event)
+        link = ObsLink(find, on_connected=provide, on_event=watch.on_event)
+
+    where ``provide`` calls `on_connected` and lets the provisioner apply.
 
     ``report`` gets a sentence for each thing that was noticed. ``post`` lets the link's thread do
     something. What the profile leaves out may change as it likes. A mend that is undone again and
@@ -85,6 +87,10 @@ class DriftWatch:
         self._gone: set[str] = set()  # inputs that were removed, which OBS may list for long
         self._gave_up = False
         self._stopped = False
+
+    def on_connected(self) -> None:
+        """Forgets what another run of OBS said."""
+        self._gone.clear()
 
     def on_event(self, obs: Obs, kind: str, data: Mapping[str, Any]) -> None:
         """Takes an event of the link; looks at OBS a little later."""

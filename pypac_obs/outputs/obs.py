@@ -102,8 +102,8 @@ class ObsOutput:
     def close(self) -> None:
         """Lets go of OBS and ends the tracks; what was made in OBS stays for the next time."""
         self._drift.stop()
+        self._link.stop()  # first of all: what it does just now may begin to watch devices
         self._watch_devices(None)
-        self._link.stop()
         for sink in self._sinks.values():
             sink.close()
 
@@ -146,6 +146,7 @@ class ObsOutput:
     def _provide(self, connection: ObsConnection) -> None:
         if self._follower is not None:  # first of all: each moment that OBS records counts
             self._follower.connected(connection)
+        self._drift.on_connected()
         self._link.let_settle()
         try:
             # The virtual devices are there before OBS looks for them.

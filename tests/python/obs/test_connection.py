@@ -159,7 +159,7 @@ def test_an_obs_that_is_never_ready_says_so_in_the_end() -> None:
         server.answers["GetSceneList"] = lambda peer, request: peer.refuse(
             request, 207, "not ready"
         )
-        with connected(server) as obs, pytest.raises(ObsRefused, match="not ready"):
+        with connected(server) as obs, pytest.raises(ObsNotAnswering, match="not ready"):
             obs.request("GetSceneList", timeout_s=0.3)
 
 

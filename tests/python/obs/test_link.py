@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from fake_server import FakeObs, Peer
+from fake_server import VERSION, FakeObs, Peer
 
 from pypac_obs.errors import (
     ObsDisabled,
     ObsError,
+    ObsNotAnswering,
     ObsNotRunning,
     ObsProtocolError,
     ObsRefused,
@@ -201,6 +202,77 @@ def test_connections_that_are_lost_at_once_are_made_again_less_and_less_often() 
         since_s = time.monotonic()
         wait_for(lambda: server.connections >= 4)
         assert time.monotonic() - since_s >= 0.25 + 0.5 + 1.0 - 0.1
+
+
+def test_what_obs_was_too_slow_for_is_tried_again_with_a_new_connection() -> None:
+    tried: list[ObsConnection] = []
+
+    def slow_at_first(obs: ObsConnection) -> None:
+        tried.append(obs)
+        if len(tried) == 1:
+            raise ObsNotAnswering("it did not answer in time")
+
+    with FakeObs() as server:
+        link = ObsLink(at(server), on_connected=slow_at_first)
+        link.start()
+        wait_for(lambda: len(tried) == 2 and link.error is None)
+        assert tried[0].closed
+        assert link.connection is tried[1]
+        link.stop()
+
+
+def test_nothing_is_done_on_connecting_once_it_is_to_stop() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    connected: list[ObsConnection] = []
+
+    def script(peer: Peer) -> None:
+        begun.set()
+        go_on.wait(PATIENCE_S)
+        peer.open()
+        peer.answer_requests()
+
+    with FakeObs(script) as server:
+        link = ObsLink(at(server), on_connected=connected.append)
+        link.start()
+        begun.wait(PATIENCE_S)
+        stopping = threading.Thread(target=link.stop)
+        stopping.start()
+        time.sleep(0.1)
+        go_on.set()
+        stopping.join()
+    assert connected == []
+    assert link.state == "stopped"
+
+
+def test_an_obs_that_is_still_loading_is_tried_again_soon_and_left_to_settle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link_module, "SETTLING_S", 0.2)
+    waited: list[float] = []
+
+    def connected(obs: ObsConnection) -> None:
+        began = time.monotonic()
+        link.let_settle()
+        waited.append(time.monotonic() - began)
+
+    def version(peer: Peer, request: Any) -> None:
+        if len(server.peers) == 1:
+            peer.refuse(request, 207, "OBS is not ready")
+        else:
+            peer.reply(request, VERSION)
+
+    def script(peer: Peer) -> None:
+        peer.shake_hands()
+        peer.greet()
+        peer.answer_requests()
+
+    with FakeObs(script) as server:
+        server.answers["GetVersion"] = version
+        link = ObsLink(at(server), on_connected=connected, timeout_s=0.3)
+        link.start()
+        wait_for(lambda: bool(waited))
+        link.stop()
+    assert waited[0] >= 0.2 - 0.001
 
 
 def test_large_events_that_are_heeded_do_not_count_any_more() -> None:
