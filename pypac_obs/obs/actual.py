@@ -32,6 +32,7 @@ __all__ = [
     "read_kinds",
     "read_parameter",
     "read_profiles",
+    "read_running",
     "read_scenes",
 ]
 
@@ -186,9 +187,14 @@ def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
         inputs={found.name: found for found in _inputs(obs)},
         desktop=tuple(name for role in _DESKTOP if isinstance(name := special.get(role), str)),
         mic=tuple(name for role in _MIC if isinstance(name := special.get(role), str)),
-        running=tuple(words for words, kind in _OUTPUTS.items() if _runs(obs, kind)),
+        running=read_running(obs),
         parameters={parameter: read_parameter(obs, parameter) for parameter in parameters},
     )
+
+
+def read_running(obs: Obs) -> tuple[str, ...]:
+    """Reads which outputs run now, in words."""
+    return tuple(words for words, kind in _OUTPUTS.items() if _runs(obs, kind))
 
 
 def read_kinds(obs: Obs) -> frozenset[str]:

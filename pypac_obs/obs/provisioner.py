@@ -16,6 +16,7 @@ from pypac_obs.obs.actual import (
     ask_patiently,
     read_actual,
     read_collections,
+    read_running,
 )
 from pypac_obs.obs.desired import (
     MODE,
@@ -101,6 +102,8 @@ class Provisioner:
             if not steps:
                 break
             for step in steps:
+                if step.when is not When.NOW and read_running(obs):
+                    break  # it was started meanwhile: look again
                 tried.add(str(step))
                 try:
                     _perform(obs, step, journal)

@@ -414,6 +414,24 @@ def test_what_needs_obs_stopped_waits_and_the_rest_does_not(obs: FakeObs, desk: 
     assert obs.recorded_tracks() == [1, 2, 3]
 
 
+def test_an_output_that_is_started_meanwhile_is_waited_for_too(
+    obs: FakeObs, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    create = obs._CreateInput
+
+    def record_meanwhile(**data: object):
+        obs.running.add("Record")
+        return create(**data)
+
+    monkeypatch.setattr(obs, "_CreateInput", record_meanwhile)
+    provisioner = desk.provisioner()
+    report = provisioner.apply(obs)
+    assert [step.subject for step in report.waiting] == ['OBS profile "Untitled"']
+    assert ("Output", "Mode") not in obs.parameters
+    obs.running.clear()
+    assert provisioner.apply(obs).complete
+
+
 def test_nothing_is_put_back_by_halves_while_obs_records(obs: FakeObs, desk: Desk):
     provisioner = desk.provisioner()
     provisioner.apply(obs)
