@@ -25,7 +25,8 @@ _AMPLITUDES = {"tone": 0.01, "zeros": 0.0}
 
 def command_line(generations: int) -> list[str]:
     """The command that starts it, with this many processes above the one that plays."""
-    return [sys.executable, "-Im", "pypac_obs.cli.loopback_player", str(generations)]
+    # Not -I, which leaves out what was installed for this user alone, as this package may be.
+    return [sys.executable, "-Pm", "pypac_obs.cli.loopback_player", str(generations)]
 
 
 def main() -> None:

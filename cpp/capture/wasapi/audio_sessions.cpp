@@ -313,7 +313,10 @@ void AudioSessions::Watch::refresh_sessions(Endpoint& endpoint) {
   int count = 0;
   if (FAILED(endpoint.manager->GetSessionEnumerator(found.put())) ||
       FAILED(found->GetCount(&count))) {
-    count = 0;
+    // One that died with the audio service or its device never answers again.
+    close_endpoint(endpoint);
+    endpoint.manager.reset();
+    return;
   }
   for (int i = 0; i < count; ++i) {
     ComPtr<IAudioSessionControl> plain;

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <windows.h>
-// Behind it, for they need it.
+// Behind it, for they need it; and the second of these needs the first.
+#include <ks.h>
 #include <ksmedia.h>
 #include <mmreg.h>
 

@@ -125,12 +125,14 @@ std::unordered_map<std::int64_t, std::string> window_titles() {
   const auto look = [](HWND window, LPARAM to) -> BOOL {
     // A window that another owns is a dialogue or a tool of that one's.
     if (IsWindowVisible(window) == 0 || GetWindow(window, GW_OWNER) != nullptr) return TRUE;
-    std::array<wchar_t, kLongestName + 1> text;
-    // Of another process's window this is a copy that the system has: no hanging program is asked.
-    const int length = GetWindowTextW(window, text.data(), static_cast<int>(text.size()));
     DWORD pid = 0;
     GetWindowThreadProcessId(inside_of_frame(window), &pid);
-    if (length > 0 && pid != 0)
+    // Its own window's title a process gets from the thread that made the window, and that may just
+    // be waiting for us. Of another process's it is a copy that the system has: nobody is asked.
+    if (pid == 0 || pid == GetCurrentProcessId()) return TRUE;
+    std::array<wchar_t, kLongestName + 1> text;
+    const int length = GetWindowTextW(window, text.data(), static_cast<int>(text.size()));
+    if (length > 0)
       reinterpret_cast<std::unordered_map<std::int64_t, std::string>*>(to)->try_emplace(
           pid, valid_utf8(utf8_of({text.data(), static_cast<std::size_t>(length)})));
     return TRUE;
