@@ -106,13 +106,17 @@ class DriftWatch:
             if isinstance(before, str) and isinstance(after, str):
                 self._note_renamed_scene(obs, before, after)
         if kind in WATCHED:
-            self._look_soon(QUIET_S)
+            self.look_soon()
 
     def _note_renamed_scene(self, obs: Obs, before: str, after: str) -> None:
         try:
             self._provisioner.note_renamed_scene(obs, before, after)
         except PypacError as error:
             self._say([f"OBS could not be looked at: {error.message}."])
+
+    def look_soon(self) -> None:
+        """Looks at OBS as soon as it is quiet, as after an event."""
+        self._look_soon(QUIET_S)
 
     def check(self, obs: Obs) -> None:
         """Looks at OBS now, and mends or reports what is not as the profile says."""

@@ -160,6 +160,8 @@ class ObsOutput:
             raise
         self._trouble = None
         self._tell(report)
+        if report.left and not report.errors:
+            self._drift.look_soon()  # something changed while it was made
 
     def _watch_devices(self, transport: Transport | None) -> None:
         if self._devices is not None:
