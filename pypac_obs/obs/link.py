@@ -202,20 +202,17 @@ class ObsLink:
         self._connection = connection
         self._error = None
         self._state = f"connected to OBS {connection.version.obs} at {connection.address}"
-        undone: PypacError | None = None
+        too_slow: PypacError | None = None
         try:
             if not self._stopping.is_set():
                 undone = self._call(self._on_connected, connection)
-            # What OBS was too slow for is tried again with the next connection.
-            while (
-                not isinstance(undone, ObsNotAnswering)
-                and not connection.closed
-                and not self._stopping.is_set()
-            ):
+                # That is tried again with the next connection.
+                too_slow = undone if isinstance(undone, ObsNotAnswering) else None
+            while not (too_slow or connection.closed or self._stopping.is_set()):
                 job = waiting.get()
                 if job is not None:
                     self._call(job, connection)
-            reason = undone if isinstance(undone, ObsNotAnswering) else connection.error
+            reason = too_slow or connection.error
         finally:
             self._connection = None
             connection.close()

@@ -172,6 +172,14 @@ def assert_apart(tracks: dict[str, Audio], other_below_db: float) -> None:
         assert level_db(best, other) < -12.0 - other_below_db
 
 
+def assert_files_whole(session: Run) -> None:
+    """Whatever became of OBS, the files have every frame, the same number of them."""
+    tracks = session.tracks()
+    assert tracks.keys() == TONES.keys()
+    assert len(tracks["game"]) == len(tracks["voice"]) > 8 * RATE
+    assert_apart({name: track[-3 * RATE :] for name, track in tracks.items()}, WAV_DB)
+
+
 def assert_heard_apart(tracks: dict[str, Audio]) -> None:
     """Each tone is where it belongs, and the other one is not, as far as OBS plays the device.
 
@@ -207,11 +215,7 @@ def test_obs_that_starts_later_crashes_and_comes_back_is_served_each_time(
     output = session.end()
     assert session.process.returncode == 0, output
     assert obs.password not in output
-    # Whatever became of OBS, the files have every frame, the same number of them.
-    tracks = session.tracks()
-    assert tracks.keys() == TONES.keys()
-    assert len(tracks["game"]) == len(tracks["voice"]) > 8 * RATE
-    assert_apart({name: track[-3 * RATE :] for name, track in tracks.items()}, WAV_DB)
+    assert_files_whole(session)
 
 
 @pytest.mark.usefixtures("players")
@@ -340,9 +344,7 @@ def test_another_obs_profile_and_another_scene_collection_meanwhile(
     output = session.end()
     assert session.process.returncode == 0, output
     assert obs.running
-    tracks = session.tracks()
-    assert len(tracks["game"]) == len(tracks["voice"]) > 8 * RATE
-    assert_apart({name: track[-3 * RATE :] for name, track in tracks.items()}, WAV_DB)
+    assert_files_whole(session)
 
 
 @pytest.mark.usefixtures("players")
