@@ -135,7 +135,14 @@ class ProgramCommands(LazyGroup):
         extra: dict[str, Any],
     ) -> int:
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            code = super().main(
+                args,
+                prog_name,
+                complete_var,
+                standalone_mode=False,
+                windows_expand_args=False,  # names of programs are patterns, but not for files
+                **extra,
+            )
             sys.stdout.flush()
         except PypacError as error:
             return _say(error)

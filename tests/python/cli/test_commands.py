@@ -3,6 +3,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -123,6 +124,15 @@ def test_a_broken_profile_ends_with_2_and_the_place_of_the_mistake(command: str,
     assert result.stdout == ""
     assert re.match(re.escape(str(path)) + r":\d+:\d+: ", result.stderr)
     assert "expected" in result.stderr
+
+
+def test_a_pattern_of_programs_is_not_one_of_files(tmp_path: Path):
+    (tmp_path / "Spotify Setup.exe").touch()
+    program = "from pypac_obs.cli import main; main()"
+    command = [sys.executable, "-c", program, "schema", "Spotify*", "~"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "Spotify* ~" in done.stderr
 
 
 def test_a_missing_profile_ends_with_2(tmp_path: Path):
