@@ -92,6 +92,10 @@ class DeviceWatch:
 
     def _open_again(self, obs: Obs, name: str, node: str) -> None:
         try:
+            settings = obs.request("GetInputSettings", inputName=name).get("inputSettings")
+            device = settings.get("device_id") if isinstance(settings, Mapping) else None
+            if device not in (NO_DEVICE, node):
+                return  # somebody wants another one: that is the drift watch's, too
             for device in (NO_DEVICE, node):
                 obs.request("SetInputSettings", inputName=name, inputSettings={"device_id": device})
         except ObsRefused:

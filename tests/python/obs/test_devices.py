@@ -104,6 +104,14 @@ def test_an_input_that_is_not_there_is_for_others_to_mend(room: Room) -> None:
     assert room.said == ['The input "Talk" had lost its device: opened again in OBS.']
 
 
+def test_an_input_that_somebody_gave_another_device_is_left_alone(room: Room) -> None:
+    room.game.state = "idle"
+    room.obs.inputs["Game"]["settings"]["device_id"] = "his microphone"
+    room.look(10)
+    assert room.obs.inputs["Game"]["settings"]["device_id"] == "his microphone"
+    assert room.said == []
+
+
 def test_a_lost_connection_is_for_the_link_to_mend(room: Room) -> None:
     room.game.state = "idle"
     room.obs.ends_after = 0
