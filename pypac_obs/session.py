@@ -495,24 +495,30 @@ class Session:
 
     def _put_away(self) -> None:
         """Closes outputs and capture, whatever goes wrong on the way."""
-        capture = self._wiring.capture if self._wiring is not None else None
-        try:
-            if self._registration is not None:
-                self._registration.close()
+        with contextlib.ExitStack() as last_first:
+            last_first.callback(self._ended.set)
+            last_first.callback(self._stop_capture)
+            # To let go of OBS may take a while: the files are closed before.
             if self._obs is not None:
-                self._obs.close()
-            self._end_outputs()
+                last_first.callback(self._obs.close)
+            last_first.callback(self._end_outputs)
+            if self._obs is not None:
+                last_first.callback(self._obs.stop_following)
+            if self._registration is not None:
+                last_first.callback(self._registration.close)
+
+    def _stop_capture(self) -> None:
+        capture = self._wiring.capture if self._wiring is not None else None
+        if self._wiring is None or capture is None:
+            return
+        try:
+            with contextlib.suppress(PypacError):
+                self._last_captured = {
+                    name: capture.source_status(index)
+                    for name, index in self._wiring.capture_index.items()
+                }
         finally:
-            try:
-                if self._wiring is not None and capture is not None:
-                    with contextlib.suppress(PypacError):
-                        self._last_captured = {
-                            name: capture.source_status(index)
-                            for name, index in self._wiring.capture_index.items()
-                        }
-                    capture.stop()
-            finally:
-                self._ended.set()
+            capture.stop()
 
     def _warn_of_priority(self, wiring: Wiring) -> None:
         refusal = wiring.engine.priority_refusal

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -82,6 +83,9 @@ class Obs(Protocol):
         self, kind: str, /, *, timeout_s: float | None = None, **data: Any
     ) -> dict[str, Any]:
         """Asks OBS for something, and gives its answer. Raises ObsError."""
+
+    def undivided(self) -> AbstractContextManager[None]:
+        """Keeps us from closing the connection between requests that belong together."""
 
 
 @dataclass(frozen=True)

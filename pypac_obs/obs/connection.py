@@ -8,6 +8,7 @@ these ends in one of the errors under `ObsError`, in bounded time and memory.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import math
@@ -15,7 +16,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any, NoReturn, Self
@@ -50,6 +51,8 @@ _NOT_READY = 207
 _NOT_READY_PAUSE_S = 0.1
 # How long an OBS before 28 has to show itself.
 _OLD_SERVER_S = 1.0
+# How long `close` waits for what is to be done as a whole.
+_UNDIVIDED_S = 10.0
 # Our close codes for frames that are wrong, data that is not text, text that is none, too large.
 _PEERS_FAULT = (1002, 1003, 1007, 1009)
 # Of words from the other end that go into our messages.
@@ -206,7 +209,7 @@ class ObsConnection:
     and must not call `request`.
 
     Raises ObsNotRunning, ObsDisabled, ObsWrongPassword, ObsTooOld, ObsNotAnswering or
-    ObsProtocolError. `request` and `close` are for any thread.
+    ObsProtocolError. `request`, `undivided` and `close` are for any thread.
     """
 
     def __init__(
@@ -228,6 +231,7 @@ class ObsConnection:
         self._lock = (
             threading.Lock()
         )  # the pending requests and the error; never held while waiting
+        self._undivided = threading.RLock()
         deadline = time.monotonic() + timeout_s
         self._wire = _open(address, deadline)
         try:
@@ -255,8 +259,16 @@ class ObsConnection:
         return self._error
 
     def close(self) -> None:
-        """Ends the connection: requests that wait raise ObsNotRunning. May be called again."""
-        self._end(ObsNotRunning(f"the connection to OBS at {self.address} was closed"))
+        """Ends the connection: requests that wait raise ObsNotRunning. May be called again.
+
+        Where another thread is in `undivided`, it waits for that first, for 10 s at most.
+        """
+        waited = not self.closed and self._undivided.acquire(timeout=_UNDIVIDED_S)
+        try:
+            self._end(ObsNotRunning(f"the connection to OBS at {self.address} was closed"))
+        finally:
+            if waited:
+                self._undivided.release()
         self._wire.close()
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -293,6 +305,12 @@ class ObsConnection:
                         remedy="See whether OBS still loads, or waits for an answer in a dialog.",
                     ) from refusal
             time.sleep(_NOT_READY_PAUSE_S)
+
+    @contextlib.contextmanager
+    def undivided(self) -> Iterator[None]:
+        """Keeps `close` from coming between requests that leave OBS in between, each alone."""
+        with self._undivided:
+            yield
 
     def _ask(self, kind: str, data: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         pending = _Pending()

@@ -14,12 +14,13 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from pypac_obs.errors import OutputFailed, PypacError
+from pypac_obs.errors import ObsError, OutputFailed, PypacError
 from pypac_obs.obs.connection import ObsAddress
 from pypac_obs.whole_file import replace_file
 
@@ -30,6 +31,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _VERSION = 1
 _MAX_BYTES = 2**24
+# How long another session may take to load an OBS profile again.
+_ALONE_WITHIN_S = 30.0
+_LOOK_EVERY_S = 0.02
 _LONGEST_NAME = 240  # a file's name has 255 bytes, and an ending
 
 
@@ -135,28 +139,55 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other sessions from loading OBS profiles in the same OBS meanwhile.
+
+        Raises ObsError if another one does not come to its end.
+        """
+        of_obs, _, _ = self.path.name.partition("--")
+        with self._lock_file(self.path.with_name(f"{of_obs}.lock")) as lock:
+            deadline = time.monotonic() + _ALONE_WITHIN_S
+            while not self._try_lock(lock):
+                if time.monotonic() > deadline:
+                    raise ObsError(
+                        "another session is loading an OBS profile all the while",
+                        remedy="See whether OBS waits for an answer in a dialog.",
+                    )
+                time.sleep(_LOOK_EVERY_S)
+            yield
+
+    @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keeps other processes of ours out, so that none of them loses another's entries."""
+        with self._lock_file(self.path.with_suffix(".lock")) as lock:
+            while not self._try_lock(lock):
+                time.sleep(_LOOK_EVERY_S)
+            yield
+
+    def _try_lock(self, file: IO[bytes]) -> bool:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = self.path.with_suffix(".lock").open("ab")
-        except OSError as error:
-            raise self._failed(error) from error
-        with lock:
             if sys.platform == "win32":
                 import msvcrt
 
-                lock.seek(0)
-                while True:
-                    # It gives up after ten seconds; closing the file takes the lock away.
-                    with contextlib.suppress(OSError):
-                        msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
-                        break
+                file.seek(0)
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
             else:
                 import fcntl
 
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # what each system says of a lock that is taken
+            return False
+        except OSError as error:
+            raise self._failed(error) from error
+        return True
+
+    def _lock_file(self, path: Path) -> IO[bytes]:
+        """Opens a file to lock; closing it takes the lock away."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return path.open("ab")
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _save(self, data: Mapping[str, Any]) -> None:
         try:

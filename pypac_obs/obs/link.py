@@ -27,6 +27,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
 LASTING_S = 5.0
 # What only the user can mend (a password, a version) is tried less often: OBS tells him each time.
 USERS_TURN_S = 10.0
+# How long whoever tells the address may hold up the end.
+ENDS_WITHIN_S = 2.0
 # How long an OBS that has just come up is left alone. It answers while it still opens its windows,
 # and waits for them with each scene that is made by websocket: where both happen at once, OBS 32
 # has been seen to freeze for good.
@@ -45,7 +47,7 @@ class ObsLink:
     changed meanwhile. All callbacks run on the link's thread, one after the other, and may call
     `ObsConnection.request`: ``on_connected`` after each connecting, ``on_event`` with each event's
     type and data, in their order, and ``on_lost`` with the reason when the connection is gone.
-    A PypacError that a callback raises is kept in `error`, and the link goes on.
+    What a callback raises is kept in `error`, and the link goes on.
 
     An event may be of before ``on_connected``, and tell what that has seen already.
 
@@ -71,6 +73,7 @@ class ObsLink:
         self._connection: ObsConnection | None = None
         self._error: PypacError | None = None
         self._state = "not started"
+        self._finding = False
         self._arrived_ns = 0  # the link's thread only
         self._was_away = False  # the link's thread only: OBS did not answer before, or has gone
         self._stopping = threading.Event()
@@ -104,14 +107,17 @@ class ObsLink:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the connection and the thread, and waits for both. May be called again."""
+        """Ends the connection and the thread, and waits for both. May be called again.
+
+        A thread that is held up where it asks for the address, as by a keyring's dialog, is left.
+        """
         self._stopping.set()
         self._waiting.put(None)
         connection = self._connection
         if connection is not None:
             connection.close()  # a request that waits on the link's thread ends with it
         if self._thread.ident is not None and threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(ENDS_WITHIN_S if self._finding else None)
 
     def post(self, job: Callable[[ObsConnection], None]) -> bool:
         """Lets the link's thread do a job, between two events; False if there is no connection.
@@ -188,8 +194,13 @@ class ObsLink:
 
                 waiting.put(tell)
 
+        self._finding = True
+        try:
+            address = self._find()
+        finally:
+            self._finding = False
         return ObsConnection(
-            self._find(),
+            address,
             timeout_s=self._timeout_s,
             subscriptions=self._subscriptions,
             on_event=take_event,
@@ -229,5 +240,11 @@ class ObsLink:
             callback(*arguments)
         except PypacError as error:
             self._error = error
-            return error
-        return None
+        except Exception as error:  # a fault of ours: OBS is to be served all the same
+            self._error = PypacError(
+                f"what is to be done in OBS failed: {type(error).__name__}: {error}",
+                remedy="Please report it.",
+            )
+        else:
+            return None
+        return self._error

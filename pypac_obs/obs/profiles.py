@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 
-from pypac_obs.errors import ObsRefused
+from pypac_obs.errors import ObsRefused, PypacError
 from pypac_obs.obs.actual import (
     OBS_TRACKS,
     Obs,
@@ -15,11 +16,12 @@ from pypac_obs.obs.actual import (
     ask_patiently,
     read_parameter,
     read_profiles,
+    read_running,
 )
 from pypac_obs.obs.desired import CHANNELS, SAMPLE_RATE
-from pypac_obs.obs.journal import Entry, Journal
+from pypac_obs.obs.journal import Entry, Journal, journals
 
-__all__ = ["finish_reload", "make_profile", "reload_profile", "set_parameter"]
+__all__ = ["finish_reloads", "make_profile", "reload_profile", "set_parameter"]
 
 # An OBS profile that exists for a moment: leaving it loads the other one again.
 RELOADING = "PyPAC-OBS reloads"
@@ -81,6 +83,11 @@ def set_parameter(obs: Obs, parameter: Parameter, value: str | None) -> None:
 
 def make_profile(obs: Obs, name: str) -> None:
     """Makes an OBS profile of ours, which begins as a copy of what matters in the user's."""
+    with obs.undivided():
+        _make_profile(obs, name)
+
+
+def _make_profile(obs: Obs, name: str) -> None:
     copied = {parameter: read_parameter(obs, parameter) for parameter in _COPIED}
     audio = _audio(obs)
     # The service has the user's stream key in it: it goes from OBS to OBS, and nowhere else.
@@ -116,22 +123,42 @@ def _set_audio(obs: Obs, audio: Mapping[Parameter, ParameterValue]) -> None:
 
 def reload_profile(obs: Obs, journal: Journal) -> None:
     """Loads the OBS profile in use again: only then its settings take effect."""
-    name, names = read_profiles(obs)
-    audio = _audio(obs)
-    journal.write(Entry(("away_from",), name, replace=True))
-    if RELOADING in names:
-        ask_patiently(obs, "RemoveProfile", {"profileName": RELOADING})
-    ask_patiently(obs, "CreateProfile", {"profileName": RELOADING})
-    _set_audio(obs, audio)
-    finish_reload(obs, journal)
+    with journal.alone(), obs.undivided():
+        name, names = read_profiles(obs)
+        audio = _audio(obs)
+        journal.write(Entry(("away_from",), name, replace=True))
+        try:
+            if RELOADING in names:
+                ask_patiently(obs, "RemoveProfile", {"profileName": RELOADING})
+            ask_patiently(obs, "CreateProfile", {"profileName": RELOADING})
+            _set_audio(obs, audio)
+        finally:  # also when the user stops us meanwhile
+            _go_back(obs, journal, name)
     journal.forget(("reload_pending",))
 
 
-def finish_reload(obs: Obs, journal: Journal) -> None:
-    """Goes back to the profile that was left to be loaded again, also after a crash meanwhile."""
-    name = journal.read().get("away_from")
-    if name is None:
-        return
+def finish_reloads(obs: Obs, environ: Mapping[str, str] = os.environ) -> None:
+    """Goes back to an OBS profile that was left to be loaded again, where something came between.
+
+    Whichever of our profiles it was left for. Not while an output runs: that is in the way.
+    """
+    for journal in journals(obs.address, environ):
+        if _left_from(journal) is None or read_running(obs):
+            continue
+        with journal.alone(), obs.undivided():  # not while another session is at it
+            if (name := _left_from(journal)) is not None:
+                _go_back(obs, journal, name)
+
+
+def _left_from(journal: Journal) -> str | None:
+    try:
+        name = journal.read().get("away_from")
+    except PypacError:  # whoever needs it says so
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _go_back(obs: Obs, journal: Journal, name: str) -> None:
     current, names = read_profiles(obs)
     if current == RELOADING and name in names:
         ask_patiently(obs, "SetCurrentProfile", {"profileName": name})

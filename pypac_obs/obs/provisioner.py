@@ -29,7 +29,7 @@ from pypac_obs.obs.journal import Entry, Journal
 from pypac_obs.obs.lint import obs_warnings
 from pypac_obs.obs.plan import NEW_ITEM, UNSURE, Plan, Report, Request, Step, When, make_plan
 from pypac_obs.obs.profiles import (
-    finish_reload,
+    finish_reloads,
     make_profile,
     reload_profile,
     set_parameter,
@@ -85,12 +85,20 @@ class Provisioner:
         )
         return plan
 
-    def apply(self, obs: Obs, gone: Collection[str] = ()) -> Report:
-        """Makes OBS as the profile says, as far as that can be done now, and reads it back."""
-        for name in gone:
-            remove_from_scenes(obs, name)
+    def apply(
+        self, obs: Obs, gone: Collection[str] = (), only: Collection[str] | None = None
+    ) -> Report:
+        """Makes OBS as the profile says, as far as that can be done now, and reads it back.
+
+        ``only`` names the subjects of the steps that are to be made; None: all.
+        """
         journal = self._journal(obs)
-        finish_reload(obs, journal)
+        finish_reloads(obs, self._environ)
+        if gone:
+            _, desired, _ = self._look(obs, gone)
+            # What is left of an input of ours is in the way of the next one.
+            for name in {made.name for made in desired.inputs} & set(gone):
+                remove_from_scenes(obs, name)
         done: list[Step] = []
         refused: list[tuple[Step, ObsRefused]] = []
         tried: set[str] = set()
@@ -98,6 +106,7 @@ class Provisioner:
         for _ in range(4):
             plan, *_rest = self._look(obs)
             steps = [s for s in plan.steps if not plan.waits(s) and str(s) not in tried]
+            steps = [s for s in steps if only is None or s.subject in only]
             steps = steps[: _first_stage(steps)]
             if not steps:
                 break

@@ -24,7 +24,7 @@ from pypac_obs.obs.actual import (
 )
 from pypac_obs.obs.journal import LOOPBACK, Journal
 from pypac_obs.obs.plan import UNSURE, Report, Request, Step, find_made, made_sources
-from pypac_obs.obs.profiles import finish_reload, reload_profile, set_parameter
+from pypac_obs.obs.profiles import finish_reloads, reload_profile, set_parameter
 from pypac_obs.obs.removal import NOT_FOUND, remove_input
 from pypac_obs.obs.settings import obs_folders
 
@@ -37,7 +37,7 @@ def restore(obs: Obs, journal: Journal, *, environ: Mapping[str, str] = os.envir
     Raises ObsError, before anything is changed, where an output of OBS runs that would be in the
     way. What cannot be put back any more, for the user removed it, is in the notes.
     """
-    finish_reload(obs, journal)
+    finish_reloads(obs, environ)
     try:
         return _Restorer(obs, journal, journal.read(), environ).run()
     except (TypeError, ValueError, KeyError, AttributeError) as error:

@@ -43,8 +43,10 @@ class Mender(Protocol):
     def plan(self, obs: Obs, gone: Collection[str] = ()) -> Plan:
         """Says what is to be done."""
 
-    def apply(self, obs: Obs, gone: Collection[str] = ()) -> Report:
-        """Does it."""
+    def apply(
+        self, obs: Obs, gone: Collection[str] = (), only: Collection[str] | None = None
+    ) -> Report:
+        """Does it, or what is about one of the subjects."""
 
     def note_renamed_scene(self, obs: Obs, before: str, after: str) -> None:
         """Keeps track of what was made in a scene."""
@@ -56,11 +58,12 @@ class DriftWatch:
         watch = DriftWatch(provisioner, mend=True, report=print, post=link.post)
         link = ObsLink(find, on_connected=provide, on_event=watch.on_event)
 
-    where ``provide`` calls `on_connected` and lets the provisioner apply.
+    where ``provide`` calls `on_connected`, lets the provisioner apply, and calls `on_applied`.
 
     ``report`` gets a sentence for each thing that was noticed. ``post`` lets the link's thread do
     something. What the profile leaves out may change as it likes. A mend that is undone again and
-    again is given up for a minute, and that is reported.
+    again is given up for a minute, and that is reported. What had to wait for the end of an output
+    when the profile was applied is done then, also where the rest is only reported.
     """
 
     def __init__(
@@ -84,21 +87,31 @@ class DriftWatch:
         self._waits_since: float | None = None
         self._mends: deque[float] = deque(maxlen=MENDS)
         self._reported: set[str] = set()
+        self._waiting: set[str] = set()  # what the steps are about that could not be made yet
         self._gone: set[str] = set()  # inputs that were removed, which OBS may list for long
         self._gave_up = False
         self._stopped = False
 
     def on_connected(self) -> None:
         """Forgets what another run of OBS said."""
+        self.stop_waiting()
         self._gone.clear()
+
+    def on_applied(self, report: Report) -> None:
+        """Takes what the provisioner has done."""
+        self._waiting = {step.subject for step in report.waiting}
+        if report.left and not report.errors:
+            self.look_soon()  # something changed while it was made
 
     def on_event(self, obs: Obs, kind: str, data: Mapping[str, Any]) -> None:
         """Takes an event of the link; looks at OBS a little later."""
         name = data.get("inputName")
         if kind == "InputRemoved" and isinstance(name, str):
             self._gone.add(name)
-        elif kind == "InputCreated" and isinstance(name, str):
+        elif kind in ("InputCreated", "InputNameChanged") and isinstance(name, str):
             self._gone.discard(name)
+        elif kind == "SceneCreated":  # scenes and inputs share their names
+            self._gone.discard(str(data.get("sceneName")))
         elif kind == "CurrentSceneCollectionChanged":
             self._gone.clear()  # all that was in the other one
         elif kind == "SceneNameChanged":
@@ -120,12 +133,18 @@ class DriftWatch:
 
     def check(self, obs: Obs) -> None:
         """Looks at OBS now, and mends or reports what is not as the profile says."""
-        with self._lock:
-            self._waits_since = None
         plan = self._provisioner.plan(obs, self._gone)
         can_be_done = [step for step in plan.steps if not plan.waits(step)]
+        due = self._waiting & {step.subject for step in can_be_done}
+        if not self._mend and due:
+            report = self._provisioner.apply(obs, self._gone, due)
+            self._waiting = {step.subject for step in report.waiting}
+            for step in report.done:
+                self._report(f"In OBS: {step}")
+            plan = self._provisioner.plan(obs, self._gone)
         if not self._mend or not can_be_done:
-            self._say([f"OBS is not as the profile says: {step}" for step in plan.steps])
+            drift = (f"OBS is not as the profile says: {step}" for step in plan.steps)
+            self._say([*plan.conflicts, *drift])
             return
         now = self._clock()
         if len(self._mends) == MENDS and now - self._mends[0] < PER_S:
@@ -145,6 +164,10 @@ class DriftWatch:
     def stop(self) -> None:
         """Looks no more. May be called again."""
         self._stopped = True
+        self.stop_waiting()
+
+    def stop_waiting(self) -> None:
+        """Does not look for what has happened until now."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -172,6 +195,8 @@ class DriftWatch:
             self._timer.start()
 
     def _look(self) -> None:
+        with self._lock:
+            self._waits_since = None  # whether there is a connection or not
         self._post(self._check)
 
     def _check(self, obs: Obs) -> None:

@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
 from pypac_obs import _core
-from pypac_obs.errors import ObsNotAnswering, ObsNotRunning, OutputFailed, PypacError
+from pypac_obs.errors import (
+    ObsNotAnswering,
+    ObsNotRunning,
+    ObsWrongPassword,
+    OutputFailed,
+    PypacError,
+)
 from pypac_obs.obs.actual import read_kinds
-from pypac_obs.obs.connection import ObsConnection
+from pypac_obs.obs.connection import EventGroup, ObsAddress, ObsConnection
 from pypac_obs.obs.devices import DeviceWatch
 from pypac_obs.obs.follow import RecordFollower, TakeFiles, add_chapter
 from pypac_obs.obs.link import ObsLink
@@ -75,13 +82,38 @@ class ObsOutput:
         self._devices: DeviceWatch | None = None  # while OBS takes the tracks from virtual devices
         self._trouble: PypacError | None = None  # why OBS could not be looked at
         self._provisioner = Provisioner(profile, session)
-        self._follower = RecordFollower(following) if following is not None else None
-        self._link = ObsLink(
-            lambda: find_server(rule), on_connected=self._provide, on_event=self._heed
-        )
+        self._address: ObsAddress | None = None
+        self._finding = threading.Lock()
+        self._link = ObsLink(self._find, on_connected=self._provide, on_event=self._heed)
+        # What has its moment does not wait for what is made in OBS, which can take long.
+        self._recording = self._link if following is None else self._follow(following)
         self._drift = DriftWatch(
-            self._provisioner, mend=rule.drift == "mend", report=on_news, post=self._link.post
+            self._provisioner, mend=rule.drift == "mend", report=on_news, post=self._post_look
         )
+
+    def _follow(self, files: TakeFiles) -> ObsLink:
+        follower = RecordFollower(files)
+
+        def heed(obs: ObsConnection, kind: str, data: Mapping[str, Any]) -> None:
+            follower.heed(obs, kind, data, link.arrived_ns)
+
+        link = ObsLink(
+            self._find,
+            on_connected=follower.connected,
+            on_event=heed,
+            subscriptions=EventGroup.OUTPUTS,
+        )
+        return link
+
+    def _find(self) -> ObsAddress:
+        password = self._rule.password
+        if password is None or password.keyring is None:
+            return find_server(self._rule)
+        # A keyring may ask the user each time, so it is asked again only for another password.
+        with self._finding:
+            if self._address is None or isinstance(self.error, ObsWrongPassword):
+                self._address = find_server(self._rule)
+            return self._address
 
     def open(self, wiring: Wiring) -> None:
         """Lays the tracks out for OBS, before the timeline begins. Raises OutputFailed."""
@@ -93,14 +125,22 @@ class ObsOutput:
 
     def add_chapter(self, text: str) -> None:
         """Makes a chapter in OBS's recording, where OBS is there, records and can. Never waits."""
-        self._link.post(partial(_make_chapter, text))
+        self._recording.post(partial(_make_chapter, text))
 
     def start(self) -> None:
         """Looks for OBS from now on; returns at once."""
         self._link.start()
+        if self._recording is not self._link:
+            self._recording.start()
+
+    def stop_following(self) -> None:
+        """Tells files no more of what OBS records, so that they can be closed."""
+        if self._recording is not self._link:
+            self._recording.stop()
 
     def close(self) -> None:
         """Lets go of OBS and ends the tracks; what was made in OBS stays for the next time."""
+        self.stop_following()
         self._drift.stop()
         self._link.stop()  # first of all: what it does just now may begin to watch devices
         self._watch_devices(None)
@@ -111,7 +151,7 @@ class ObsOutput:
     def error(self) -> PypacError | None:
         """Why OBS does not get the tracks as the profile says; that it does not run is none."""
         report = self._provisioner.report
-        error = self._trouble or self._link.error
+        error = self._trouble or self._link.error or self._recording.error
         if isinstance(error, ObsNotRunning | ObsNotAnswering):
             error = None
         if error is None and report is not None and report.errors:
@@ -144,10 +184,19 @@ class ObsOutput:
     # On the link's thread -------------------------------------------------------------------------
 
     def _provide(self, connection: ObsConnection) -> None:
-        if self._follower is not None:  # first of all: each moment that OBS records counts
-            self._follower.connected(connection)
         self._drift.on_connected()
         self._link.let_settle()
+        self._make_so(connection)
+        if isinstance(self._trouble, ObsNotAnswering):
+            raise self._trouble  # the link connects again
+
+    def _post_look(self, look: Callable[[ObsConnection], None]) -> bool:
+        """Looks; where OBS could not be made so the last time, all of that is tried again."""
+        return self._link.post(
+            lambda obs: look(obs) if self._trouble is None else self._make_so(obs)
+        )
+
+    def _make_so(self, connection: ObsConnection) -> None:
         try:
             # The virtual devices are there before OBS looks for them.
             kinds = read_kinds(connection)
@@ -157,11 +206,10 @@ class ObsOutput:
             self._watch_devices(transport)
         except PypacError as error:
             self._trouble = error
-            raise
+            return
         self._trouble = None
         self._tell(report)
-        if report.left and not report.errors:
-            self._drift.look_soon()  # something changed while it was made
+        self._drift.on_applied(report)
 
     def _watch_devices(self, transport: Transport | None) -> None:
         if self._devices is not None:
@@ -188,8 +236,6 @@ class ObsOutput:
             self._on_news(sentence)
 
     def _heed(self, connection: ObsConnection, kind: str, data: Mapping[str, Any]) -> None:
-        if self._follower is not None:
-            self._follower.heed(connection, kind, data, self._link.arrived_ns)
         self._drift.on_event(connection, kind, data)
 
     def _carry(self, transport: str) -> None:

@@ -9,6 +9,7 @@ removed stays in its scenes, with its name, until they are drawn.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 from collections.abc import Callable
@@ -129,6 +130,9 @@ class FakeObs:
             return {}
         answer: dict[str, Any] = getattr(self, f"_{kind}")(**data) or {}
         return copy.deepcopy(answer)
+
+    def undivided(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     # OBS's profiles -----------------------------------------------------------------------------
 

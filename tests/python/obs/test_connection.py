@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
@@ -60,6 +61,60 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def test_closing_waits_for_what_is_done_as_a_whole() -> None:
+    begun, closing = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def answer(peer: Peer, request: Mapping[str, Any]) -> None:
+        done.append(request["requestData"]["profileName"])
+        begun.set()
+        assert closing.wait(PATIENCE_S)
+        peer.reply(request)
+
+    def change(obs: ObsConnection) -> None:
+        with obs.undivided():
+            obs.request("SetCurrentProfile", profileName="away")
+            obs.request("SetCurrentProfile", profileName="back")
+        done.append("whole")
+
+    with FakeObs() as server:
+        server.answers["SetCurrentProfile"] = answer
+        obs = connected(server, timeout_s=PATIENCE_S)
+        changer = threading.Thread(target=change, args=(obs,))
+        changer.start()
+        assert begun.wait(PATIENCE_S)
+        closer = threading.Thread(target=obs.close)
+        closer.start()
+        closer.join(0.2)
+        assert closer.is_alive()
+        closing.set()
+        closer.join(PATIENCE_S)
+        changer.join(PATIENCE_S)
+        assert obs.closed
+        with pytest.raises(ObsNotRunning):
+            obs.request("GetRecordStatus")
+    assert done == ["away", "back", "whole"]
+
+
+def test_closing_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_UNDIVIDED_S", 0.2)
+    asked = threading.Event()
+
+    def change(obs: ObsConnection) -> None:
+        with obs.undivided(), contextlib.suppress(ObsNotRunning):
+            obs.request("SetCurrentProfile", profileName="away")
+
+    with FakeObs() as server:
+        server.answers["SetCurrentProfile"] = lambda peer, request: asked.set()
+        obs = connected(server, timeout_s=PATIENCE_S)
+        changer = threading.Thread(target=change, args=(obs,))
+        changer.start()
+        assert asked.wait(PATIENCE_S)
+        obs.close()
+        changer.join(PATIENCE_S / 2)
+        assert not changer.is_alive()
 
 
 # What goes well -----------------------------------------------------------------------------------

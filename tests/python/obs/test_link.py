@@ -305,6 +305,24 @@ def test_what_a_callback_cannot_do_is_kept_and_the_link_goes_on() -> None:
             wait_for(lambda: bool(watcher.events))
 
 
+def test_a_fault_in_a_callback_does_not_end_the_link() -> None:
+    heeded: list[str] = []
+
+    def heed(obs: ObsConnection, kind: str, data: Mapping[str, Any]) -> None:
+        heeded.append(kind)
+        raise KeyError("inputName")
+
+    with FakeObs() as server:
+        link = ObsLink(at(server), on_event=heed)
+        link.start()
+        wait_for(lambda: link.connection is not None)
+        for number in (1, 2):
+            server.peers[0].send_event("SceneCreated")
+            wait_for(lambda: len(heeded) == number)  # noqa: B023
+        assert "KeyError: 'inputName'" in str(link.error)
+        link.stop()
+
+
 def test_a_posted_job_runs_on_the_links_thread() -> None:
     done: list[str] = []
 
@@ -318,6 +336,26 @@ def test_a_posted_job_runs_on_the_links_thread() -> None:
         wait_for(lambda: bool(done))
     assert done == ["obs link"]
     assert not watcher.link.post(job)
+
+
+def test_stop_does_not_wait_for_a_keyring_that_asks_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link_module, "ENDS_WITHIN_S", 0.1)
+    asked, answered = threading.Event(), threading.Event()
+
+    def ask() -> ObsAddress:
+        asked.set()
+        assert answered.wait(PATIENCE_S)
+        raise ObsNotRunning("there is no OBS")
+
+    link = ObsLink(ask)
+    link.start()
+    assert asked.wait(PATIENCE_S)
+    link.stop()
+    assert not answered.is_set()
+    answered.set()
+    wait_for(lambda: link.state == "stopped")
 
 
 def test_stop_does_not_wait_for_an_obs_that_hangs() -> None:

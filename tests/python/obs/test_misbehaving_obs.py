@@ -8,12 +8,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import fake_obs
 import numpy as np
 import pytest
 import soundfile
 from fake_server import FakeObs, Peer, Script
 
 from pypac_obs import Profile, Session
+from pypac_obs.errors import ObsRefused
+from pypac_obs.obs.outputs import STARTED
+from pypac_obs.outputs.following import HISTORY_S
 
 LENGTH_S = 3.0
 RATE = 48_000
@@ -148,3 +152,74 @@ def test_split_files_hold_every_frame_whatever_obs_does(
         np.testing.assert_array_equal(numbers, np.arange(round(LENGTH_S * RATE)))
     manifest = json.loads((take / "session.json").read_text())
     assert manifest["state"] == "complete"
+
+
+def test_a_take_that_begins_while_obs_takes_long_for_something_else_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private(monkeypatch, tmp_path)
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        while True:
+            request = peer.request()
+            if request["requestType"] == "GetVideoSettings":
+                peer.reply(request, {"fpsNumerator": 30, "fpsDenominator": 1})
+            elif request["requestType"] == "GetRecordStatus":
+                peer.reply(request, {"outputActive": False})
+                time.sleep(1)
+                file = str(tmp_path / "obs.mkv")
+                event = {"outputActive": True, "outputState": STARTED, "outputPath": file}
+                peer.send_event("RecordStateChanged", event)
+            # Nothing else is answered.
+
+    with FakeObs(script) as server:
+        said = profile(server, tmp_path / "take").model_dump(mode="json", exclude_unset=True)
+        said["outputs"]["files"] = {"follow": "record"}
+        with Session(Profile.from_dict(said), duration_s=HISTORY_S + 3) as session:
+            session.wait()
+    manifest = json.loads((tmp_path / "obs session.json").read_text())
+    assert manifest["state"] == "complete"
+    assert manifest["obs"]["frame_0_at_s"] < 0.001
+
+
+def test_what_obs_refused_is_tried_again_once_something_changes_in_obs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private(monkeypatch, tmp_path)
+    obs = fake_obs.FakeObs()
+    refuses = True
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        while True:
+            request = peer.request()
+            if refuses and request["requestType"] == "CreateScene":
+                peer.refuse(request, 500, "not now")
+            elif refuses and request["requestType"] == "GetInputKindList":
+                peer.refuse(request, 500, "not now either")
+            else:
+                try:
+                    answer = obs.request(request["requestType"], **request.get("requestData", {}))
+                except ObsRefused as refusal:
+                    peer.refuse(request, refusal.code, refusal.message)
+                else:
+                    peer.reply(request, answer)
+
+    def wait_for_state(words: str) -> None:
+        deadline = time.monotonic() + 30
+        while words not in (state := session.status().outputs[-1].state):
+            assert time.monotonic() < deadline, state
+            time.sleep(0.05)
+
+    with (
+        FakeObs(script) as server,
+        Session(profile(server, tmp_path / "take")) as session,
+    ):
+        wait_for_state("not now either")
+        assert session.errors
+        refuses = False
+        server.peers[0].send_event("SceneCreated", {"sceneName": "Mine"})
+        wait_for_state("which is as the profile says")
+        assert not session.errors
+        assert server.connections == 1

@@ -15,6 +15,7 @@ from fake_obs import FakeObs
 from pypac_obs.errors import ObsError, ObsNotRunning, ObsRefused, OutputFailed, PypacError
 from pypac_obs.obs.actual import PIPEWIRE_KIND
 from pypac_obs.obs.journal import Journal, state_folder
+from pypac_obs.obs.profiles import RELOADING
 from pypac_obs.obs.provisioner import Provisioner
 from pypac_obs.obs.removal import remove_input
 from pypac_obs.obs.status import TRACK_KIND
@@ -430,6 +431,48 @@ def test_an_output_that_is_started_meanwhile_is_waited_for_too(
     assert ("Output", "Mode") not in obs.parameters
     obs.running.clear()
     assert provisioner.apply(obs).complete
+
+
+def test_who_is_stopped_while_an_obs_profile_is_loaded_again_goes_back_to_it(
+    obs: FakeObs, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    make = obs._make_profile
+
+    def interrupt(name: str):
+        make(name)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(obs, "_make_profile", interrupt)
+    provisioner = desk.provisioner()
+    with pytest.raises(KeyboardInterrupt):
+        provisioner.apply(obs)
+    assert list(obs.profiles) == [obs.profile] == ["Untitled"]
+    assert provisioner.apply(obs).complete
+
+
+def test_an_obs_profile_that_a_crash_left_is_gone_back_to_by_whichever_session_comes_next(
+    obs: FakeObs, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    make = obs._make_profile
+
+    def crash(name: str):
+        make(name)
+        obs.ends_after = 0
+
+    monkeypatch.setattr(obs, "_make_profile", crash)
+    with pytest.raises(ObsNotRunning):
+        desk.provisioner("gaming").apply(obs)
+    monkeypatch.undo()
+    obs.ends_after = None
+    next_one = desk.provisioner("chatting", recording=None)
+    obs.running.add("Record")
+    next_one.apply(obs)
+    assert obs.profile == RELOADING  # what runs is not disturbed
+    obs.running.clear()
+    next_one.apply(obs)
+    assert list(obs.profiles) == [obs.profile] == ["Untitled"]
+    assert desk.provisioner("gaming").apply(obs).complete
 
 
 def test_nothing_is_put_back_by_halves_while_obs_records(obs: FakeObs, desk: Desk):

@@ -12,6 +12,7 @@ from fake_obs import FakeObs
 
 from pypac_obs.errors import ObsNotRunning
 from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.removal import remove_input
 from pypac_obs.obs.watch import LATEST_S, MENDS, PER_S, QUIET_S, DriftWatch
 from pypac_obs.profile import Profile
 
@@ -53,7 +54,7 @@ class FakeTimer:
 class Room:
     """A watch with the OBS that it watches, and what it said."""
 
-    def __init__(self, folder: Path, *, mend: bool) -> None:
+    def __init__(self, folder: Path, *, mend: bool, running: str | None = None) -> None:
         data = {
             "version": 1,
             "session": {"latency_ms": 10},
@@ -64,9 +65,12 @@ class Room:
         self.obs = FakeObs()
         self.clock = Clock()
         self.said: list[str] = []
+        self.is_connected = True
         environ = {"XDG_STATE_HOME": str(folder), "LOCALAPPDATA": str(folder)}
         self.provisioner = Provisioner(Profile.from_dict(data), "s", environ=environ)
-        self.provisioner.apply(self.obs)
+        if running is not None:
+            self.obs.running.add(running)
+        report = self.provisioner.apply(self.obs)
         self.watch = DriftWatch(
             self.provisioner,
             mend=mend,
@@ -75,10 +79,12 @@ class Room:
             clock=lambda: self.clock.now,
             timer=self.clock.timer,
         )
+        self.watch.on_applied(report)
 
     def _post(self, job: Callable[[Any], None]) -> bool:
-        job(self.obs)
-        return True
+        if self.is_connected:
+            job(self.obs)
+        return self.is_connected
 
     def change(self, *tracks: int) -> None:
         self.obs.inputs["game"]["tracks"] = set(tracks)
@@ -272,3 +278,56 @@ def test_nothing_is_done_after_the_stop(mending: Room):
     mending.watch.stop()
     mending.clock.pass_s(10)
     assert mending.said == []
+
+
+def test_obs_is_watched_as_before_after_it_was_gone(mending: Room):
+    mending.change(1)
+    mending.is_connected = False
+    mending.clock.pass_s(10)
+    mending.is_connected = True
+    mending.watch.on_connected()
+    mending.change(1, 2)
+    mending.clock.pass_s(QUIET_S + 0.1)
+    assert mending.obs.inputs["game"]["tracks"] == {2}
+
+
+def test_an_input_of_the_users_that_has_the_name_of_one_that_was_removed_stays(mending: Room):
+    obs, watch = mending.obs, mending.watch
+    for name in ("Webcam", "Webcam 2"):
+        obs.add_input(name, "v4l2_input", "Scene")
+    remove_input(obs, "Webcam")
+    watch.on_event(obs, "InputRemoved", {"inputName": "Webcam"})
+    obs.request("SetInputName", inputName="Webcam 2", newInputName="Webcam")
+    # OBS says so, too; that it is of the user's is enough.
+    mending.clock.pass_s(3600)
+    mending.change(1)
+    mending.clock.pass_s(QUIET_S + 0.1)
+    assert obs.inputs["game"]["tracks"] == {2}
+    assert "Webcam" in [item["source"] for item in obs.scenes["Scene"]]
+
+
+@pytest.mark.parametrize("kind", ["InputNameChanged", "InputCreated"])
+def test_an_input_that_took_the_name_of_one_of_ours_stays(mending: Room, kind: str):
+    obs, watch = mending.obs, mending.watch
+    remove_input(obs, "game")
+    watch.on_event(obs, "InputRemoved", {"inputName": "game"})
+    obs.add_input("game", "ffmpeg_source", "Scene")
+    watch.on_event(obs, kind, {"inputName": "game"})
+    mending.clock.pass_s(QUIET_S + 0.1)
+    assert [item["source"] for item in obs.scenes["Scene"]] == ["game"]
+    [sentence] = mending.said
+    assert '"game"' in sentence
+    assert "ffmpeg_source" in sentence
+
+
+def test_what_had_to_wait_is_done_also_where_drift_is_only_reported(tmp_path: Path):
+    room = Room(tmp_path, mend=False, running="Record")
+    assert room.obs.recorded_tracks() == [1]
+    room.change(1, 2, 3)
+    room.obs.running.clear()
+    room.watch.on_event(room.obs, "RecordStateChanged", {})
+    room.clock.pass_s(QUIET_S + 0.1)
+    assert room.obs.recorded_tracks() == [1, 2]
+    assert room.obs.inputs["game"]["tracks"] == {1, 2, 3}  # is only reported
+    assert any(sentence.startswith("In OBS: ~ OBS profile") for sentence in room.said)
+    assert any("OBS tracks: 1, 2, 3 -> 2" in sentence for sentence in room.said)
