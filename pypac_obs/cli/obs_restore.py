@@ -22,11 +22,13 @@ __all__ = ["command"]
 
 @click.command("restore")
 @click.argument("profile", required=False)
-def command(profile: str | None) -> int:
+@click.option("--forget", is_flag=True, help="Give up for good what cannot be put back.")
+def command(profile: str | None, forget: bool) -> int:
     """Put back what was in OBS before PROFILE was applied; without it, before any was.
 
     Removes the inputs, the scene, the OBS profile and the scene collection that were made for the
-    profile, and nothing else.
+    profile, and nothing else. What cannot be put back, as it was renamed or deleted in OBS, is
+    said, and stays noted for the next time; the exit code is 1 then.
     """
     complete = True
     if profile is not None:
@@ -34,7 +36,7 @@ def command(profile: str | None) -> int:
         provisioner = Provisioner(rules, rules.name)
         with ObsConnection(find_server(provisioner.rule)) as obs:
             _refuse_while_running(Journal.of(obs.address, rules.name), obs.address)
-            report = provisioner.restore(obs)
+            report = provisioner.restore(obs, forget=forget)
         print_report(report, nothing="nothing to put back")
         complete = report.complete
     else:
@@ -45,9 +47,14 @@ def command(profile: str | None) -> int:
             for journal in found:
                 _refuse_while_running(journal, obs.address)
             for journal in found:
-                report = restore(obs, journal)
+                report = restore(obs, journal, forget=forget)
                 print_report(report, nothing="nothing to put back")
                 complete = complete and report.complete
+    if not complete:
+        say(
+            "What was not put back stays noted. If you have deleted it: "
+            "`pypac-obs obs restore --forget`."
+        )
     return DONE if complete else FAILED
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "ask_patiently",
     "read_actual",
     "read_collections",
+    "read_input_names",
     "read_items",
     "read_kinds",
     "read_parameter",
@@ -98,7 +99,10 @@ class ParameterValue:
 
 @dataclass(frozen=True)
 class ActualInput:
-    """An input of OBS. ``obs_tracks`` is None where it has no audio, ``uuid`` "" before OBS 30."""
+    """An input of OBS. ``obs_tracks`` is None where it has no audio.
+
+    ``uuid`` is "" where OBS tells none: obs-websocket has them since 5.4.
+    """
 
     name: str
     kind: str
@@ -126,8 +130,8 @@ class SceneItem:
 class Actual:
     """An OBS at one moment.
 
-    ``items`` are those of each scene, ``desktop`` and ``mic`` the names of OBS's special inputs,
-    ``running`` the outputs that run now, in words.
+    ``items`` are those of each scene, ``special`` the names of OBS's special inputs by their places
+    ("desktop1", "mic1"), ``running`` the outputs that run now, in words.
     """
 
     version: ObsVersion
@@ -140,10 +144,19 @@ class Actual:
     program_scene: str
     items: Mapping[str, tuple[SceneItem, ...]]
     inputs: Mapping[str, ActualInput]
-    desktop: tuple[str, ...]
-    mic: tuple[str, ...]
+    special: Mapping[str, str]
     running: tuple[str, ...]
     parameters: Mapping[Parameter, ParameterValue]
+
+    @property
+    def desktop(self) -> tuple[str, ...]:
+        """The names of the inputs for what the desktop plays."""
+        return tuple(self.special[place] for place in _DESKTOP if place in self.special)
+
+    @property
+    def mic(self) -> tuple[str, ...]:
+        """The names of the inputs for microphones."""
+        return tuple(self.special[place] for place in _MIC if place in self.special)
 
     def value(self, parameter: Parameter) -> str:
         """The setting of the OBS profile in use, "" where there is none."""
@@ -166,10 +179,8 @@ def read_actual(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
     return actual
 
 
-def _names(obs: Obs) -> tuple[str, tuple[str, ...], list[str]]:
-    inputs = _mappings(obs.request("GetInputList"), "inputs")
-    names = [_text(item, "inputName") for item in inputs]
-    return read_collections(obs)[0], read_scenes(obs), names
+def _names(obs: Obs) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    return read_collections(obs)[0], read_scenes(obs), read_input_names(obs)
 
 
 def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
@@ -189,8 +200,11 @@ def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
         program_scene=_text(scenes, "currentProgramSceneName"),
         items=dict(_all_items(obs, names)),
         inputs={found.name: found for found in _inputs(obs)},
-        desktop=tuple(name for role in _DESKTOP if isinstance(name := special.get(role), str)),
-        mic=tuple(name for role in _MIC if isinstance(name := special.get(role), str)),
+        special={
+            place: name
+            for place in (*_DESKTOP, *_MIC)
+            if isinstance(name := special.get(place), str)
+        },
         running=read_running(obs),
         parameters={parameter: read_parameter(obs, parameter) for parameter in parameters},
     )
@@ -226,13 +240,19 @@ def read_parameter(obs: Obs, parameter: Parameter) -> ParameterValue:
 def read_profiles(obs: Obs) -> tuple[str, tuple[str, ...]]:
     """Reads which OBS profile is in use, and which there are."""
     answer = obs.request("GetProfileList")
-    return _text(answer, "currentProfileName"), tuple(_texts(answer, "profiles"))
+    return _with_current(_text(answer, "currentProfileName"), _texts(answer, "profiles"))
 
 
 def read_collections(obs: Obs) -> tuple[str, tuple[str, ...]]:
     """Reads which scene collection is in use, and which there are."""
     answer = obs.request("GetSceneCollectionList")
-    return _text(answer, "currentSceneCollectionName"), tuple(_texts(answer, "sceneCollections"))
+    current = _text(answer, "currentSceneCollectionName")
+    return _with_current(current, _texts(answer, "sceneCollections"))
+
+
+def _with_current(current: str, names: list[str]) -> tuple[str, tuple[str, ...]]:
+    # OBS lists the files that it finds, and that of the one in use is not there while it is saved.
+    return current, tuple(names if current in names else [*names, current])
 
 
 def ask_patiently(obs: Obs, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,6 +279,13 @@ def ask_patiently(obs: Obs, kind: str, data: Mapping[str, Any]) -> dict[str, Any
 def _is_done(obs: Obs, kind: str, profile: str) -> bool:
     current, names = read_profiles(obs)
     return profile not in names if kind == "RemoveProfile" else current == profile
+
+
+def read_input_names(obs: Obs) -> tuple[str, ...]:
+    """Reads the names of the inputs."""
+    return tuple(
+        _text(item, "inputName") for item in _mappings(obs.request("GetInputList"), "inputs")
+    )
 
 
 def read_scenes(obs: Obs) -> tuple[str, ...]:

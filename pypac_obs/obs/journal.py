@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -123,16 +123,34 @@ class Journal:
             else:
                 self._save(data)
 
-    def move(self, before: tuple[str, ...], after: tuple[str, ...]) -> None:
-        """Gives what is noted at one place, if anything is, to another that has nothing yet."""
+    def change(self, rewritten: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Rewrites all entries, unless there are none. Raises OutputFailed."""
         if not self.path.exists():
             return
         with self._locked():
             data = self.read()
-            source, target = _place(data, before), _place(data, after)
-            if before[-1] in source and after[-1] not in target:
-                target[after[-1]] = source.pop(before[-1])
-                self._save(data)
+            after = rewritten(data)
+            if after != data:
+                self._save(after)
+
+    def keep(self, *paths: tuple[str, ...]) -> None:
+        """Takes out all entries but these; the file goes where none of them is there."""
+        if not self.path.exists():
+            return
+        with self._locked():
+            data = self.read()
+            kept: dict[str, Any] = {}
+            for path in paths:
+                place = _place(data, path)
+                if path[-1] in place:
+                    target = kept
+                    for key in path[:-1]:
+                        target = target.setdefault(key, {})
+                    target[path[-1]] = place[path[-1]]
+            if kept:
+                self._save({"version": _VERSION, **kept})
+            else:
+                self.delete()
 
     def delete(self) -> None:
         """Takes all entries out."""
@@ -220,7 +238,7 @@ class Journal:
 
 
 def _place(data: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    """The mapping that has, or would have, the entry; an empty one where there is none."""
+    """The mapping that has the entry, if there is one; else maybe an empty one."""
     for key in path[:-1]:
         below = data.get(key)
         if not isinstance(below, dict):

@@ -25,6 +25,7 @@ from pypac_obs.obs.desired import (
     Special,
 )
 from pypac_obs.obs.journal import Entry
+from pypac_obs.obs.renames import KNOWN_BY, input_marks
 from pypac_obs.obs.scenes import WantedScenes, is_pattern, quoted, wanted_scenes
 from pypac_obs.obs.status import TRACK_KIND
 from pypac_obs.obs.transport import InputRule
@@ -41,6 +42,9 @@ __all__ = [
     "find_made",
     "made_sources",
     "make_plan",
+    "shown_monitoring",
+    "shown_numbers",
+    "shown_settings",
 ]
 
 # Marks a setting in the journal of which it is not known yet whether the user has set it.
@@ -269,7 +273,7 @@ class _Planner:
         name, actual = self._desired.collection, self._actual
         if name is None or name == actual.collection:
             return
-        entries: tuple[Entry, ...] = (Entry(("user_collection",), actual.collection),)
+        entries = (self._used_before("collection", actual.collection, actual.collections),)
         change = Change("in use", f'"{actual.collection}"', f'"{name}"')
         if name in actual.collections:
             request = Request("SetCurrentSceneCollection", {"sceneCollectionName": name})
@@ -277,15 +281,15 @@ class _Planner:
             yield Step("~", subject, (change,), When.STOPPED, (request,), entries)
         else:
             request = Request("CreateSceneCollection", {"sceneCollectionName": name})
-            entries += (Entry(("made_collections", name), True),)
+            noted = (*entries, Entry(("made_collections", name), True))
             subject = f'scene collection "{name}"'
-            yield Step("+", subject, (change,), When.STOPPED, (request,), entries)
+            yield Step("+", subject, (change,), When.STOPPED, (request,), noted)
 
     def _own_profile(self) -> Iterator[Step]:
         name, actual = self._desired.profile, self._actual
         if name is None or name == actual.profile:
             return
-        entries: tuple[Entry, ...] = (Entry(("user_profile",), actual.profile),)
+        entries = (self._used_before("profile", actual.profile, actual.profiles),)
         changes = (Change("in use", f'"{actual.profile}"', f'"{name}"'),)
         subject = f'OBS profile "{name}"'
         if name in actual.profiles:
@@ -293,14 +297,21 @@ class _Planner:
             yield Step("~", subject, changes, When.STOPPED, (request,), entries)
         else:
             request = Request("CreateProfile", {"profileName": name})
-            entries += (
+            noted = (
+                *entries,
                 Entry(("made_profiles", name), True),
                 Entry(("reload_pending",), name, replace=True),
             )
             copied = Change("video, audio, folders, formats and stream", "", "as in yours")
             yield Step(
-                "+", subject, (*changes, copied), When.STOPPED, (request,), entries, (), "profile"
+                "+", subject, (*changes, copied), When.STOPPED, (request,), noted, (), "profile"
             )
+
+    def _used_before(self, what: str, name: str, names: tuple[str, ...]) -> Entry:
+        """Notes what the user had in use, or, where that is no longer there, what he has now."""
+        noted = self._journal.get(f"user_{what}")
+        is_ours = name in _mapping(self._journal, f"made_{what}s")
+        return Entry((f"user_{what}",), name, replace=noted not in names and not is_ours)
 
     def _parameters(self) -> Iterator[Step]:
         actual, own = self._actual, self._desired.profile
@@ -337,6 +348,7 @@ class _Planner:
                 # OBS does not tell what is set to the default from what is not set.
                 unsure = old.value is not None and old.value == old.default
                 entries.append(Entry(path, {UNSURE: old.value} if unsure else old.value))
+                entries.append(Entry(("set_parameters", name, path[-1]), value, replace=True))
         subject = f'OBS profile "{name}"'
         if changes:
             entries.append(Entry(("reload_pending",), name, replace=True))
@@ -483,7 +495,7 @@ class _Planner:
         ]
         changes = [
             Change("kind", "", wanted.rule.kind),
-            Change("OBS tracks", "", _numbers(wanted.obs_tracks)),
+            Change("OBS tracks", "", shown_numbers(wanted.obs_tracks)),
         ]
         fresh = ActualInput(
             name, wanted.rule.kind, "", {}, wanted.obs_tracks, monitor=_MONITOR["none"]
@@ -524,11 +536,12 @@ class _Planner:
         data = {"inputName": found.name, "newInputName": wanted.name}
         change = Change("name", f'"{found.name}"', f'"{wanted.name}"')
         if wanted.track in self._made:
-            entry = self._made_entry(wanted)
+            entries: tuple[Entry, ...] = (self._made_entry(wanted),)
         else:
-            entry = Entry(self._at("inputs", wanted.name, "name"), found.name)
+            noted = Entry(self._at("inputs", wanted.name, "name"), found.name)
+            entries = (self._known_by(wanted.name, found, wanted.rule), noted)
         request = Request("SetInputName", data)
-        yield Step("~", f'input "{found.name}"', (change,), requests=(request,), entries=(entry,))
+        yield Step("~", f'input "{found.name}"', (change,), requests=(request,), entries=entries)
 
     def _changed(self, wanted: DesiredInput, found: ActualInput) -> Iterator[Step]:
         name = wanted.name
@@ -537,13 +550,17 @@ class _Planner:
         before: dict[str, Any] = {}
         if not wanted.rule.fits(found.kind, found.settings):
             own = {key: found.settings.get(key) for key in wanted.rule.settings}
-            changes.append(Change("takes", _settings(own), _settings(wanted.rule.settings)))
+            changes.append(
+                Change("takes", shown_settings(own), shown_settings(wanted.rule.settings))
+            )
             data = {"inputName": name, "inputSettings": dict(wanted.rule.settings)}
             requests.append(Request("SetInputSettings", data))
             before["settings"] = own
         if found.obs_tracks != wanted.obs_tracks:
             tracks = found.obs_tracks or frozenset()
-            changes.append(Change("OBS tracks", _numbers(tracks), _numbers(wanted.obs_tracks)))
+            changes.append(
+                Change("OBS tracks", shown_numbers(tracks), shown_numbers(wanted.obs_tracks))
+            )
             requests.append(_set_tracks(name, wanted.obs_tracks))
             before["tracks"] = sorted(tracks)
         for what, old, new, request, noted in _differences(wanted, found):
@@ -555,7 +572,8 @@ class _Planner:
         if wanted.track in self._made:
             entries: tuple[Entry, ...] = (self._made_entry(wanted),)
         else:
-            entries = tuple(Entry(self._at("inputs", name, k), v) for k, v in before.items())
+            kept = (Entry(self._at("inputs", name, k), v) for k, v in before.items())
+            entries = (self._known_by(name, found, wanted.rule), *kept)
         yield Step(
             "~", f'input "{name}"', tuple(changes), requests=tuple(requests), entries=entries
         )
@@ -572,8 +590,10 @@ class _Planner:
                 kept = not is_made and self._noted_item(wanted, scene) is False
                 data = {"sceneName": scene, "sourceName": name, "sceneItemEnabled": True}
                 request = Request("CreateSceneItem", data, () if kept else path)
-                entry = Entry(path, None, replace=not kept)
-                yield Step("+", subject, requests=(request,), entries=(entry,))
+                entries: tuple[Entry, ...] = (Entry(path, None, replace=not kept),)
+                if not is_made:
+                    entries += (self._known_by(name, found, wanted.rule),)
+                yield Step("+", subject, requests=(request,), entries=entries)
             elif not any(item.enabled for item in items):
                 item: SceneItem = items[0]
                 at = item.group or scene
@@ -581,7 +601,8 @@ class _Planner:
                 noted = Entry(self._at("items", scene, name), False)
                 change = Change("visible", "no", "yes")
                 request = Request("SetSceneItemEnabled", data)
-                entries = () if is_made else (noted,)
+                known_by = self._known_by(name, found, wanted.rule)
+                entries = () if is_made else (noted, known_by)
                 yield Step("~", subject, (change,), requests=(request,), entries=entries)
 
     def _superfluous(self, wanted: DesiredInput, found: ActualInput) -> Iterator[Step]:
@@ -632,11 +653,17 @@ class _Planner:
                 change, entry = Change("muted", "no", "yes"), Entry((*at, "muted"), False)
             elif wish == "unassign" and found.obs_tracks:
                 request = _set_tracks(name, frozenset())
-                change = Change("OBS tracks", _numbers(found.obs_tracks), "none")
+                change = Change("OBS tracks", shown_numbers(found.obs_tracks), "none")
                 entry = Entry((*at, "tracks"), sorted(found.obs_tracks))
             else:
                 continue
-            yield Step("~", subject, (change,), requests=(request,), entries=(entry,))
+            known_by = self._known_by(name, found)
+            yield Step("~", subject, (change,), requests=(request,), entries=(known_by, entry))
+
+    def _known_by(self, name: str, found: ActualInput, rule: InputRule | None = None) -> Entry:
+        """Notes what an input of the user's is known by where he renames it."""
+        marks = input_marks(found, self._actual.special, rule)
+        return Entry(self._at("inputs", name, KNOWN_BY), marks, replace=True)
 
 
 def made_sources(noted: Mapping[str, Any], track: str, actual: Actual) -> frozenset[str]:
@@ -693,7 +720,7 @@ def _differences(wanted: DesiredInput, found: ActualInput) -> Iterator[_Differen
         yield "muted", _yes(found.muted), _yes(wanted.muted), request, {"muted": found.muted}
     if wanted.monitor is not None and _MONITOR[wanted.monitor] != found.monitor:
         data = {"inputName": name, "monitorType": _MONITOR[wanted.monitor]}
-        old = _MONITOR_WORDS.get(found.monitor, found.monitor)
+        old = shown_monitoring(found.monitor)
         request = Request("SetInputAudioMonitorType", data)
         yield "monitoring", old, wanted.monitor, request, {"monitor": found.monitor}
     if wanted.sync_offset_ms is not None and wanted.sync_offset_ms != found.sync_offset_ms:
@@ -712,24 +739,31 @@ def _moved(actual: Actual, collection: str, inputs: Mapping[str, ActualInput]) -
     """What OBS has once a new and empty scene collection is in use."""
     return Actual(
         actual.version, actual.kinds, actual.profile, actual.profiles, collection,
-        (*actual.collections, collection), (), "", {}, inputs, (), (), actual.running,
+        (*actual.collections, collection), (), "", {}, inputs, {}, actual.running,
         actual.parameters,
     )  # fmt: skip
 
 
 def _shown(parameter: Parameter, value: str) -> str:
     if parameter == RECORDED and value.isdecimal():
-        return _numbers(frozenset(n for n in OBS_TRACKS if int(value) >> (n - 1) & 1))
+        return shown_numbers(frozenset(n for n in OBS_TRACKS if int(value) >> (n - 1) & 1))
     if parameter == VOD:
         return "on" if value == "true" else "off"
     return value or "none"
 
 
-def _numbers(tracks: frozenset[int]) -> str:
+def shown_numbers(tracks: Iterable[int]) -> str:
+    """OBS tracks in words."""
     return ", ".join(map(str, sorted(tracks))) or "none"
 
 
-def _settings(settings: Mapping[str, Any]) -> str:
+def shown_monitoring(monitor: str) -> str:
+    """A kind of monitoring in words."""
+    return _MONITOR_WORDS.get(monitor, monitor)
+
+
+def shown_settings(settings: Mapping[str, Any]) -> str:
+    """What an input takes, in words."""
     return ", ".join(f"{key} {value}" for key, value in settings.items())
 
 

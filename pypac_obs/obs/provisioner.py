@@ -16,7 +16,9 @@ from pypac_obs.obs.actual import (
     ask_patiently,
     read_actual,
     read_collections,
+    read_input_names,
     read_running,
+    read_scenes,
 )
 from pypac_obs.obs.desired import (
     MODE,
@@ -35,6 +37,7 @@ from pypac_obs.obs.profiles import (
     set_parameter,
 )
 from pypac_obs.obs.removal import NOT_FOUND, remove_from_scenes, remove_input
+from pypac_obs.obs.renames import follow_names, with_input_renamed, with_scene_renamed
 from pypac_obs.obs.restore import restore
 from pypac_obs.profile import Profile
 
@@ -142,17 +145,21 @@ class Provisioner:
         )
         return self.report
 
-    def restore(self, obs: Obs) -> Report:
+    def restore(self, obs: Obs, *, forget: bool = False) -> Report:
         """Puts back what was in OBS before this profile was applied; see `restore.restore`."""
-        return restore(obs, self._journal(obs), environ=self._environ)
+        return restore(obs, self._journal(obs), forget=forget, environ=self._environ)
 
     def note_renamed_scene(self, obs: Obs, before: str, after: str) -> None:
         """Keeps track of what we made in a scene that somebody renames in OBS."""
-        journal = self._journal(obs)
-        collection = read_collections(obs)[0]
-        for section in ("made_scenes", "made_items", "items"):
-            at = ("collections", collection, section)
-            journal.move((*at, before), (*at, after))
+        if before not in read_scenes(obs):  # else it was in another scene collection
+            name = read_collections(obs)[0]
+            self._journal(obs).change(lambda noted: with_scene_renamed(noted, name, before, after))
+
+    def note_renamed_input(self, obs: Obs, before: str, after: str) -> None:
+        """Keeps track of what an input was like that somebody renames in OBS."""
+        if before not in read_input_names(obs):
+            name = read_collections(obs)[0]
+            self._journal(obs).change(lambda noted: with_input_renamed(noted, name, before, after))
 
     def _journal(self, obs: Obs) -> Journal:
         return Journal.of(obs.address, self.profile.name, self._environ)
@@ -163,9 +170,13 @@ class Provisioner:
             inputs = {name: item for name, item in actual.inputs.items() if name not in gone}
             actual = replace(actual, inputs=inputs)
         desired = desired_state(self.profile, self._session, actual)
-        noted = self._journal(obs).read()
+        journal = self._journal(obs)
+        noted = journal.read()
+        followed = follow_names(noted, actual)
+        if followed != noted:
+            journal.change(lambda noted: follow_names(noted, actual))
         warnings = obs_warnings(self.profile, desired, actual)
-        return make_plan(desired, actual, noted, warnings), desired, actual
+        return make_plan(desired, actual, followed, warnings), desired, actual
 
 
 def _first_stage(steps: list[Step]) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pypac_obs.obs.actual import (
     OBS_TRACKS,
     Actual,
     Obs,
+    Parameter,
     ask_patiently,
     read_actual,
     read_collections,
@@ -22,26 +25,53 @@ from pypac_obs.obs.actual import (
     read_profiles,
     read_scenes,
 )
+from pypac_obs.obs.desired import PARAMETERS
 from pypac_obs.obs.journal import LOOPBACK, Journal
-from pypac_obs.obs.plan import UNSURE, Report, Request, Step, find_made, made_sources
+from pypac_obs.obs.plan import (
+    UNSURE,
+    Report,
+    Request,
+    Step,
+    find_made,
+    made_sources,
+    shown_monitoring,
+    shown_numbers,
+    shown_settings,
+)
 from pypac_obs.obs.profiles import finish_reloads, reload_profile, set_parameter
 from pypac_obs.obs.removal import NOT_FOUND, remove_input
+from pypac_obs.obs.renames import KNOWN_BY, follow_names, input_name_now
+from pypac_obs.obs.scenes import quoted
 from pypac_obs.obs.settings import obs_folders
 
 __all__ = ["restore"]
 
 
-def restore(obs: Obs, journal: Journal, *, environ: Mapping[str, str] = os.environ) -> Report:
+def restore(
+    obs: Obs,
+    journal: Journal,
+    *,
+    forget: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> Report:
     """Puts back what was in OBS before, and removes what we made and nothing else.
 
-    Raises ObsError, before anything is changed, where an output of OBS runs that would be in the
-    way. What cannot be put back any more, for the user removed it, is in the notes.
+    What cannot be put back, for it has another name now, was removed, or OBS refuses it, is an
+    error, and stays in the journal for the next time; with ``forget`` it is a note, and nothing
+    stays. Raises ObsError, before anything is changed, where an output of OBS runs that would be
+    in the way.
     """
     finish_reloads(obs, environ)
     try:
-        return _Restorer(obs, journal, journal.read(), environ).run()
+        report, left = _Restorer(obs, journal, journal.read(), environ).run()
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise journal.damaged(f"{type(error).__name__} in an entry") from error
+    if not forget:
+        journal.keep(*left)
+        return report
+    journal.delete()
+    given_up = tuple(f"Given up: {sentence}" for sentence in report.errors)
+    return replace(report, errors=(), notes=(*report.notes, *given_up))
 
 
 class _Restorer:
@@ -55,10 +85,12 @@ class _Restorer:
         self._done: list[Step] = []
         self._notes: list[str] = []
         self._errors: list[str] = []
+        self._left: list[tuple[str, ...]] = []  # entries of the journal that are not put back
         self._others: dict[str, str] = {}  # what is not ours in a scene collection that we made
 
-    def run(self) -> Report:
-        actual = read_actual(self._obs, ())
+    def run(self) -> tuple[Report, list[tuple[str, ...]]]:
+        """Puts all back that can be; gives the entries that could not be as well."""
+        actual = self._look(PARAMETERS)
         self._refuse_while_running(actual)
         collections = _mapping(self._noted, "collections")
         made = _mapping(self._noted, "made_collections")
@@ -66,36 +98,49 @@ class _Restorer:
             if name in actual.collections:
                 self._go_to_collection(name)
                 self._look_for_others(name, _mapping(collections, name))
-        for name, collection in collections.items():
+        for name in collections:
             if name in made and name not in self._others:
-                continue  # it goes as a whole
+                continue  # it goes as a whole, or is gone
             if name not in actual.collections:
-                self._notes.append(
-                    f'The scene collection "{name}" is gone, and what we made in it.'
+                self._leave(
+                    f'The scene collection "{name}" is gone or has another name now, so nothing in '
+                    f"it was put back. {_again(name)}",
+                    ("collections", name),
                 )
                 continue
             self._go_to_collection(name)
-            self._collection(collection)
+            self._collection(name)
         self._profiles(actual)
         self._leave_collections(actual)
-        if not self._errors:
-            self._journal.delete()
-        return Report(done=tuple(self._done), errors=tuple(self._errors), notes=tuple(self._notes))
+        report = Report(
+            done=tuple(self._done), errors=tuple(self._errors), notes=tuple(self._notes)
+        )
+        return report, self._left
+
+    def _look(self, parameters: Iterable[Parameter] = ()) -> Actual:
+        """Looks at OBS; from then on the journal has the names that OBS has now."""
+        actual = read_actual(self._obs, parameters)
+        self._noted = follow_names(self._noted, actual)
+        self._journal.change(lambda noted: follow_names(noted, actual))
+        return actual
 
     def _refuse_while_running(self, actual: Actual) -> None:
         noted = self._noted
-        here = {actual.collection}
+        elsewhere = set(_mapping(noted, "collections")) & set(actual.collections)
         needs = [
             what
             for what, is_needed in (
-                ("your OBS profile is to be put back", noted.get("parameters")),
+                (
+                    "your OBS profile is to be put back",
+                    set(_mapping(noted, "parameters")) & set(actual.profiles),
+                ),
                 (
                     "you are to get back to your OBS profile",
                     noted.get("made_profiles") or noted.get("user_profile"),
                 ),
                 (
                     "another scene collection is to be loaded",
-                    set(_mapping(noted, "collections")) - here or noted.get("user_collection"),
+                    elsewhere - {actual.collection} or noted.get("user_collection"),
                 ),
             )
             if is_needed
@@ -106,18 +151,21 @@ class _Restorer:
                 remedy=f"Stop {_words(actual.running)}, then try again.",
             )
 
-    def _do(self, step: Step) -> bool:
+    def _leave(self, sentence: str, *paths: tuple[str, ...]) -> None:
+        """Says what is not put back; its entries stay in the journal."""
+        self._errors.append(sentence)
+        self._left += paths
+
+    def _do(self, step: Step, *paths: tuple[str, ...]) -> None:
+        """Makes a step, or leaves the entries that it comes from."""
         try:
             for request in step.requests:
                 ask_patiently(self._obs, request.kind, request.data)
         except ObsRefused as refusal:
-            if refusal.code == NOT_FOUND:
-                self._notes.append(f"Not found any more: {step.subject}.")
-                return False
-            self._errors.append(f"OBS did not take {step}: {refusal.message}.")
-            return False
-        self._done.append(step)
-        return True
+            if refusal.code != NOT_FOUND or step.sign != "-":  # else it is gone already
+                self._leave(f"OBS did not take {step}: {refusal.message}.", *paths)
+        else:
+            self._done.append(step)
 
     # Scene collections ----------------------------------------------------------------------------
 
@@ -139,10 +187,13 @@ class _Restorer:
         if others := [other for other in actual.inputs if other not in ours]:
             self._others[name] = others[0]
 
-    def _collection(self, noted: Mapping[str, Any]) -> None:
-        actual = read_actual(self._obs, ())
+    def _collection(self, name: str) -> None:
+        """Puts back what is in the scene collection in use."""
+        actual = self._look()
+        at = ("collections", name)
+        noted = _mapping(_mapping(self._noted, "collections"), name)
         for scene, items in _mapping(noted, "items").items():
-            self._items(scene, items, actual)
+            self._items(at, scene, items, actual)
         for track, made in _mapping(noted, "made_inputs").items():
             if not isinstance(made, Mapping):
                 continue
@@ -152,17 +203,28 @@ class _Restorer:
                 try:
                     remove_input(self._obs, found.name)
                 except ObsRefused as refusal:
-                    self._errors.append(f"OBS did not take {step}: {refusal.message}.")
+                    self._leave(
+                        f"OBS did not take {step}: {refusal.message}.",
+                        (*at, "made_inputs", track),
+                        *((*at, "made_items", one, track) for one in _mapping(noted, "made_items")),
+                    )
                 else:
                     self._done.append(step)
-        for name, values in _mapping(noted, "inputs").items():
-            self._input(name, values, actual)
+        for input_name, values in _mapping(noted, "inputs").items():
+            self._input(at, input_name, values, actual)
         for scene in _mapping(noted, "made_scenes"):
-            self._scene(scene)
+            self._scene(at, scene)
 
-    def _items(self, scene: str, items: Mapping[str, Any], actual: Actual) -> None:
+    def _items(
+        self, at: tuple[str, ...], scene: str, items: Mapping[str, Any], actual: Actual
+    ) -> None:
         if scene not in actual.items:
-            self._notes.append(f'The scene "{scene}" is gone, so nothing was put back in it.')
+            self._leave(
+                f'The scene "{scene}" is gone or has another name now, so it was not put back how '
+                f"it showed {quoted(items)}. {_again(scene)}",
+                (*at, "items", scene),
+                *((*at, "inputs", source, KNOWN_BY) for source in items),
+            )
             return
         for source, before in items.items():
             there = [item for item in actual.items[scene] if item.source == source]
@@ -172,27 +234,49 @@ class _Restorer:
             if not there:
                 continue
             item = there[0]
-            at = {"sceneName": item.group or scene, "sceneItemId": item.id}
+            where = {"sceneName": item.group or scene, "sceneItemId": item.id}
             subject = f'input "{source}" in the scene "{scene}"'
+            path = (*at, "items", scene, source)
             if is_made:
-                self._do(Step("-", subject, requests=(Request("RemoveSceneItem", at),)))
+                step = Step("-", subject, requests=(Request("RemoveSceneItem", where),))
             else:
-                request = Request("SetSceneItemEnabled", {**at, "sceneItemEnabled": False})
-                self._do(Step("~", subject, requests=(request,)))
+                request = Request("SetSceneItemEnabled", {**where, "sceneItemEnabled": False})
+                step = Step("~", subject, requests=(request,))
+            self._do(step, path, (*at, "inputs", source, KNOWN_BY))
 
-    def _input(self, name: str, values: Mapping[str, Any], actual: Actual) -> None:
-        if name not in actual.inputs:
-            self._notes.append(f'The input "{name}" is gone, so it was not put back.')
+    def _input(
+        self, at: tuple[str, ...], name: str, values: Mapping[str, Any], actual: Actual
+    ) -> None:
+        noted = {key: values[key] for key in _PUT_BACK if key in values}
+        if not noted:
             return
-        requests = [
-            Request(kind, {"inputName": name, **read(values[key])})
-            for key, (kind, read) in _PUT_BACK.items()
-            if key in values
-        ]
-        if requests:
-            self._do(Step("~", f'input "{name}"', requests=tuple(requests)))
+        here = (*at, "inputs", name)
+        if input_name_now(name, _mapping(values, KNOWN_BY), actual) is None:
+            what = ", ".join(_PUT_BACK[key].words(value) for key, value in noted.items())
+            self._leave(
+                f'The input "{name}" of the scene collection "{actual.collection}" is gone or has '
+                f"another name now, so it was not put back ({what}). {_again(name)}",
+                here,
+            )
+            return
+        was_put_back = False
+        for key, value in noted.items():
+            way = _PUT_BACK[key]
+            try:
+                self._obs.request(way.request, inputName=name, **way.data(value))
+            except ObsRefused as refusal:
+                self._leave(
+                    f'OBS did not take back {way.words(value)} of the input "{name}": '
+                    f"{refusal.message}.",
+                    (*here, key),
+                    (*here, KNOWN_BY),
+                )
+            else:
+                was_put_back = True
+        if was_put_back:
+            self._done.append(Step("~", f'input "{name}"'))
 
-    def _scene(self, scene: str) -> None:
+    def _scene(self, at: tuple[str, ...], scene: str) -> None:
         scenes = read_scenes(self._obs)
         if scene not in scenes:
             return
@@ -204,24 +288,29 @@ class _Restorer:
             self._notes.append(f'The scene "{scene}" stays: OBS has no other.')
         else:
             request = Request("RemoveScene", {"sceneName": scene})
-            self._do(Step("-", f'scene "{scene}"', requests=(request,)))
+            step = Step("-", f'scene "{scene}"', requests=(request,))
+            self._do(step, (*at, "made_scenes", scene))
 
     def _leave_collections(self, actual: Actual) -> None:
-        made = _mapping(self._noted, "made_collections")
-        back = self._noted.get("user_collection") or actual.collection
+        """Goes back to the user's scene collection, and removes those that we made."""
         names = read_collections(self._obs)[1]
-        if not isinstance(back, str) or back not in names:
+        going = [
+            name
+            for name in _mapping(self._noted, "made_collections")
+            if name in names and name not in self._others
+        ]
+        before = self._noted.get("user_collection")
+        staying = [name for name in (before, actual.collection, *names) if name in names]
+        staying = [name for name in staying if name not in going]
+        if not staying:
+            self._notes.append(f"{quoted(going)} stays: OBS has no other scene collection.")
             return
-        self._go_to_collection(back)
-        for name in made:
-            if name not in names:
-                continue
-            if name in self._others:
-                self._notes.append(
-                    f'The scene collection "{name}" stays: there is something else in it now '
-                    f"({self._others[name]})."
-                )
-                continue
+        self._go_to_collection(staying[0])
+        for name, other in self._others.items():
+            self._notes.append(
+                f'The scene collection "{name}" stays: there is something else in it now ({other}).'
+            )
+        for name in going:
             file = self._collection_file(name)
             if file is None:
                 self._notes.append(
@@ -229,8 +318,16 @@ class _Restorer:
                     "one from outside. In OBS: Scene Collection > Remove."
                 )
                 continue
-            file.unlink(missing_ok=True)
-            file.with_name(file.name + ".bak").unlink(missing_ok=True)
+            try:
+                file.unlink(missing_ok=True)
+                file.with_name(file.name + ".bak").unlink(missing_ok=True)
+            except OSError as error:
+                self._leave(
+                    f'The scene collection "{name}" was not removed: {error}.',
+                    ("made_collections", name),
+                    ("collections", name),
+                )
+                continue
             self._done.append(Step("-", f'scene collection "{name}"'))
 
     def _collection_file(self, name: str) -> Path | None:
@@ -251,20 +348,31 @@ class _Restorer:
     def _profiles(self, actual: Actual) -> None:
         made = _mapping(self._noted, "made_profiles")
         back = self._noted.get("user_profile")
+        if back not in actual.profiles and actual.profile in made:
+            back = next((name for name in actual.profiles if name not in made), None)
         if isinstance(back, str) and back in actual.profiles and back != actual.profile:
             request = Request("SetCurrentProfile", {"profileName": back})
             self._do(Step("~", f'OBS profile "{back}"', requests=(request,)))
         for name, values in _mapping(self._noted, "parameters").items():
             self._parameters(name, values)
         for name in made:
-            if name in actual.profiles:
+            current, names = read_profiles(self._obs)
+            if name == current:
+                self._notes.append(f'The OBS profile "{name}" stays: it is in use.')
+            elif name in names:
                 request = Request("RemoveProfile", {"profileName": name})
-                self._do(Step("-", f'OBS profile "{name}"', requests=(request,)))
+                step = Step("-", f'OBS profile "{name}"', requests=(request,))
+                self._do(step, ("made_profiles", name))
 
     def _parameters(self, name: str, values: Mapping[str, Any]) -> None:
         current, names = read_profiles(self._obs)
         if name not in names:
-            self._notes.append(f'The OBS profile "{name}" is gone, so it was not put back.')
+            self._leave(
+                f'The OBS profile "{name}" is gone or has another name now, so its settings were '
+                f"not put back. {_again(name)}",
+                ("parameters", name),
+                ("set_parameters", name),
+            )
             return
         if current != name:
             ask_patiently(self._obs, "SetCurrentProfile", {"profileName": name})
@@ -275,7 +383,12 @@ class _Restorer:
                 set_parameter(self._obs, (category, parameter), None if unsure else value)
             except ObsRefused as refusal:
                 if (value is not None and not unsure) or refusal.code != NOT_FOUND:
-                    raise
+                    self._leave(
+                        f'OBS did not take back {key} of the OBS profile "{name}": '
+                        f"{refusal.message}.",
+                        ("parameters", name, key),
+                        ("set_parameters", name, key),
+                    )
             else:
                 if unsure:  # we have not come to change it
                     set_parameter(self._obs, (category, parameter), value[UNSURE])
@@ -285,20 +398,55 @@ class _Restorer:
             ask_patiently(self._obs, "SetCurrentProfile", {"profileName": current})
 
 
-# How each value of an input is put back: the request, and its data from what was noted. The name
-# comes last: the others go by the name that it has until then.
-_PUT_BACK: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
-    "settings": ("SetInputSettings", lambda value: {"inputSettings": value}),
-    "tracks": (
+@dataclass(frozen=True)
+class _Way:
+    """How a value of an input is put back: the request, its data, and the value in words."""
+
+    request: str
+    data: Callable[[Any], dict[str, Any]]
+    words: Callable[[Any], str]
+
+
+# The name comes last: the others go by the name that the input has until then.
+_PUT_BACK = {
+    "settings": _Way(
+        "SetInputSettings",
+        lambda value: {"inputSettings": value},
+        lambda value: f"takes: {shown_settings(value)}",
+    ),
+    "tracks": _Way(
         "SetInputAudioTracks",
         lambda value: {"inputAudioTracks": {str(n): n in value for n in OBS_TRACKS}},
+        lambda value: f"OBS tracks: {shown_numbers(value)}",
     ),
-    "volume_factor": ("SetInputVolume", lambda value: {"inputVolumeMul": value}),
-    "muted": ("SetInputMute", lambda value: {"inputMuted": value}),
-    "monitor": ("SetInputAudioMonitorType", lambda value: {"monitorType": value}),
-    "sync_offset_ms": ("SetInputAudioSyncOffset", lambda value: {"inputAudioSyncOffset": value}),
-    "name": ("SetInputName", lambda value: {"newInputName": value}),
+    "volume_factor": _Way(
+        "SetInputVolume",
+        lambda value: {"inputVolumeMul": value},
+        lambda value: f"volume: {20 * math.log10(max(value, 1e-5)):.1f} dB",
+    ),
+    "muted": _Way(
+        "SetInputMute",
+        lambda value: {"inputMuted": value},
+        lambda value: f"muted: {'yes' if value else 'no'}",
+    ),
+    "monitor": _Way(
+        "SetInputAudioMonitorType",
+        lambda value: {"monitorType": value},
+        lambda value: f"monitoring: {shown_monitoring(value)}",
+    ),
+    "sync_offset_ms": _Way(
+        "SetInputAudioSyncOffset",
+        lambda value: {"inputAudioSyncOffset": value},
+        lambda value: f"sync offset: {value} ms",
+    ),
+    "name": _Way(
+        "SetInputName", lambda value: {"newInputName": value}, lambda value: f'name: "{value}"'
+    ),
 }
+
+
+def _again(name: str) -> str:
+    return f'If it was renamed, name it "{name}" again in OBS, and restore once more.'
 
 
 def _mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:

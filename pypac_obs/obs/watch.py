@@ -24,6 +24,7 @@ WATCHED = frozenset(
         "SceneCreated", "SceneRemoved", "SceneNameChanged",
         "SceneItemCreated", "SceneItemRemoved", "SceneItemEnableStateChanged",
         "CurrentProfileChanged", "ProfileListChanged", "CurrentSceneCollectionChanged",
+        "SceneCollectionListChanged",
         # Once they have stopped, what had to wait for that can be done.
         "RecordStateChanged", "StreamStateChanged", "ReplayBufferStateChanged",
         "VirtualcamStateChanged",
@@ -50,6 +51,9 @@ class Mender(Protocol):
 
     def note_renamed_scene(self, obs: Obs, before: str, after: str) -> None:
         """Keeps track of what was made in a scene."""
+
+    def note_renamed_input(self, obs: Obs, before: str, after: str) -> None:
+        """Keeps track of what an input was like."""
 
 
 class DriftWatch:
@@ -116,14 +120,21 @@ class DriftWatch:
             self._gone.clear()  # all that was in the other one
         elif kind == "SceneNameChanged":
             before, after = data.get("oldSceneName"), data.get("sceneName")
-            if isinstance(before, str) and isinstance(after, str):
-                self._note_renamed_scene(obs, before, after)
+            self._note_renamed(self._provisioner.note_renamed_scene, obs, before, after)
+        elif kind == "InputNameChanged":
+            self._note_renamed(
+                self._provisioner.note_renamed_input, obs, data.get("oldInputName"), name
+            )
         if kind in WATCHED:
             self.look_soon()
 
-    def _note_renamed_scene(self, obs: Obs, before: str, after: str) -> None:
+    def _note_renamed(
+        self, note: Callable[[Obs, str, str], None], obs: Obs, before: object, after: object
+    ) -> None:
+        if not isinstance(before, str) or not isinstance(after, str):
+            return
         try:
-            self._provisioner.note_renamed_scene(obs, before, after)
+            note(obs, before, after)
         except PypacError as error:
             self._say([f"OBS could not be looked at: {error.message}."])
 

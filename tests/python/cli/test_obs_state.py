@@ -96,6 +96,26 @@ def test_restore_without_a_profile_takes_all_that_there_are(obs: FakeObs, tmp_pa
     assert obs.state() == before
 
 
+@pytest.mark.parametrize("profile", [True, False])
+def test_what_cannot_be_put_back_is_said_fails_and_is_given_up_on_demand(
+    obs: FakeObs, tmp_path: Path, profile: bool
+):
+    call(tmp_path, "apply")
+    del obs.inputs["Desktop Audio"], obs.here["special"]["desktop1"]
+    for _ in range(2):
+        result = call(tmp_path, "restore", profile=profile)
+        assert result.exit_code == 1
+        assert 'Error: The input "Desktop Audio" of the scene collection' in result.stderr
+        assert "(muted: no)" in result.stderr
+        assert "stays noted. If you have deleted it: `pypac-obs obs restore --forget`." in (
+            result.stdout
+        )
+    result = call(tmp_path, "restore", "--forget", profile=profile)
+    assert result.exit_code == 0
+    assert 'Given up: The input "Desktop Audio" of the scene collection' in result.stdout
+    assert call(tmp_path, "restore", profile=profile).stdout == "nothing to put back\n"
+
+
 def test_nothing_is_put_back_under_a_session_that_runs(
     obs: FakeObs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -99,6 +99,17 @@ class FakeObs:
         """The kinds of the requests that change something."""
         return [kind for kind, _ in self.asked if not kind.startswith("Get")]
 
+    def rename_collection(self, name: str) -> None:
+        """What its user can do to the scene collection in use; OBS does not tell of it."""
+        self.collections[name] = self.collections.pop(self.collection)
+        self.collection = name
+
+    def rename_profile(self, name: str) -> None:
+        """What its user can do to the OBS profile in use; OBS does not tell of it."""
+        for kept in (self.profiles, self.services):
+            kept[name] = kept.pop(self.profile)
+        self.profile = name
+
     def add_special(self, role: str, name: str, kind: str) -> None:
         self.here["special"][role] = name
         self.add_input(name, kind, device_id="default")
@@ -363,6 +374,10 @@ class FakeObs:
         self._must_be_free("SetInputName", newInputName)
         self.here["inputs"] = {
             newInputName if name == inputName else name: item for name, item in self.inputs.items()
+        }
+        self.here["special"] = {
+            place: newInputName if name == inputName else name
+            for place, name in self.here["special"].items()
         }
         for items in self.scenes.values():
             for item in items:

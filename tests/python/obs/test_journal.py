@@ -41,6 +41,28 @@ def test_the_file_goes_with_its_last_entry(environ: dict):
     journal.forget(("a", "d"))
 
 
+def test_what_is_not_kept_goes_and_the_file_with_the_last(environ: dict):
+    journal = Journal.of(HERE, "gaming", environ)
+    journal.keep(("a",))
+    journal.write(Entry(("a", "b", "c"), 1), Entry(("a", "b", "d"), 2), Entry(("e",), None))
+    journal.keep(("a", "b", "c"), ("e",), ("nothing", "there"))
+    assert journal.read() == {"version": 1, "a": {"b": {"c": 1}}, "e": None}
+    journal.keep(("a", "x"))
+    assert not journal.path.exists()
+
+
+def test_a_change_of_nothing_leaves_the_file_as_it_is(environ: dict):
+    journal = Journal.of(HERE, "gaming", environ)
+    journal.change(lambda noted: {"a": 1})
+    assert not journal.path.exists()
+    journal.write(Entry(("a",), 1))
+    before = journal.path.stat().st_ino
+    journal.change(dict)
+    assert journal.path.stat().st_ino == before
+    journal.change(lambda noted: noted | {"a": 2})
+    assert journal.read() == {"version": 1, "a": 2}
+
+
 def test_one_file_per_obs_and_profile_whatever_their_names(environ: dict):
     names = ["gaming", "Gaming", "../../etc", "ü", "a--b", "", "a/b", "a%2Fb", "ü" * 80, "ü" * 81]
     paths = {Journal.of(HERE, name, environ).path for name in names}

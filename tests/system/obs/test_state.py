@@ -275,6 +275,55 @@ def _forget_item_counter(collection: dict[str, Any], scene: str) -> None:
             del source["settings"]["id_counter"]
 
 
+def test_what_its_user_renames_is_put_back_under_its_new_name(
+    obs: ObsSandbox, files: Callable[[], dict[str, Any]], tmp_path: Path
+):
+    before = files()
+    obs.start()
+    path = _profile(tmp_path)
+    _cli(obs, path, "apply")
+    with Websocket(obs) as websocket:
+        ask = websocket.request
+        ask("SetInputName", inputName="Desktop Audio", newInputName="Speakers")
+        tracks = ask("GetInputAudioTracks", inputName="Speakers")["inputAudioTracks"]
+        assert not any(tracks.values())
+    obs.stop()
+    _rename_at_its_window(obs, "Untitled", "Evening")
+    obs.start()
+    assert _cli(obs, path, "plan").startswith("nothing to change\n")
+    restored = _cli(obs, path, "restore")
+    assert '~ input "Speakers"' in restored
+    assert '~ OBS profile "Evening"' in restored
+    with Websocket(obs) as websocket:
+        ask = websocket.request
+        tracks = ask("GetInputAudioTracks", inputName="Speakers")["inputAudioTracks"]
+        assert all(tracks.values())
+        ask("SetInputName", inputName="Speakers", newInputName="Desktop Audio")
+        # While OBS saves them, they are not in its lists.
+        _wait_for(lambda: ask("GetProfileList")["profiles"] == ["Evening"])
+        _wait_for(lambda: ask("GetSceneCollectionList")["sceneCollections"] == ["Evening"])
+    obs.stop()
+    _rename_at_its_window(obs, "Evening", "Untitled")
+    obs.start()
+    after = files()
+    assert _differences(before, after) == []
+
+
+def _rename_at_its_window(obs: ObsSandbox, before: str, after: str) -> None:
+    """Renames OBS's profile and scene collection while it does not run, for want of a request."""
+    for name in ("global.ini", "user.ini"):
+        file = obs.config_folder / name
+        if file.exists():
+            text = file.read_text()
+            for key in ("Profile", "SceneCollection"):
+                text = text.replace(f"\n{key}={before}\n", f"\n{key}={after}\n")
+            file.write_text(text)
+    profile = obs.config_folder / "basic/profiles/Untitled/basic.ini"
+    profile.write_text(profile.read_text().replace(f"Name={before}\n", f"Name={after}\n", 1))
+    scenes = obs.config_folder / "basic/scenes/Untitled.json"
+    scenes.write_text(json.dumps(json.loads(scenes.read_text()) | {"name": after}))
+
+
 def test_an_input_of_the_users_with_that_name_is_left_alone(
     connection: ObsConnection, obs: ObsSandbox, tmp_path: Path
 ):
