@@ -112,13 +112,14 @@ class DriftWatch:
         name = data.get("inputName")
         if kind == "InputRemoved" and isinstance(name, str):
             self._gone.add(name)
-        elif kind in ("InputCreated", "InputNameChanged") and isinstance(name, str):
-            self._gone.discard(name)
-        elif kind == "SceneCreated":  # scenes and inputs share their names
-            self._gone.discard(str(data.get("sceneName")))
+        elif kind in ("InputCreated", "InputNameChanged", "SceneCreated"):
+            # Scenes and inputs share their names.
+            for taken in (name, data.get("sceneName")):
+                if isinstance(taken, str):
+                    self._gone.discard(taken)
         elif kind == "CurrentSceneCollectionChanged":
             self._gone.clear()  # all that was in the other one
-        elif kind == "SceneNameChanged":
+        if kind == "SceneNameChanged":
             before, after = data.get("oldSceneName"), data.get("sceneName")
             self._note_renamed(self._provisioner.note_renamed_scene, obs, before, after)
         elif kind == "InputNameChanged":
