@@ -9,7 +9,8 @@ from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.console import say
 from pypac_obs.cli.obs_apply import print_report
 from pypac_obs.errors import ObsError
-from pypac_obs.obs.connection import ObsAddress, ObsConnection
+from pypac_obs.obs.connection import ObsConnection
+from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Journal, journals
 from pypac_obs.obs.provisioner import Provisioner
 from pypac_obs.obs.restore import restore
@@ -35,17 +36,19 @@ def command(profile: str | None, forget: bool) -> int:
         rules = load_profile(profile)
         provisioner = Provisioner(rules, rules.name)
         with ObsConnection(find_server(provisioner.rule)) as obs:
-            _refuse_while_running(Journal.of(obs.address, rules.name), obs.address)
+            identity = identity_of(obs)
+            _refuse_while_running(Journal.of(identity, rules.name), identity)
             report = provisioner.restore(obs, forget=forget)
         print_report(report, nothing="nothing to put back")
         complete = report.complete
     else:
         with ObsConnection(find_server(None)) as obs:
-            found = journals(obs.address)
+            identity = identity_of(obs)
+            found = journals(identity)
             if not found:
                 say("nothing to put back")
             for journal in found:
-                _refuse_while_running(journal, obs.address)
+                _refuse_while_running(journal, identity)
             for journal in found:
                 report = restore(obs, journal, forget=forget)
                 print_report(report, nothing="nothing to put back")
@@ -58,10 +61,10 @@ def command(profile: str | None, forget: bool) -> int:
     return DONE if complete else FAILED
 
 
-def _refuse_while_running(journal: Journal, address: ObsAddress) -> None:
+def _refuse_while_running(journal: Journal, identity: str) -> None:
     """A session that runs would make again what is put back."""
     for session in running_sessions():
-        if Journal.of(address, session.name).path == journal.path:
+        if Journal.of(identity, session.name).path == journal.path:
             raise ObsError(
                 f"the session {session.name} runs, and keeps OBS as its profile says",
                 remedy=f"End it (process {session.pid}), then try again.",

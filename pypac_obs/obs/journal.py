@@ -21,13 +21,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from pypac_obs.errors import ObsError, OutputFailed, PypacError
-from pypac_obs.obs.connection import ObsAddress
 from pypac_obs.whole_file import replace_file
 
-__all__ = ["LOOPBACK", "Entry", "Journal", "journals", "state_folder"]
-
-# The ways to say "this computer".
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+__all__ = ["Entry", "Journal", "journals", "state_folder"]
 
 _VERSION = 1
 _MAX_BYTES = 2**24
@@ -56,9 +52,9 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return state / "pypac-obs" / "obs"
 
 
-def journals(address: ObsAddress, environ: Mapping[str, str] = os.environ) -> list[Journal]:
-    """Gives the journals of all profiles that changed the OBS at this address."""
-    found = sorted(state_folder(environ).glob(f"{_escaped(_named(address))}--*.json"))
+def journals(identity: str, environ: Mapping[str, str] = os.environ) -> list[Journal]:
+    """Gives the journals of all profiles that changed the OBS of this `identity`."""
+    found = sorted(state_folder(environ).glob(f"{_escaped(identity)}--*.json"))
     return [Journal(path) for path in found]
 
 
@@ -69,11 +65,9 @@ class Journal:
         self.path = path
 
     @classmethod
-    def of(
-        cls, address: ObsAddress, profile: str, environ: Mapping[str, str] = os.environ
-    ) -> Journal:
-        """Names the journal by the address of OBS and the name of the profile."""
-        name = f"{_escaped(_named(address))}--{_escaped(profile)}"
+    def of(cls, identity: str, profile: str, environ: Mapping[str, str] = os.environ) -> Journal:
+        """Names the journal by the `identity` of OBS and the name of the profile."""
+        name = f"{_escaped(identity)}--{_escaped(profile)}"
         if len(name) > _LONGEST_NAME:
             digest = hashlib.sha256(name.encode()).hexdigest()
             name = name[: _LONGEST_NAME - len(digest)] + digest
@@ -105,6 +99,8 @@ class Journal:
                 place = data
                 for key in entry.path[:-1]:
                     place = place.setdefault(key, {})
+                    if not isinstance(place, dict):
+                        raise self.damaged(f"{key} is no object")
                 if entry.replace or entry.path[-1] not in place:
                     place[entry.path[-1]] = entry.value
             if json.dumps(data) != before:
@@ -119,7 +115,7 @@ class Journal:
             for path in paths:
                 _remove(data, path)
             if set(data) <= {"version"}:
-                self.path.unlink(missing_ok=True)
+                self.delete()
             else:
                 self._save(data)
 
@@ -153,8 +149,11 @@ class Journal:
                 self.delete()
 
     def delete(self) -> None:
-        """Takes all entries out."""
-        self.path.unlink(missing_ok=True)
+        """Takes all entries out. Raises OutputFailed."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._failed(error) from error
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -260,11 +259,6 @@ def _remove(data: dict[str, Any], path: tuple[str, ...]) -> None:
         if place[key] != {}:
             return
         del place[key]
-
-
-def _named(address: ObsAddress) -> str:
-    host = address.host.lower()
-    return f"{'localhost' if host in LOOPBACK else host}:{address.port}"
 
 
 def _escaped(name: str) -> str:

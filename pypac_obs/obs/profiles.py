@@ -19,6 +19,7 @@ from pypac_obs.obs.actual import (
     read_running,
 )
 from pypac_obs.obs.desired import CHANNELS, SAMPLE_RATE
+from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Entry, Journal, journals
 
 __all__ = ["finish_reloads", "make_profile", "reload_profile", "set_parameter"]
@@ -142,7 +143,7 @@ def finish_reloads(obs: Obs, environ: Mapping[str, str] = os.environ) -> None:
 
     Whichever of our profiles it was left for. Not while an output runs: that is in the way.
     """
-    for journal in journals(obs.address, environ):
+    for journal in journals(identity_of(obs), environ):
         if _left_from(journal) is None or read_running(obs):
             continue
         with journal.alone(), obs.undivided():  # not while another session is at it

@@ -27,7 +27,8 @@ from pypac_obs.obs.desired import (
     Desired,
     desired_state,
 )
-from pypac_obs.obs.journal import Entry, Journal
+from pypac_obs.obs.identity import give_identity, identity_of
+from pypac_obs.obs.journal import Entry, Journal, journals
 from pypac_obs.obs.lint import obs_warnings
 from pypac_obs.obs.plan import NEW_ITEM, UNSURE, Plan, Report, Request, Step, When, make_plan
 from pypac_obs.obs.profiles import (
@@ -95,7 +96,6 @@ class Provisioner:
 
         ``only`` names the subjects of the steps that are to be made; None: all.
         """
-        journal = self._journal(obs)
         finish_reloads(obs, self._environ)
         if gone:
             _, desired, _ = self._look(obs, gone)
@@ -113,6 +113,7 @@ class Provisioner:
             steps = steps[: _first_stage(steps)]
             if not steps:
                 break
+            journal = self._journal_to_begin(obs)
             for step in steps:
                 if step.when is not When.NOW and read_running(obs):
                     break  # it was started meanwhile: look again
@@ -162,7 +163,16 @@ class Provisioner:
             self._journal(obs).change(lambda noted: with_input_renamed(noted, name, before, after))
 
     def _journal(self, obs: Obs) -> Journal:
-        return Journal.of(obs.address, self.profile.name, self._environ)
+        return Journal.of(identity_of(obs), self.profile.name, self._environ)
+
+    def _journal_to_begin(self, obs: Obs) -> Journal:
+        identity = identity_of(obs)
+        journal = Journal.of(identity, self.profile.name, self._environ)
+        if journals(identity, self._environ):
+            return journal
+        with journal.alone():  # else two sessions may give two
+            give_identity(obs)
+        return self._journal(obs)
 
     def _look(self, obs: Obs, gone: Collection[str] = ()) -> tuple[Plan, Desired, Actual]:
         actual = read_actual(obs, PARAMETERS)

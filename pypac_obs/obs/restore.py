@@ -26,7 +26,8 @@ from pypac_obs.obs.actual import (
     read_scenes,
 )
 from pypac_obs.obs.desired import PARAMETERS
-from pypac_obs.obs.journal import LOOPBACK, Journal
+from pypac_obs.obs.identity import LOOPBACK, identity_in, identity_of, take_identity
+from pypac_obs.obs.journal import Journal, journals
 from pypac_obs.obs.plan import (
     UNSURE,
     Report,
@@ -66,10 +67,14 @@ def restore(
         report, left = _Restorer(obs, journal, journal.read(), environ).run()
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise journal.damaged(f"{type(error).__name__} in an entry") from error
-    if not forget:
+    if forget:
+        journal.delete()
+    else:
         journal.keep(*left)
+    if not journals(identity_of(obs), environ):
+        take_identity(obs)
+    if not forget:
         return report
-    journal.delete()
     given_up = tuple(f"Given up: {sentence}" for sentence in report.errors)
     return replace(report, errors=(), notes=(*report.notes, *given_up))
 
@@ -335,7 +340,10 @@ class _Restorer:
         if self._obs.address.host.lower() not in LOOPBACK:
             return None
         found = []
+        identity = identity_of(self._obs)
         for folder in obs_folders(self._environ):
+            if identity_in(folder) != identity:
+                continue  # of another OBS, which may have one of that name, too
             for file in (folder.config / "basic" / "scenes").glob("*.json"):
                 with contextlib.suppress(OSError, ValueError, RecursionError):
                     data = json.loads(file.read_bytes())

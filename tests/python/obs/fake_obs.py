@@ -58,6 +58,7 @@ class FakeObs:
         self.ignored: set[str] = set()  # kinds of request that are answered and not done
         self.junk: dict[str, Any] = {}  # what a kind of request is answered with instead
         self.is_late = False  # makes and removes profiles after it has said so, as OBS 32 does
+        self.persistent: dict[tuple[str, str], Any] = {}
         self._to_do: list[Callable[[], None]] = []
         self.ends_after: int | None = None  # so many more changes until the connection is lost
         self.on_event: Callable[[str, dict[str, Any]], None] = lambda kind, data: None
@@ -97,7 +98,11 @@ class FakeObs:
 
     def changes(self) -> list[str]:
         """The kinds of the requests that change something."""
-        return [kind for kind, _ in self.asked if not kind.startswith("Get")]
+        return [
+            kind
+            for kind, _ in self.asked
+            if not kind.startswith("Get") and "Persistent" not in kind
+        ]
 
     def rename_collection(self, name: str) -> None:
         """What its user can do to the scene collection in use; OBS does not tell of it."""
@@ -144,6 +149,14 @@ class FakeObs:
 
     def undivided(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
+
+    # What it keeps for programs ---------------------------------------------------------------
+
+    def _GetPersistentData(self, realm, slotName):
+        return {"slotValue": self.persistent.get((realm, slotName))}
+
+    def _SetPersistentData(self, realm, slotName, slotValue):
+        self.persistent[realm, slotName] = slotValue
 
     # OBS's profiles -----------------------------------------------------------------------------
 

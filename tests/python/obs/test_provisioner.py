@@ -14,6 +14,7 @@ from fake_obs import FakeObs
 
 from pypac_obs.errors import ObsError, ObsNotRunning, ObsRefused, OutputFailed, PypacError
 from pypac_obs.obs.actual import PIPEWIRE_KIND
+from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Journal, state_folder
 from pypac_obs.obs.profiles import RELOADING
 from pypac_obs.obs.provisioner import Provisioner
@@ -711,7 +712,7 @@ def test_nothing_is_changed_where_the_journal_cannot_be_written(
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', "null"])
 def test_a_damaged_journal_is_said_and_nothing_is_changed(obs: FakeObs, desk: Desk, text: str):
-    journal = Journal.of(obs.address, "gaming", desk.environ)
+    journal = Journal.of(identity_of(obs), "gaming", desk.environ)
     journal.path.parent.mkdir(parents=True)
     journal.path.write_text(text)
     before = obs.state()
@@ -981,6 +982,7 @@ def _keys(obs: FakeObs, kind: str) -> list[str]:
         "GetSceneItemList": {"sceneName": "Scene"},
         "GetGroupSceneItemList": {"sceneName": "Scene"},
         "GetInputDefaultSettings": {"inputKind": PIPEWIRE_KIND},
+        "GetPersistentData": {"realm": "OBS_WEBSOCKET_DATA_REALM_GLOBAL", "slotName": "pypac-obs"},
     }.get(kind, {"inputName": "Mic/Aux"} if "GetInput" in kind and "List" not in kind else {})
     try:
         return list(obs.request(kind, **data))

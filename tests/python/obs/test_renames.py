@@ -12,6 +12,7 @@ import pytest
 from fake_obs import FakeObs
 
 from pypac_obs.errors import ObsRefused
+from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Journal
 from pypac_obs.obs.provisioner import Provisioner
 from pypac_obs.obs.renames import KNOWN_BY
@@ -30,7 +31,10 @@ class Desk:
         self.obs.inputs["Desktop Audio"] |= {"tracks": {1, 4}, "factor": 0.25}
         self.obs.parameters[("AdvOut", "RecTracks")] = "2"
         self.environ = {name: str(folder) for name in ("HOME", "XDG_STATE_HOME", "LOCALAPPDATA")}
-        self.journal = Journal.of(self.obs.address, "gaming", self.environ)
+
+    @property
+    def journal(self) -> Journal:
+        return Journal.of(identity_of(self.obs), "gaming", self.environ)
 
     def provisioner(self, **changes: Any) -> Provisioner:
         rule = {
