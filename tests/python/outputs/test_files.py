@@ -483,8 +483,12 @@ def unshare() -> list[str]:
     )
 
 
-# Where nothing may be mounted, the limit of a file's size takes the full disk's place.
-WAYS = ["limit", "tmpfs"] if can_mount() else ["limit"]
+WAYS = [
+    "limit",
+    pytest.param(
+        "tmpfs", marks=pytest.mark.skipif(not can_mount(), reason="no disk may be mounted here")
+    ),
+]
 
 
 @pytest.mark.linux("Windows limits no file's size; see tests/windows/test_run.py")
