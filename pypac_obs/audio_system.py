@@ -8,7 +8,13 @@ from typing import TypeAlias
 from pypac_obs import _core
 from pypac_obs.errors import BackendUnavailable
 
-__all__ = ["Capture", "only_zeros", "open_capture", "service_trouble"]
+__all__ = ["RESTART_SERVICE", "Capture", "only_zeros", "open_capture", "service_trouble"]
+
+#: What to do about an audio service of Windows' that is stopped, or hangs.
+RESTART_SERVICE = (
+    'Restart it: run "net stop audiosrv" and "net start audiosrv" as an administrator, or restart '
+    "the computer."
+)
 
 #: Captures of all audio systems can do the same; what `server_info` tells differs.
 Capture: TypeAlias = _core.PipewireCapture | _core.WasapiCapture
@@ -33,10 +39,7 @@ def service_trouble(server: _core.WasapiServer) -> BackendUnavailable | None:
     """Why nothing can be heard of Windows' audio service; None: it answers."""
     if server.connected:
         return None
-    return BackendUnavailable(
-        server.failure,
-        remedy='Start it: run "net start audiosrv" as an administrator, or restart the computer.',
-    )
+    return BackendUnavailable(server.failure, remedy=RESTART_SERVICE)
 
 
 def only_zeros(*, device: bool = False) -> str:

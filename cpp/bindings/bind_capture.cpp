@@ -175,7 +175,8 @@ void bind_views(nb::module_& module) {
       .def_ro("reason", &WasapiAvailability::reason, "Why not; empty: it can.");
 
   nb::class_<WasapiServer>(module, "WasapiServer", "Windows' audio engine.")
-      .def_ro("connected", &WasapiServer::connected, "The audio service answers.")
+      .def_ro("connected", &WasapiServer::connected,
+              "The audio service answers; False until it has.")
       .def_ro("failure", &WasapiServer::failure, "Why not; empty: it answers.")
       .def_ro("build", &WasapiServer::build, "Of Windows.")
       .def_ro("default_sink", &WasapiServer::default_sink)
@@ -255,8 +256,15 @@ void bind_measuring(nb::module_& module) {
       .def_prop_ro("least_period_ms",
                    [](const EndpointFormat& self) { return 1e-4 * self.least_period_100ns; })
       .def_ro("error", &EndpointFormat::error, "HRESULT; 0: all is known.");
-  module.def("default_endpoint_formats", &default_endpoint_formats, Unlocked(),
-             "Of Windows' default output and input, so far as there are any.");
+  module.def(
+      "default_endpoint_formats",
+      [](double timeout_s) {
+        return default_endpoint_formats(std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::duration<double>(timeout_s)));
+      },
+      "timeout_s"_a, Unlocked(),
+      "Of Windows' default output and input, so far as there are any. Raises BackendUnavailable "
+      "where they are not told in time.");
 }
 
 }  // namespace

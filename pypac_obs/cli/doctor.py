@@ -19,7 +19,7 @@ import psutil
 import soundfile
 
 from pypac_obs import _core
-from pypac_obs.audio_system import service_trouble
+from pypac_obs.audio_system import RESTART_SERVICE, service_trouble
 from pypac_obs.capabilities import capabilities, versions
 from pypac_obs.cli import DONE, NO_AUDIO_SYSTEM
 from pypac_obs.cli.console import (
@@ -346,7 +346,12 @@ def _audio_service(server: _core.WasapiServer) -> Iterator[Finding]:
     yield _default_output(server.default_sink, "Windows' sound settings")
     found = server.default_source or "none: there is no microphone"
     yield Finding("default input", "good", found)
-    for endpoint in _core.default_endpoint_formats():
+    try:
+        formats = _core.default_endpoint_formats(_GRAPH_PATIENCE_S)
+    except PypacError as error:
+        yield Finding("device formats", "note", error.message, RESTART_SERVICE)
+        return
+    for endpoint in formats:
         yield _endpoint_format(endpoint)
 
 

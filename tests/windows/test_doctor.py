@@ -123,6 +123,32 @@ def test_an_audio_service_that_is_stopped_is_to_be_started(windows: Windows) -> 
     assert finding["found"].startswith("Windows' audio service does not answer (0x88890010, ")
 
 
+# Longer than anybody waits.
+HANGING = "times=forever delay_ms=600000"
+
+
+def test_an_audio_service_that_hangs_does_not_answer(windows: Windows) -> None:
+    windows.script(f"fail * method=IMMDeviceEnumerator::EnumAudioEndpoints {HANGING}\n")
+    done = windows.call("doctor", "--json")
+    [finding] = findings(done.stdout, "audio service")
+    assert (done.returncode, finding["state"]) == (3, "bad")
+    said = "Windows' audio service does not answer (no reply yet, Windows build 22631)"
+    assert finding["found"] == said
+    assert "net stop audiosrv" in finding["remedy"]
+
+
+def test_a_device_that_hangs_does_not_hold_the_doctor_up(windows: Windows) -> None:
+    # Sessions are asked for of outputs only.
+    windows.script(f"fail *microphone* method=IMMDevice::Activate {HANGING}\n")
+    done = windows.call("doctor", "--json")
+    [finding] = findings(done.stdout, "device formats")
+    assert (done.returncode, finding["state"]) == (0, "note")
+    assert finding["found"] == "Windows' audio service does not tell the format of a device"
+    assert "net stop audiosrv" in finding["remedy"]
+    [service] = findings(done.stdout, "audio service")
+    assert service["state"] == "good"
+
+
 def test_each_obs_is_told_with_its_version_and_its_module(windows: Windows) -> None:
     drive = windows.prefix / "drive_c"
     installed, portable = drive / "Program Files" / "obs-studio", drive / "My OBS"

@@ -338,6 +338,25 @@ TEST_CASE("captures that Windows holds up in a call are let go together") {
   clean(windows.end());
 }
 
+TEST_CASE("an audio service that hangs is said not to answer, until it does") {
+  FakeAudio windows(
+      "program wc_game.exe tone=440\n"
+      "fail * method=IMMDeviceEnumerator::EnumAudioEndpoints delay_ms=12000");
+  const PlayedProgram game("wc_game.exe");
+  WasapiCapture capture({});
+  static_cast<void>(capture.add_source("game", {.patterns = {"wc_game.exe"}}));
+  CHECK_FALSE(capture.wait_until_running(200ms));
+  const pypac::WasapiServer server = capture.server_info();
+  CHECK_FALSE(server.connected);
+  CHECK(server.failure.find("does not answer (no reply yet, Windows build ") != std::string::npos);
+  CHECK(capture.preview({.patterns = {"wc_game.exe"}}).state == SourceState::backend_lost);
+  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::backend_lost; }));
+  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  CHECK(capture.server_info().connected);
+  capture.stop();
+  clean(windows.end());
+}
+
 TEST_CASE("captures of programs that have ended, held up in a call, are let go together") {
   constexpr std::size_t kPrograms = 16;
   FakeAudio windows(

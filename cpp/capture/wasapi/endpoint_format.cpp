@@ -5,10 +5,13 @@
 #include <mmdeviceapi.h>
 #include <windows.h>
 
+#include <future>
 #include <thread>
+#include <utility>
 
 #include "capture/wasapi/com.hpp"
 #include "capture/wasapi/device_enumerator.hpp"
+#include "core/status.hpp"
 
 namespace pypac {
 namespace {
@@ -53,11 +56,18 @@ std::vector<EndpointFormat> read_formats() {
 
 }  // namespace
 
-std::vector<EndpointFormat> default_endpoint_formats() {
-  std::vector<EndpointFormat> formats;
+std::vector<EndpointFormat> default_endpoint_formats(std::chrono::milliseconds timeout) {
   // The caller's thread may be in an apartment of another kind.
-  std::thread([&formats] { formats = read_formats(); }).join();
-  return formats;
+  std::packaged_task<std::vector<EndpointFormat>()> task(read_formats);
+  std::future<std::vector<EndpointFormat>> formats = task.get_future();
+  std::thread thread(std::move(task));
+  if (formats.wait_for(timeout) != std::future_status::ready) {
+    thread.detach();  // it ends when the audio service lets it
+    throw Failure(ErrorKind::backend_unavailable,
+                  "Windows' audio service does not tell the format of a device");
+  }
+  thread.join();
+  return formats.get();
 }
 
 }  // namespace pypac

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -17,7 +18,9 @@ struct EndpointFormat {
   long error = 0;                       // HRESULT; 0: all of the above is known
 };
 
-/// [control-thread] Of the default output and the default input, so far as there are any.
-[[nodiscard]] std::vector<EndpointFormat> default_endpoint_formats();
+/// [control-thread] Of the default output and the default input, so far as there are any. Throws
+/// Failure(backend_unavailable) where the audio service does not tell them in time.
+[[nodiscard]] std::vector<EndpointFormat> default_endpoint_formats(
+    std::chrono::milliseconds timeout);
 
 }  // namespace pypac

@@ -78,7 +78,7 @@ TonePlayer::TonePlayer(float) {
 TonePlayer::~TonePlayer() = default;
 void TonePlayer::stop() noexcept {}
 
-std::vector<EndpointFormat> default_endpoint_formats() {
+std::vector<EndpointFormat> default_endpoint_formats(std::chrono::milliseconds) {
   return {};
 }
 

@@ -41,6 +41,8 @@ constexpr HostTime kProcessRefresh = 250ms;
 // A safety net: changes of sessions and endpoints are told by events.
 constexpr HostTime kSessionRefresh = 1s;
 constexpr HostTime kMeterTick = 50ms;
+// An audio service that has not answered for so long hangs.
+constexpr HostTime kAnswersWithin = 5s;
 constexpr HostTime kStartsWithin = 1s;
 constexpr HostTime kDeliversWithin = 300ms;
 // A meter that has moved for so long while only silence came: not a matter of delays.
@@ -173,6 +175,11 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
   [[nodiscard]] SourceState heard_state(const Selector& selector, const Bound& bound) const;
   [[nodiscard]] std::string shielded_text(const Bound& bound) const;
+  /// No answer of the audio service comes.
+  [[nodiscard]] bool hangs() const {
+    return asked_at_.count() != 0 && now() - asked_at_ > kAnswersWithin;
+  }
+  [[nodiscard]] bool service_lost() const { return service_lost_ || hangs(); }
   [[nodiscard]] std::string service_failure() const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
   [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
@@ -189,8 +196,10 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
 
   mutable std::mutex mutex_;  // of all below
   bool stopped_ = false;
-  bool looked_ = false;  // the worker has looked once since the newest source
-  bool service_lost_ = false;
+  bool looked_ = false;       // the worker has looked once since the newest source
+  bool looked_once_ = false;  // at all
+  HostTime asked_at_{};  // when the audio service was asked what it has not answered; 0: it has
+  bool service_lost_ = false;  // its last answer was an error
   long service_error_ = 0;
   ProcessSnapshot snapshot_;
   ProcessTable processes_;
@@ -294,6 +303,10 @@ std::vector<HANDLE> WasapiCapture::Session::handles_to_wait_for() const {
 }
 
 void WasapiCapture::Session::look(AudioSessions& sessions, bool told) {
+  {
+    const std::lock_guard lock(mutex_);
+    asked_at_ = now();
+  }
   // Windows is asked without the lock: its audio service can hang.
   const bool refresh = told || now() - sessions_at_ >= kSessionRefresh;
   bool answers = true;
@@ -305,6 +318,7 @@ void WasapiCapture::Session::look(AudioSessions& sessions, bool told) {
   }
   const std::lock_guard lock(mutex_);
   if (stopped_) return;
+  asked_at_ = {};
   if (refresh) {
     service_lost_ = !answers;
     service_error_ = sessions.error();
@@ -322,6 +336,7 @@ void WasapiCapture::Session::look(AudioSessions& sessions, bool told) {
   if (now() - processes_at_ >= kProcessRefresh) refresh_processes();
   evaluate();
   looked_ = true;
+  looked_once_ = true;
 }
 
 void WasapiCapture::Session::refresh_processes() {
@@ -526,7 +541,7 @@ std::vector<const AudioSession*> WasapiCapture::Session::sessions_of(const Bound
 
 SourceState WasapiCapture::Session::heard_state(const Selector& selector,
                                                 const Bound& bound) const {
-  if (service_lost_) return SourceState::backend_lost;
+  if (service_lost()) return SourceState::backend_lost;
   if (bound.binding.presence == Presence::not_running) return SourceState::not_running;
   if (selector.kind == SelectorKind::device) return SourceState::capturing;
   if (bound.targets.empty())
@@ -603,7 +618,10 @@ std::string WasapiCapture::Session::shielded_text(const Bound& bound) const {
 }
 
 std::string WasapiCapture::Session::service_failure() const {
-  return failure_text("Windows' audio service does not answer", service_error_);
+  constexpr const char* kNoAnswer = "Windows' audio service does not answer";
+  if (service_lost_) return failure_text(kNoAnswer, service_error_);
+  return std::string(kNoAnswer) + " (no reply yet, Windows build " +
+         std::to_string(windows_build()) + ")";
 }
 
 std::string WasapiCapture::Session::reason_of(const SourceControl& source) const {
@@ -696,6 +714,7 @@ SourceStatus WasapiCapture::Session::source_status(std::size_t index) {
   if (index >= sources_.size()) {
     throw Failure(ErrorKind::invalid_argument, "there is no source " + std::to_string(index));
   }
+  if (hangs()) update_states();  // the watching thread, whose it is, waits
   const SourceControl& source = sources_[index];
   SourceStatus status = status_of(source);
   status.name = source.name;
@@ -712,7 +731,7 @@ SourceStatus WasapiCapture::Session::preview(const Selector& selector) {
   SourceControl source;
   source.selector = selector;
   source.bound = bind(std::span(&selector, 1), pinned)[0];
-  source.state = heard_state(selector, source.bound);
+  source.state = looked_once_ ? heard_state(selector, source.bound) : SourceState::backend_lost;
   SourceStatus status = status_of(source);
   if (source.state == SourceState::capturing && source.bound.entangled.empty())
     status.reason = "It plays.";
@@ -773,8 +792,8 @@ WasapiServer WasapiCapture::Session::server_info() {
   const std::lock_guard lock(mutex_);
   check_alive();
   WasapiServer info;
-  info.connected = !service_lost_;
-  if (service_lost_) info.failure = service_failure();
+  info.connected = looked_once_ && !service_lost();
+  if (!info.connected) info.failure = service_failure();
   info.build = windows_build();
   info.default_sink = default_output_;
   info.default_source = default_input_;

@@ -24,14 +24,14 @@ struct WasapiOptions {
 
 /// The audio engine, for `doctor` and the live view.
 struct WasapiServer {
-  bool connected = false;         // the audio service answers
-  std::string failure;            // why not: with the HRESULT and the build of Windows
-  std::uint32_t build = 0;        // of Windows
-  std::string default_sink;       // friendly name of the default output
-  std::string default_source;     // of the default input
-  std::uint32_t quantum = 0;      // frames in a packet, as seen last; 0: none came
-  std::uint32_t rate = 0;         // 0 as long as none came
-  std::uint64_t clients = 0;      // captures that are open
+  bool connected = false;      // the audio service answers; false until it has for the first time
+  std::string failure;         // why not: with the HRESULT, if one came, and the build of Windows
+  std::uint32_t build = 0;     // of Windows
+  std::string default_sink;    // friendly name of the default output
+  std::string default_source;  // of the default input
+  std::uint32_t quantum = 0;   // frames in a packet, as seen last; 0: none came
+  std::uint32_t rate = 0;      // 0 as long as none came
+  std::uint64_t clients = 0;   // captures that are open
   std::uint64_t disbelieved = 0;  // packets whose stamps were not believed
   bool own_clock = false;         // stamps of a capture are lastingly wrong
   bool realtime = false;          // of the capture threads
