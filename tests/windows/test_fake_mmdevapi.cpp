@@ -1195,6 +1195,39 @@ TEST_CASE("a session has a volume, a peak and an end, and tells of them") {
   clean(windows);
 }
 
+TEST_CASE("a session manager that died stays dead, with its sessions, and another one lives") {
+  const Apartment apartment;
+  const std::string script = "program game.exe\n";
+  FakeAudio windows(script);
+  Devices devices;
+  {
+    const ComPointer<IAudioSessionManager2> manager(
+        devices.activate<IAudioSessionManager2>(eRender));
+    const Program game("game.exe");
+    REQUIRE(sessions_come(*manager.get(), 1, true));
+    const Session session(*manager.get(), 0);
+    const auto is_dead = [&] {
+      IAudioSessionEnumerator* sessions = nullptr;
+      return manager->GetSessionEnumerator(&sessions) == AUDCLNT_E_RESOURCES_INVALIDATED;
+    };
+    FakeAudio::change(script +
+                      "fail * method=IAudioSessionManager2::GetSessionEnumerator times=forever "
+                      "result=RESOURCES_INVALIDATED");
+    CHECK(is_dead());
+    FakeAudio::change(script);
+    CHECK(is_dead());
+    AudioSessionState state = AudioSessionStateActive;
+    CHECK(session.control->GetState(&state) == AUDCLNT_E_RESOURCES_INVALIDATED);
+    float volume = 0;
+    CHECK(session.volume->GetMasterVolume(&volume) == AUDCLNT_E_RESOURCES_INVALIDATED);
+    const ComPointer<IAudioSessionManager2> another(
+        devices.activate<IAudioSessionManager2>(eRender));
+    CHECK(sessions_come(*another.get(), 1, true));
+  }
+  devices.release();
+  clean(windows);
+}
+
 TEST_CASE("a session of several processes is a success with a code of its own") {
   const Apartment apartment;
   FakeAudio windows("program game.exe session=shared\n");

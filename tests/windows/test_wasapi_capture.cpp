@@ -567,6 +567,40 @@ TEST_CASE("what Windows does not tell of sessions and inputs is seen all the sam
   CHECK(unseen_change({}, "service notifies=no\n") == "");
 }
 
+TEST_CASE("a session manager that died, with the audio service or its device, is made again") {
+  const std::string script = "program wc_game.exe tone=440\nprogram wc_voice.exe tone=1000 ";
+  for (const char* const of :
+       {"DEVICE_INVALIDATED", "RESOURCES_INVALIDATED", "SERVER_UNAVAILABLE"}) {
+    CAPTURE(of);
+    FakeAudio windows(script);
+    const PlayedProgram game("wc_game.exe");
+    WasapiCapture capture({});
+    const auto shown = [&](const std::function<bool(const StreamView&)>& check) {
+      return std::ranges::count_if(capture.streams(), [&](const StreamView& one) {
+        return one.kind == "playback" && check(one);
+      });
+    };
+    const auto sessions = [&](std::ptrdiff_t count) {
+      return comes_true([&] { return shown([](const auto&) { return true; }) == count; });
+    };
+    REQUIRE(sessions(1));
+    FakeAudio::change(script +
+                      "\nfail * method=IAudioSessionManager2::GetSessionEnumerator times=forever "
+                      "result=" +
+                      of);
+    CHECK(sessions(0));
+    FakeAudio::change(script);
+    CHECK(sessions(1));
+    // Windows tells of the new one's, too.
+    const PlayedProgram voice("wc_voice.exe");
+    CHECK(sessions(2));
+    FakeAudio::change(script + "mute=yes");
+    CHECK(comes_true([&] { return shown([](const auto& one) { return one.muted; }) == 1; }));
+    capture.stop();
+    clean(windows.end());
+  }
+}
+
 TEST_CASE("everything but some is each other program that plays, and none that is left out") {
   FakeAudio windows(
       "program wc_left_out.exe tone=440 level=0.25\nprogram wc_music.exe tone=1000 level=0.125\n"

@@ -367,6 +367,21 @@ HRESULT Engine::called(const std::string& client, const char* method) {
   return S_OK;
 }
 
+HRESULT Life::called(const std::string& client, const char* method) {
+  if (const HRESULT result = died_of(); result != S_OK) {
+    report().count(method);
+    return result;
+  }
+  const HRESULT result = engine().called(client, method);
+  constexpr HRESULT kServerUnavailable = HRESULT_FROM_WIN32(RPC_S_SERVER_UNAVAILABLE);
+  // These are the object's end, not the call's.
+  if (result == AUDCLNT_E_DEVICE_INVALIDATED || result == AUDCLNT_E_SERVICE_NOT_RUNNING ||
+      result == AUDCLNT_E_RESOURCES_INVALIDATED || result == kServerUnavailable) {
+    die(result);
+  }
+  return result;
+}
+
 Engine& engine() {
   static Engine& one = *new Engine;
   return one;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -143,6 +144,20 @@ class Engine {
 };
 
 Engine& engine();
+
+/// What an object of Windows' dies of with the audio service or its device: each later call of it,
+/// and of those that were got from it, gives that, too. [any-thread]
+class Life {
+ public:
+  /// As Engine::called.
+  [[nodiscard]] HRESULT called(const std::string& client, const char* method);
+  void die(HRESULT of) { died_of_ = of; }
+  /// S_OK: it lives.
+  [[nodiscard]] HRESULT died_of() const { return died_of_; }
+
+ private:
+  std::atomic<HRESULT> died_of_{S_OK};
+};
 
 /// The script's default endpoint of a kind; nullptr: none.
 [[nodiscard]] const EndpointRule* default_endpoint(const Script& script, bool capture);

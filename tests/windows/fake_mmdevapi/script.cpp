@@ -43,6 +43,7 @@ const std::map<std::string, unsigned long, std::less<>>& result_names() {
       {"SERVICE_NOT_RUNNING", 0x88890010},
       {"BUFFER_ERROR", 0x88890018},
       {"RESOURCES_INVALIDATED", 0x88890026},
+      {"SERVER_UNAVAILABLE", 0x800706ba},
       {"BUFFER_EMPTY", 0x08890001},
   };
   return names;

@@ -34,8 +34,10 @@ HRESULT copy_text(const std::wstring& text, LPWSTR* out) {
 class SessionControl final
     : public ComObject<IAudioSessionControl2, ISimpleAudioVolume, IAudioMeterInformation> {
  public:
-  explicit SessionControl(std::shared_ptr<SessionState> state)
-      : ComObject("IAudioSessionControl2"), state_(std::move(state)) {}
+  SessionControl(std::shared_ptr<SessionState> state, std::shared_ptr<Life> managers_life)
+      : ComObject("IAudioSessionControl2"),
+        state_(std::move(state)),
+        life_(std::move(managers_life)) {}
 
   HRESULT STDMETHODCALLTYPE GetState(AudioSessionState* state) override {
     if (!state) return E_POINTER;
@@ -102,6 +104,7 @@ class SessionControl final
   }
   HRESULT STDMETHODCALLTYPE GetMasterVolume(float* level) override {
     if (!level) return E_POINTER;
+    if (const HRESULT result = life_->died_of(); FAILED(result)) return result;
     *level = state_->look().volume;
     return S_OK;
   }
@@ -111,18 +114,21 @@ class SessionControl final
   }
   HRESULT STDMETHODCALLTYPE GetMute(BOOL* mute) override {
     if (!mute) return E_POINTER;
+    if (const HRESULT result = life_->died_of(); FAILED(result)) return result;
     *mute = state_->look().mute ? TRUE : FALSE;
     return S_OK;
   }
 
   HRESULT STDMETHODCALLTYPE GetPeakValue(float* peak) override {
     if (!peak) return E_POINTER;
+    if (const HRESULT result = life_->died_of(); FAILED(result)) return result;
     const SessionState::Look look = state_->look();
     *peak = look.state == AudioSessionStateActive ? look.peak : 0.0F;
     return S_OK;
   }
   HRESULT STDMETHODCALLTYPE GetMeteringChannelCount(UINT* channels) override {
     if (!channels) return E_POINTER;
+    if (const HRESULT result = life_->died_of(); FAILED(result)) return result;
     *channels = state_->look().state == AudioSessionStateActive ? kChannels : 0;
     return S_OK;
   }
@@ -152,19 +158,21 @@ class SessionControl final
   }
 
  private:
-  HRESULT called(const char* method) { return engine().called(state_->process.name, method); }
+  HRESULT called(const char* method) { return life_->called(state_->process.name, method); }
 
   const std::shared_ptr<SessionState> state_;
+  const std::shared_ptr<Life> life_;  // its manager's
   std::atomic<int> registered_{0};
 };
 
 class SessionEnumerator final : public ComObject<IAudioSessionEnumerator> {
  public:
   SessionEnumerator(std::vector<std::shared_ptr<SessionState>> sessions,
-                    std::shared_ptr<std::atomic<bool>> counted)
+                    std::shared_ptr<std::atomic<bool>> counted, std::shared_ptr<Life> managers_life)
       : ComObject("IAudioSessionEnumerator"),
         sessions_(std::move(sessions)),
-        counted_(std::move(counted)) {}
+        counted_(std::move(counted)),
+        life_(std::move(managers_life)) {}
   HRESULT STDMETHODCALLTYPE GetCount(int* count) override {
     report().count("IAudioSessionEnumerator::GetCount");
     if (!count) return E_POINTER;
@@ -177,13 +185,14 @@ class SessionEnumerator final : public ComObject<IAudioSessionEnumerator> {
     *out = nullptr;
     if (index < 0 || static_cast<std::size_t>(index) >= sessions_.size()) return E_INVALIDARG;
     *out = static_cast<IAudioSessionControl2*>(
-        new SessionControl(sessions_[static_cast<std::size_t>(index)]));
+        new SessionControl(sessions_[static_cast<std::size_t>(index)], life_));
     return S_OK;
   }
 
  private:
   const std::vector<std::shared_ptr<SessionState>> sessions_;
   const std::shared_ptr<std::atomic<bool>> counted_;
+  const std::shared_ptr<Life> life_;
 };
 
 /// Who has registered for new sessions of an endpoint.
@@ -192,6 +201,7 @@ class SessionNotifier final : public Watcher, public std::enable_shared_from_thi
   explicit SessionNotifier(std::string endpoint) : endpoint_(std::move(endpoint)) {}
 
   const std::shared_ptr<std::atomic<bool>> counted = std::make_shared<std::atomic<bool>>(false);
+  const std::shared_ptr<Life> life = std::make_shared<Life>();  // of its manager
 
   void add(IAudioSessionNotification* client) {
     const std::lock_guard lock(mutex_);
@@ -214,7 +224,7 @@ class SessionNotifier final : public Watcher, public std::enable_shared_from_thi
 
   void session_created(const std::shared_ptr<SessionState>& session) override {
     // Windows throws them away until the sessions that were there have been counted.
-    if (session->endpoint != endpoint_ || !*counted) return;
+    if (session->endpoint != endpoint_ || !*counted || life->died_of() != S_OK) return;
     engine().notify([self = shared_from_this(), session] {
       std::vector<ComPointer<IAudioSessionNotification>> clients;
       {
@@ -222,7 +232,7 @@ class SessionNotifier final : public Watcher, public std::enable_shared_from_thi
         clients = self->clients_;
       }
       for (const auto& client : clients) {
-        const ComPointer<IAudioSessionControl2> control(new SessionControl(session));
+        const ComPointer<IAudioSessionControl2> control(new SessionControl(session, self->life));
         client->OnSessionCreated(control.get());
       }
     });
@@ -255,10 +265,10 @@ class SessionManager final : public ComObject<IAudioSessionManager2> {
     if (!out) return E_POINTER;
     *out = nullptr;
     check_apartment(kWhere);
-    if (const HRESULT result = engine().called(endpoint_, kWhere); FAILED(result)) {
+    if (const HRESULT result = notifier_->life->called(endpoint_, kWhere); FAILED(result)) {
       return result;
     }
-    *out = new SessionEnumerator(engine().sessions(endpoint_), notifier_->counted);
+    *out = new SessionEnumerator(engine().sessions(endpoint_), notifier_->counted, notifier_->life);
     return S_OK;
   }
   HRESULT STDMETHODCALLTYPE
@@ -267,7 +277,7 @@ class SessionManager final : public ComObject<IAudioSessionManager2> {
     if (!client) return E_POINTER;
     check_apartment(kWhere);
     check_not_in_callback(kWhere);
-    if (const HRESULT result = engine().called(endpoint_, kWhere); FAILED(result)) {
+    if (const HRESULT result = notifier_->life->called(endpoint_, kWhere); FAILED(result)) {
       return result;
     }
     notifier_->add(client);

@@ -155,17 +155,7 @@ Stream::Stream(Target target, EndpointRule endpoint)
     : target_(std::move(target)), endpoint_(std::move(endpoint)) {}
 
 HRESULT Stream::enter(const char* method) {
-  if (dead_ != S_OK) {
-    report().count(method);
-    return dead_;
-  }
-  const HRESULT result = engine().called(target_.name, method);
-  // These are the device's end, not the call's.
-  if (result == AUDCLNT_E_DEVICE_INVALIDATED || result == AUDCLNT_E_SERVICE_NOT_RUNNING ||
-      result == AUDCLNT_E_RESOURCES_INVALIDATED) {
-    dead_ = result;
-  }
-  return result;
+  return life_.called(target_.name, method);
 }
 
 void Stream::check_owner(const char* where) {
@@ -583,9 +573,9 @@ HRESULT Stream::release_buffer(UINT32 frames) {
 
 void Stream::tick(std::int64_t now, const Script& script, const Mix& mix) {
   const std::lock_guard lock(mutex_);
-  if (!started_ || plays_ || dead_ != S_OK) return;
+  if (!started_ || plays_ || life_.died_of() != S_OK) return;
   if (!script.service_running) {
-    dead_ = AUDCLNT_E_SERVICE_NOT_RUNNING;
+    life_.die(AUDCLNT_E_SERVICE_NOT_RUNNING);
     return;
   }
   if (!target_.is_process()) {
@@ -594,7 +584,7 @@ void Stream::tick(std::int64_t now, const Script& script, const Mix& mix) {
     // Another format of the device also ends its streams.
     if (here == script.endpoints.end() || here->state != "active" || here->rate != endpoint_.rate ||
         here->channels != endpoint_.channels) {
-      dead_ = AUDCLNT_E_DEVICE_INVALIDATED;
+      life_.die(AUDCLNT_E_DEVICE_INVALIDATED);
       signal();
       return;
     }

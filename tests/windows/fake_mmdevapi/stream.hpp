@@ -77,8 +77,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   const EndpointRule endpoint_;
 
   std::mutex mutex_;
-  DWORD owner_ = 0;      // thread of Initialize
-  HRESULT dead_ = S_OK;  // what every call returns from now on
+  DWORD owner_ = 0;  // thread of Initialize
+  Life life_;
   bool initialized_ = false;
   bool initialize_failed_ = false;  // Windows then wants another client
   bool started_ = false;
