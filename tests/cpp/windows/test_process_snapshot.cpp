@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 
 #include "os/process_snapshot.hpp"
 #include "os/windows/handle.hpp"
@@ -144,6 +147,33 @@ TEST_CASE("a process that has ended is gone, though somebody holds its handle") 
   child.end();
   CHECK_FALSE(find(snapshot, child.pid()));
   CHECK_FALSE(pypac::read_process(child.pid()));
+}
+
+TEST_CASE("no window of this process is asked: its thread may be waiting for who asks") {
+  std::promise<bool> made;
+  std::promise<void> let_go;
+  std::thread owner([&] {
+    const HWND window = CreateWindowExW(0, L"STATIC", L"Ours", WS_OVERLAPPEDWINDOW | WS_VISIBLE, 0,
+                                        0, 100, 100, nullptr, nullptr, nullptr, nullptr);
+    made.set_value(window != nullptr && IsWindowVisible(window) != 0);
+    let_go.get_future().wait();  // takes no messages
+    DestroyWindow(window);
+  });
+  CHECK(made.get_future().get());
+  std::promise<std::size_t> seen;
+  std::thread looker([&] {
+    pypac::ProcessSnapshot snapshot;
+    snapshot.refresh();
+    static_cast<void>(pypac::read_process(pypac::current_process_id()));
+    seen.set_value(snapshot.processes().size());
+  });
+  std::future<std::size_t> count = seen.get_future();
+  const bool comes_back = count.wait_for(std::chrono::seconds(30)) == std::future_status::ready;
+  CHECK(comes_back);
+  if (comes_back) CHECK(count.get() > 0);
+  let_go.set_value();
+  owner.join();
+  looker.join();
 }
 
 TEST_CASE("what is not running is not found") {
