@@ -91,10 +91,10 @@ std::string listed(const std::vector<ProcessEntry>& processes) {
 }
 
 /// All are told to stop before the first is waited for, and all together, with what is done
-/// `meanwhile`, have the time that one has.
+/// `meanwhile`, have that time.
 template <typename Clients, typename Meanwhile>
-void stop_together(const Clients& clients, Meanwhile meanwhile) noexcept {
-  const HostTime deadline = now() + CaptureClient::kStopTime;
+void stop_together(const Clients& clients, HostTime time, Meanwhile meanwhile) noexcept {
+  const HostTime deadline = now() + time;
   for (const auto& client : clients) client->ask_to_stop();
   meanwhile(deadline);
   for (const auto& client : clients) client->stop_by(deadline);
@@ -248,7 +248,7 @@ void WasapiCapture::Session::stop() noexcept {
   SetEvent(stop_event_.get());
   bool worker_ended = true;
   // Nobody else touches the clients any more.
-  stop_together(std::views::values(clients_), [&](HostTime deadline) {
+  stop_together(std::views::values(clients_), options_.stop_time, [&](HostTime deadline) {
     if (!worker_.joinable()) return;
     // An audio service that hangs must not hang us: the worker then ends by itself, and owns this.
     worker_ended = WaitForSingleObject(ended_event_.get(), ms_until(deadline)) == WAIT_OBJECT_0;
@@ -289,7 +289,8 @@ void WasapiCapture::Session::watch() noexcept {
 
 void WasapiCapture::Session::stop_retired() noexcept {
   const std::vector<std::shared_ptr<CaptureClient>> retired = std::exchange(retired_, {});
-  stop_together(retired, [](HostTime) {});  // while this thread waits, nothing new is bound
+  // While this thread waits, nothing new is bound.
+  stop_together(retired, options_.stop_time, [](HostTime) {});
 }
 
 std::vector<HANDLE> WasapiCapture::Session::handles_to_wait_for() const {

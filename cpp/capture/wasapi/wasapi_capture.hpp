@@ -20,6 +20,8 @@ struct WasapiOptions {
   bool meter_streams = false;             // look at meters often, for streams()
   /// How often it looks at processes and sessions that Windows tells nothing of.
   std::chrono::milliseconds look_every{250};
+  /// What it lets go of is waited for so long, all of it together.
+  std::chrono::milliseconds stop_time{150};
 };
 
 /// The audio engine, for `doctor` and the live view.
