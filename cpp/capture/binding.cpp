@@ -130,7 +130,7 @@ void PinnedPids::pin(std::span<const Selector> selectors, const ProcessTable& pr
       for (const std::string& pattern : *patterns) {
         const std::int64_t pid = pid_of_pattern(pattern);
         const ProcessEntry* const process = pid == 0 ? nullptr : processes.find(pid);
-        if (process) start_times_.try_emplace(pid, process->start_time);
+        if (process && process->start_time != 0) start_times_.try_emplace(pid, process->start_time);
       }
     }
     pin(selector.except_sources, processes);
@@ -139,7 +139,8 @@ void PinnedPids::pin(std::span<const Selector> selectors, const ProcessTable& pr
 
 bool PinnedPids::means(const ProcessEntry& process) const noexcept {
   const auto pinned = start_times_.find(process.pid);
-  return pinned != start_times_.end() && pinned->second == process.start_time;
+  return pinned != start_times_.end() &&
+         (process.start_time == 0 || pinned->second == process.start_time);
 }
 
 bool StreamIdentity::known() const noexcept {

@@ -19,7 +19,8 @@ class PinnedPids {
   /// [control-thread] Pins what the selectors name and is not pinned yet, as far as it runs.
   void pin(std::span<const Selector> selectors, const ProcessTable& processes);
 
-  /// [any-thread] True if the process is the one that its PID stands for.
+  /// [any-thread] True if the process is the one that its PID stands for, or, where nobody tells
+  /// when it was started, may be.
   [[nodiscard]] bool means(const ProcessEntry& process) const noexcept;
 
  private:

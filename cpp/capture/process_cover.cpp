@@ -7,6 +7,14 @@
 namespace pypac {
 namespace {
 
+/// Does the ancestor still run, or is its PID somebody else's? Where nobody tells when one of them
+/// was started it may well be the same.
+bool still_runs(const ProcessTable& processes, const ProcessEntry& ancestor) {
+  const ProcessEntry* const running = processes.find(ancestor.pid);
+  return running && (running->start_time == ancestor.start_time || running->start_time == 0 ||
+                     ancestor.start_time == 0);
+}
+
 /// The wanted processes whose trees hold nothing that is not wanted.
 std::set<std::int64_t> clean_trees(const ProcessTable& processes,
                                    const std::set<std::int64_t>& wanted) {
@@ -14,9 +22,7 @@ std::set<std::int64_t> clean_trees(const ProcessTable& processes,
   for (const ProcessEntry& process : processes.processes()) {
     if (wanted.contains(process.pid)) continue;
     for (const ProcessEntry& ancestor : processes.lineage(process.pid)) {
-      // An ancestor that has ended may have left its PID to somebody else.
-      const ProcessEntry* const running = processes.find(ancestor.pid);
-      if (running && running->start_time == ancestor.start_time) clean.erase(ancestor.pid);
+      if (still_runs(processes, ancestor)) clean.erase(ancestor.pid);
     }
   }
   return clean;
@@ -30,8 +36,7 @@ std::vector<ProcessEntry> outermost(const ProcessTable& processes,
     const std::vector<ProcessEntry> line = processes.lineage(pid);
     if (line.empty()) continue;
     const bool inside = std::any_of(line.begin() + 1, line.end(), [&](const ProcessEntry& one) {
-      const ProcessEntry* const running = processes.find(one.pid);
-      return roots.contains(one.pid) && running && running->start_time == one.start_time;
+      return roots.contains(one.pid) && still_runs(processes, one);
     });
     if (!inside) result.push_back(line.front());
   }

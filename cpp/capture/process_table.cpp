@@ -7,10 +7,10 @@
 namespace pypac {
 namespace {
 
-/// Of processes that Windows lets nobody look at the names must do.
-bool is_same(const ProcessEntry& before, const ProcessEntry& now) noexcept {
-  return before.start_time == now.start_time &&
-         (now.start_time != 0 || before.executable == now.executable);
+/// Where nobody tells when a process was started the names must do, until somebody does. `known` is
+/// when the one before was started, as told last; 0: never.
+bool is_same(const ProcessEntry& before, std::uint64_t known, const ProcessEntry& now) noexcept {
+  return now.start_time != 0 ? now.start_time == known : before.executable == now.executable;
 }
 
 }  // namespace
@@ -40,12 +40,14 @@ void ProcessTable::add(std::vector<ProcessEntry> processes) {
   std::unordered_set<std::int64_t> fresh;
   for (ProcessEntry& process : processes) {
     Record& record = records_[process.pid];
-    if (record.process && is_same(*record.process, process)) {
+    if (record.process && is_same(*record.process, record.start_time, process)) {
+      if (process.start_time != 0) record.start_time = process.start_time;
       process.parent_pid = record.process->parent_pid;
       *record.process = std::move(process);
     } else {
       fresh.insert(process.pid);
-      record = {std::make_shared<ProcessEntry>(std::move(process)), {}};
+      const std::uint64_t start_time = process.start_time;
+      record = {std::make_shared<ProcessEntry>(std::move(process)), start_time, {}};
     }
   }
   for (const std::int64_t pid : fresh) {

@@ -57,6 +57,7 @@ class ProcessTable {
   using SharedProcess = std::shared_ptr<ProcessEntry>;
   struct Record {
     SharedProcess process;
+    std::uint64_t start_time = 0;  // as told last: it may not be told any more
     // Nearest first, fixed when the process is first seen. They keep ended processes alive here: at
     // most kDeepestTree for each that runs.
     std::vector<SharedProcess> ancestors;

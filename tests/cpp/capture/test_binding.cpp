@@ -134,6 +134,23 @@ TEST_CASE("a PID stands for the process that was first seen under it, and for no
   CHECK(desktop.bind(all_but).serials == Serials{2});
 }
 
+TEST_CASE("a PID is not pinned as long as nobody tells when its process was started") {
+  ProcessEntry untold;
+  untold.pid = 20;
+  ProcessEntry told = untold;
+  told.start_time = 9;
+  ProcessEntry later = untold;
+  later.start_time = 30;
+  const std::vector<Selector> selectors{process({"20"})};
+  PinnedPids pinned;
+  pinned.pin(selectors, ProcessTable({untold}));
+  CHECK_FALSE(pinned.means(untold));
+  pinned.pin(selectors, ProcessTable({told}));
+  CHECK(pinned.means(told));
+  CHECK_FALSE(pinned.means(later));
+  CHECK(pinned.means(untold));  // it may be
+}
+
 TEST_CASE("a PID that nobody has yet is pinned to the first that gets it") {
   Desktop desktop;
   CHECK(desktop.bind(process({"10"})).presence == Presence::not_running);

@@ -48,6 +48,17 @@ TEST_CASE("gotcha 18: several programs, and voice in a process of its own, are s
   CHECK(pids(cover_with_trees(table, {10, 20, 30}).roots) == Pids{10, 20, 30});
 }
 
+TEST_CASE("a tree holds what it has started also when nobody tells any more when its root was") {
+  ProcessTable table({process(10, 1, "launcher.exe"), process(20, 10, "game.exe")});
+  ProcessEntry untold = process(10, 1, "launcher.exe");
+  untold.start_time = 0;
+  table.update({untold, process(20, 10, "game.exe")});
+  const ProcessCover cover = cover_with_trees(table, {10});
+  CHECK(cover.roots.empty());
+  CHECK(pids(cover.entangled) == Pids{10});
+  CHECK(pids(cover_with_trees(table, {10, 20}).roots) == Pids{10});
+}
+
 TEST_CASE("a tree that holds something else is never captured whole") {
   // Discord has started a browser, which another source takes.
   const ProcessTable table({process(10, 1, "Discord.exe"), process(11, 10, "Discord.exe"),

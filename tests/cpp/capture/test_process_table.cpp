@@ -99,6 +99,18 @@ TEST_CASE("a child that tells nobody when it was started counts as its parent's"
   CHECK(line[1].executable == "game");
 }
 
+TEST_CASE(
+    "a process of which it is not told for a while when it was started is the same, or another") {
+  ProcessTable table({process(10, 1, 5, "launcher"), process(20, 10, 9, "game")});
+  for (const std::uint64_t told : {0, 9, 0}) {
+    table.update({process(20, 1, told, "game")});
+    CHECK(table.lineage(20).size() == 2);  // it keeps its ancestors
+    CHECK(table.find(20)->start_time == told);
+  }
+  table.update({process(20, 1, 30, "game")});
+  CHECK(table.lineage(20).size() == 1);
+}
+
 TEST_CASE("of processes that tell nobody when they were started, another name is another process") {
   ProcessTable table({process(10, 1, 5, "game"), process(20, 10, 0, "shielded")});
   table.update({process(10, 1, 5, "game"), process(20, 1, 0, "shielded")});
