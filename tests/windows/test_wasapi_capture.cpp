@@ -13,6 +13,7 @@
 #include <numbers>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -67,6 +68,59 @@ int handles() {
   return count;
 }
 
+/// Where this program keeps the address that Windows gave it of a function.
+template <typename Function>
+Function* import_place(Function function) {
+  auto* const base = reinterpret_cast<BYTE*>(GetModuleHandleW(nullptr));
+  const auto* const dos = reinterpret_cast<const IMAGE_DOS_HEADER*>(base);
+  const auto* const headers = reinterpret_cast<const IMAGE_NT_HEADERS*>(base + dos->e_lfanew);
+  const IMAGE_DATA_DIRECTORY& table =
+      headers->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IAT];
+  auto* const addresses = reinterpret_cast<Function*>(base + table.VirtualAddress);
+  for (DWORD i = 0; i < table.Size / sizeof(Function); ++i) {
+    if (addresses[i] == function) return addresses + i;
+  }
+  throw std::runtime_error("this program does not import the function");
+}
+
+/// Puts another address there.
+template <typename Function>
+void replace_import(Function* place, Function function) {
+  DWORD before = 0;
+  VirtualProtect(place, sizeof(Function), PAGE_READWRITE, &before);
+  *place = function;
+  VirtualProtect(place, sizeof(Function), before, &before);
+}
+
+/// The function that Windows has under that name.
+template <typename Function>
+Function system_function(const char* name) {
+  return reinterpret_cast<Function>(
+      reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(L"kernel32.dll"), name)));
+}
+
+/// The system does not list to this program when processes were started, as long as this lives.
+class NoStartTimes {
+ public:
+  NoStartTimes() { replace_import(place_, &without); }
+  ~NoStartTimes() { replace_import(place_, system_); }
+  NoStartTimes(const NoStartTimes&) = delete;
+  NoStartTimes& operator=(const NoStartTimes&) = delete;
+
+ private:
+  using Function = FARPROC(WINAPI*)(HMODULE, LPCSTR);
+
+  static FARPROC WINAPI without(HMODULE module, LPCSTR name) {
+    // Functions also go by numbers.
+    const bool has_name = reinterpret_cast<std::uintptr_t>(name) > 0xffff;
+    if (has_name && std::string_view(name) == "NtQuerySystemInformation") return nullptr;
+    return system_(module, name);
+  }
+
+  static inline const Function system_ = system_function<Function>("GetProcAddress");
+  Function* const place_ = import_place(system_);
+};
+
 /// Sees what this program asks of other processes, as long as it lives. It takes the place of
 /// OpenProcess among the addresses that Windows gave this program, and so sees no other module's.
 class OpenProcessSpy {
@@ -74,9 +128,9 @@ class OpenProcessSpy {
   OpenProcessSpy() {
     asked_ = 0;
     refused_ = 0;
-    put(&watched);
+    replace_import(place_, &watched);
   }
-  ~OpenProcessSpy() { put(system_); }
+  ~OpenProcessSpy() { replace_import(place_, system_); }
   OpenProcessSpy(const OpenProcessSpy&) = delete;
   OpenProcessSpy& operator=(const OpenProcessSpy&) = delete;
 
@@ -97,34 +151,10 @@ class OpenProcessSpy {
     return system_(access, inherited, pid);
   }
 
-  static void put(Function function) {
-    Function* const place = find_place();
-    DWORD before = 0;
-    VirtualProtect(place, sizeof(Function), PAGE_READWRITE, &before);
-    *place = function;
-    VirtualProtect(place, sizeof(Function), before, &before);
-  }
-
-  static Function* find_place() {
-    static Function* const place = [] {
-      auto* const base = reinterpret_cast<BYTE*>(GetModuleHandleW(nullptr));
-      const auto* const dos = reinterpret_cast<const IMAGE_DOS_HEADER*>(base);
-      const auto* const headers = reinterpret_cast<const IMAGE_NT_HEADERS*>(base + dos->e_lfanew);
-      const IMAGE_DATA_DIRECTORY& table =
-          headers->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IAT];
-      auto* const addresses = reinterpret_cast<Function*>(base + table.VirtualAddress);
-      for (DWORD i = 0; i < table.Size / sizeof(Function); ++i) {
-        if (addresses[i] == system_) return addresses + i;
-      }
-      throw std::runtime_error("this program does not import OpenProcess");
-    }();
-    return place;
-  }
-
-  static inline const Function system_ = reinterpret_cast<Function>(
-      reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(L"kernel32.dll"), "OpenProcess")));
+  static inline const Function system_ = system_function<Function>("OpenProcess");
   static inline std::atomic<DWORD> asked_{0};
   static inline std::atomic<DWORD> refused_{0};
+  Function* const place_ = import_place(system_);
 };
 
 /// Amplitude of a tone in the samples.
@@ -553,6 +583,47 @@ TEST_CASE("gotcha 22: a program that nobody may open is captured, alone, until i
   CHECK(level_at(sound, 1000) < 0.001);
   game.end();
   CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
+  capture.stop();
+  clean(windows.end());
+}
+
+TEST_CASE("a program of which nobody tells when it was started is not captured") {
+  // It could be another one under the same process ID.
+  FakeAudio windows("program wc_game.exe tone=440\nprogram wc_voice.exe tone=1000");
+  const OpenProcessSpy spy;
+  const PlayedProgram game("wc_game.exe");
+  const PlayedProgram voice("wc_voice.exe");
+  OpenProcessSpy::refuse(game.pid());
+  WasapiCapture capture({});
+  static_cast<void>(capture.add_source("game", {.patterns = {"wc_game.exe"}}));
+  {
+    const NoStartTimes nobody_tells;
+    CHECK(pypac::read_process(game.pid())->start_time == 0);
+    static_cast<void>(capture.add_source("voice", {.patterns = {"wc_voice.exe"}}));
+    CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::refused; }));
+    CHECK(capture.source_status(0).reason.find("when wc_game.exe was started") !=
+          std::string::npos);
+    CHECK(comes_true([&] { return capture.source_status(1).state == SourceState::capturing; }));
+    CHECK(capture.server_info().clients == 1);
+  }
+  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  capture.stop();
+  clean(windows.end());
+}
+
+TEST_CASE("the whole system leaves out what this program has started, and says so") {
+  FakeAudio windows("program wc_game.exe tone=440");
+  const PlayedProgram game("wc_game.exe");
+  WasapiCapture capture({});
+  static_cast<void>(capture.add_source("all", {.kind = pypac::SelectorKind::system}));
+  CHECK(comes_true([&] {
+    const pypac::SourceStatus status = capture.source_status(0);
+    return status.state == SourceState::no_stream &&
+           status.reason.find("wc_game.exe is left out: ") != std::string::npos;
+  }));
+  game.end();
+  CHECK(comes_true(
+      [&] { return capture.source_status(0).reason.find("left out") == std::string::npos; }));
   capture.stop();
   clean(windows.end());
 }

@@ -135,10 +135,12 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   /// What a selector is bound to: which trees or endpoints to capture, and who is meant.
   struct Bound {
     Binding binding;
-    std::set<std::int64_t> pids;          // of the processes that are taken
-    std::vector<CaptureTarget> targets;   // ascending
-    std::vector<ProcessEntry> roots;      // of the trees among them
-    std::vector<ProcessEntry> entangled;  // can't be captured apart
+    std::set<std::int64_t> pids;             // of the processes that are taken
+    std::vector<CaptureTarget> targets;      // ascending
+    std::vector<ProcessEntry> roots;         // of the trees among them
+    std::vector<ProcessEntry> entangled;     // can't be captured apart
+    std::vector<ProcessEntry> unidentified;  // may be another by now, or another's child
+    std::vector<ProcessEntry> own;  // of the whole system: what plays and this process has started
   };
 
   struct SourceControl {
@@ -167,6 +169,8 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   [[nodiscard]] std::vector<Bound> bind(std::span<const Selector> selectors,
                                         const PinnedPids& pinned) const;
   [[nodiscard]] Bound trees_of(const Selector& selector, Binding binding) const;
+  [[nodiscard]] bool is_identified(std::int64_t pid) const;
+  [[nodiscard]] std::vector<ProcessEntry> playing_children() const;
   void evaluate();
   void settle(SourceControl& source, std::set<CaptureTarget>& used);
   void watch_roots();
@@ -376,6 +380,26 @@ std::vector<StreamIdentity> WasapiCapture::Session::identities() const {
   return streams;
 }
 
+bool WasapiCapture::Session::is_identified(std::int64_t pid) const {
+  // Without the time of its creation a process is not told from the next one with its PID, nor
+  // its children from those of the one before.
+  return std::ranges::none_of(processes_.lineage(pid),
+                              [](const ProcessEntry& one) { return one.start_time == 0; });
+}
+
+std::vector<ProcessEntry> WasapiCapture::Session::playing_children() const {
+  std::map<std::int64_t, ProcessEntry> children;
+  const std::int64_t own = current_process_id();
+  for (const AudioSession& session : sessions_) {
+    const std::vector<ProcessEntry> line = processes_.lineage(session.pid);
+    if (session.pid == own || std::ranges::find(line, own, &ProcessEntry::pid) == line.end())
+      continue;
+    children.emplace(session.pid, line.front());
+  }
+  const auto values = std::views::values(children);
+  return {values.begin(), values.end()};
+}
+
 WasapiCapture::Session::Bound WasapiCapture::Session::trees_of(const Selector& selector,
                                                                Binding binding) const {
   Bound bound;
@@ -394,7 +418,14 @@ WasapiCapture::Session::Bound WasapiCapture::Session::trees_of(const Selector& s
     const ProcessEntry* const process = processes_.find(own);
     bound.targets.push_back(CaptureTarget{
         CaptureTarget::Kind::all_but_tree, own, process ? process->start_time : 0, {}});
+    bound.own = playing_children();
+    for (const ProcessEntry& child : bound.own) bound.pids.erase(child.pid);
   } else if (selector.kind != SelectorKind::device) {
+    std::erase_if(bound.pids, [&](std::int64_t pid) {
+      if (is_identified(pid)) return false;
+      bound.unidentified.push_back(*processes_.find(pid));
+      return true;
+    });
     ProcessCover cover;
     if (selector.kind == SelectorKind::process) {
       cover = cover_with_trees(processes_, bound.pids);
@@ -403,6 +434,8 @@ WasapiCapture::Session::Bound WasapiCapture::Session::trees_of(const Selector& s
       for (const AudioSession& session : sessions_) playing.insert(session.pid);
       cover = cover_playing(processes_, bound.pids, playing);
       std::erase_if(bound.pids, [&](std::int64_t pid) { return !playing.contains(pid); });
+      std::erase_if(bound.unidentified,
+                    [&](const ProcessEntry& one) { return !playing.contains(one.pid); });
     }
     for (const ProcessEntry& root : cover.roots) {
       bound.targets.push_back(
@@ -545,8 +578,10 @@ SourceState WasapiCapture::Session::heard_state(const Selector& selector,
   if (service_lost()) return SourceState::backend_lost;
   if (bound.binding.presence == Presence::not_running) return SourceState::not_running;
   if (selector.kind == SelectorKind::device) return SourceState::capturing;
-  if (bound.targets.empty())
-    return bound.entangled.empty() ? SourceState::no_stream : SourceState::refused;
+  if (bound.targets.empty()) {
+    return bound.entangled.empty() && bound.unidentified.empty() ? SourceState::no_stream
+                                                                 : SourceState::refused;
+  }
   const std::vector<const AudioSession*> sessions = sessions_of(bound);
   const bool active = std::ranges::any_of(sessions, [](const auto* one) { return one->active; });
   const bool audible = std::ranges::any_of(
@@ -628,7 +663,7 @@ std::string WasapiCapture::Session::service_failure() const {
 std::string WasapiCapture::Session::reason_of(const SourceControl& source) const {
   switch (source.state) {
     case SourceState::no_stream:
-      if (source.bound.pids.empty()) break;
+      if (source.bound.pids.empty() || source.selector.kind == SelectorKind::system) break;
       return "The program is running and has no audio stream, unless it plays past Windows' mixer "
              "(exclusive mode, ASIO).";
     case SourceState::starting:
@@ -644,8 +679,14 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
     case SourceState::frozen:
       break;
     case SourceState::blind_tap:
-      return "The program plays, but hides its sound from capture: only silence comes.";
+      return "The program plays, and only silence comes: it hides its sound from capture, or plays "
+             "past Windows' mixer (exclusive mode).";
     case SourceState::refused:
+      if (source.bound.entangled.empty()) {
+        return "Windows does not tell when " + listed(source.bound.unidentified) +
+               " was started, so another program could be captured in its place: run this program "
+               "as an administrator.";
+      }
       return listed(source.bound.entangled) +
              " can't be captured alone: it has started something that is not to be captured.";
     case SourceState::stalled:
@@ -667,6 +708,11 @@ SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) cons
   SourceStatus status;
   status.state = source.state;
   status.reason = reason_of(source);
+  if (!source.bound.own.empty()) {
+    status.reason += " " + listed(source.bound.own) +
+                     " is left out: of the whole system, what this program has started is not "
+                     "captured.";
+  }
   status.pids = source.bound.binding.pids;
   const std::vector<const AudioSession*> sessions = sessions_of(source.bound);
   for (const ProcessEntry& root : source.bound.roots) {
@@ -734,7 +780,7 @@ SourceStatus WasapiCapture::Session::preview(const Selector& selector) {
   source.bound = bind(std::span(&selector, 1), pinned)[0];
   source.state = looked_once_ ? heard_state(selector, source.bound) : SourceState::backend_lost;
   SourceStatus status = status_of(source);
-  if (source.state == SourceState::capturing && source.bound.entangled.empty())
+  if (source.state == SourceState::capturing && status.reason == common_reason(source.state, false))
     status.reason = "It plays.";
   return status;
 }
