@@ -70,7 +70,9 @@ class FollowingFiles(Output):
 
     `begin`, `pause`, `resume` and `end` are for any one thread, and tell of moments by their host
     time (ns), in order: they may have passed (up to HISTORY_S are kept) or be still to come. A take
-    that begins while another runs ends that one without a frame between them.
+    that begins while another runs ends that one without a frame between them. What has been written
+    stays: a pause that is told late begins in the files where it was told, or is not in them at all
+    if it is over by then.
 
     All numbers of frames in a take's session.json and ledger count from the beginning of its files,
     and pauses are left out. ``open_incidents`` gives those that are not over yet.
@@ -189,10 +191,9 @@ class FollowingFiles(Output):
             if isinstance(command, _Begin):
                 self._begin(command.take)
             elif self._take is not None and isinstance(command, _Pause):
-                self._take.pause(at)
+                self._take.pause(at, self._written)
             elif self._take is not None and isinstance(command, _Resume):
-                self._take.resume(at)
-                self._written = max(self._written, at)
+                self._resume(self._take, at)
         self._write_up_to(self._heard)
         self._hand_on(self._written if self._take is not None else self._heard)
 
@@ -235,9 +236,22 @@ class FollowingFiles(Output):
         self._take.tell_of_obs()
         self._paths = dict(files.paths)
         self._written = first
-        if lost:
-            names = tuple(track.name for track in info.tracks)
-            files.on_incident(Incident(LATE_START, None, self.name, names, 0, lost))
+        self._tell_of_lateness(files, 0, lost)
+
+    def _resume(self, take: _OpenTake, at: int) -> None:
+        if not take.paused:
+            return
+        take.resume(at)
+        self._written = max(self._written, at)
+        oldest = self._history[0].start if self._history else self._heard
+        self._tell_of_lateness(take.files, take.frame(self._written), oldest - self._written)
+
+    def _tell_of_lateness(self, files: FilesOutput, begin: int, lost: int) -> None:
+        """Frames are gone already, because a beginning or the end of a pause was told so late."""
+        if lost > 0:
+            assert self._info is not None
+            names = tuple(track.name for track in self._info.tracks)
+            files.on_incident(Incident(LATE_START, None, self.name, names, begin, lost))
 
     def _create(self, take: Take, info: SessionInfo) -> FilesOutput:
         """Creates a take's files: in the folder that it names, else in the profile's."""
@@ -307,6 +321,19 @@ class FollowingFiles(Output):
         return (at_ns - host_ns) / 1e9
 
 
+@dataclass(frozen=True)
+class _LeftOut:
+    """A pause in a take's files, on the timeline: from, to (None: it is not over).
+
+    ``kept`` frames of the recording's pause lie in the files, just before: they had been written
+    when it was told.
+    """
+
+    begin: int
+    end: int | None
+    kept: int
+
+
 class _OpenTake:
     """A take that is being written: its files, and where its frames lie on the timeline."""
 
@@ -320,38 +347,43 @@ class _OpenTake:
         self._first = first
         self._zero_s = zero_s
         self._sample_rate = sample_rate
-        self._pauses: list[tuple[int, int | None]] = []  # on the timeline: from, to
+        self._pauses: list[_LeftOut] = []
 
     @property
     def paused(self) -> bool:
-        return bool(self._pauses) and self._pauses[-1][1] is None
+        return bool(self._pauses) and self._pauses[-1].end is None
 
-    def pause(self, at: int) -> None:
+    def pause(self, at: int, written: int) -> None:
+        """Begins a pause, behind what is written of the timeline."""
         if not self.paused:
-            self._pauses.append((max(at, self._first), None))
+            begin = max(at, written)
+            self._pauses.append(_LeftOut(begin, None, begin - max(at, self._first)))
             self.tell_of_obs()
 
     def resume(self, at: int) -> None:
         if self.paused:
-            begin, _ = self._pauses[-1]
-            self._pauses[-1] = (begin, max(begin, at))
+            pause = self._pauses[-1]
+            # Told so late that all of it has been written: a place where nothing is left out.
+            begin = min(pause.begin, at)
+            kept = max(0, pause.kept - (pause.begin - begin))
+            self._pauses[-1] = _LeftOut(begin, at, kept)
             self.tell_of_obs()
 
     def frame(self, timeline: int) -> int:
         """The frame of the files at a place of the timeline; a pause is one place."""
         left_out = sum(
-            (timeline if end is None else min(timeline, end)) - begin
-            for begin, end in self._pauses
-            if timeline > begin
+            (timeline if pause.end is None else min(timeline, pause.end)) - pause.begin
+            for pause in self._pauses
+            if timeline > pause.begin
         )
         return max(0, timeline - self._first - left_out)
 
     def timeline(self, frame: int) -> int:
         """The place of the timeline where a frame of the files lies."""
         timeline = frame + self._first
-        for begin, end in self._pauses:
-            if timeline >= begin and end is not None:
-                timeline += end - begin
+        for pause in self._pauses:
+            if timeline >= pause.begin and pause.end is not None:
+                timeline += pause.end - pause.begin
         return timeline
 
     def note_open(self, incidents: Sequence[Incident]) -> None:
@@ -383,13 +415,15 @@ class _OpenTake:
             "uncertainty_s": round(self._take.uncertainty_s, 6),
         }
         if self._pauses:
-            note["pauses"] = [
-                {
-                    "frame": self.frame(begin),
-                    "left_out_s": None
-                    if end is None
-                    else round((end - begin) / self._sample_rate, 6),
-                }
-                for begin, end in self._pauses
-            ]
+            note["pauses"] = [self._pause_note(pause) for pause in self._pauses]
         self.files.add_note("obs", note)
+
+    def _pause_note(self, pause: _LeftOut) -> dict[str, object]:
+        left_out = None if pause.end is None else self._seconds(pause.end - pause.begin)
+        note: dict[str, object] = {"frame": self.frame(pause.begin), "left_out_s": left_out}
+        if pause.kept:
+            note["kept_s"] = self._seconds(pause.kept)
+        return note
+
+    def _seconds(self, frames: int) -> float:
+        return round(frames / self._sample_rate, 6)

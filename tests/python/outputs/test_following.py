@@ -229,6 +229,74 @@ def test_a_pause_is_left_out(stage: Stage) -> None:
     ]
 
 
+def test_what_is_written_when_a_pause_is_told_stays_and_nothing_after_it_is_lost(
+    stage: Stage,
+) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.play(4000)
+    stage.files.pause(host(2000))
+    stage.play(6000)
+    stage.files.resume(host(5500))
+    stage.play(8000)
+    stage.files.close(8000)
+    expected = np.concatenate([signal(0, 4000), signal(5500, 8000)])
+    assert np.array_equal(stage.audio("one"), expected)
+    manifest = stage.manifest("one")
+    assert manifest["frames"] == len(expected)
+    assert manifest["obs"]["pauses"] == [{"frame": 4000, "left_out_s": 1.5, "kept_s": 2.0}]
+    assert stage.ledger("one") == []
+
+
+def test_a_pause_that_is_told_when_it_is_over_is_in_the_files_and_in_the_note(
+    stage: Stage,
+) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.play(4000)
+    stage.files.pause(host(2000))
+    stage.files.resume(host(3000))
+    stage.files.pause(host(3500))
+    stage.files.resume(host(4500))
+    stage.play(6000)
+    stage.files.close(6000)
+    expected = np.concatenate([signal(0, 4000), signal(4500, 6000)])
+    assert np.array_equal(stage.audio("one"), expected)
+    assert stage.manifest("one")["obs"]["pauses"] == [
+        {"frame": 3000, "left_out_s": 0.0, "kept_s": 1.0},
+        {"frame": 4000, "left_out_s": 0.5, "kept_s": 0.5},
+    ]
+
+
+def test_an_incident_in_a_pause_that_was_kept_has_its_place(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.play(4000)
+    stage.files.pause(host(2000))
+    stage.files.on_incident(gap(2500, 2700))
+    stage.play(5000)
+    stage.files.resume(host(5000))
+    stage.files.on_incident(gap(5500, 5600))
+    stage.play(7000)
+    stage.files.close(7000)
+    lines = [(line["begin"], line["frames"]) for line in stage.ledger("one")]
+    assert lines == [(2500, 200), (4500, 100)]
+
+
+def test_a_resume_that_is_told_too_late_is_silence_with_a_line_in_the_ledger(
+    stage: Stage,
+) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.files.pause(host(1000))
+    stage.play(10_000)
+    kept_from = 10_000 - round(HISTORY_S * RATE)
+    stage.files.resume(host(kept_from - 700))
+    stage.play(12_000)
+    stage.files.close(12_000)
+    audio = stage.audio("one")
+    expected = np.concatenate([signal(0, 1000), np.zeros(700), signal(kept_from, 12_000)])
+    assert np.array_equal(audio, expected)
+    [line] = stage.ledger("one")
+    assert (line["cause"], line["begin"], line["frames"]) == ("late_start", 1000, 700)
+
+
 def test_the_next_take_begins_unpaused(stage: Stage) -> None:
     stage.files.begin(stage.take("one", 0))
     stage.files.pause(host(500))
