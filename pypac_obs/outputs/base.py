@@ -96,8 +96,9 @@ class Output(ABC):
 
     All methods are called on the output's own thread, in this order: ``open`` once, any number of
     the others, then either ``close`` once, or ``abort`` once after any of them has raised or the
-    session was given up. An exception ends this output only. If ``close`` raises, ``abort``
-    follows; if ``open`` raises, nothing does, and ``open`` has to leave nothing behind.
+    session was given up. An exception ends this output only, unless ``recover`` says otherwise. If
+    ``close`` raises, ``abort`` follows; if ``open`` raises, nothing does, and ``open`` has to leave
+    nothing behind.
 
     Blocks come in the order of the timeline. Where ``block.start`` is greater than the end of the
     block before, this output was too slow and the frames between are lost.
@@ -139,6 +140,14 @@ class Output(ABC):
         Asked after a failure, so that the incident tells from where on frames are missing.
         """
         return None
+
+    def recover(self) -> bool:
+        """Puts away what has failed, after an exception; True if the output goes on with the rest.
+
+        The block at hand does not come again. Asked before ``abort``, which follows where this is
+        False, as it is by default. Not asked after ``open`` and ``close``.
+        """
+        return False
 
     def on_incident(self, incident: Incident) -> None:  # noqa: B027 - optional
         """Takes an incident of the session, soon after it happened. By default ignores it."""
@@ -200,8 +209,8 @@ class OutputThread:
     ``block_s`` is how much audio one ``write`` gets, in seconds, as long as the output keeps up:
     greater costs less CPU, smaller loses less in a crash. It must be less than half of the ring.
     ``status`` is called on this thread about once a second for what ``Output.on_status`` is given.
-    ``on_incident`` is called once at most, when the output fails: with the cause ``disk_full`` or
-    ``output_failed``, on this thread; by `stop` where the output hangs.
+    ``on_incident`` is called when the output fails, which it may survive (`Output.recover`): with
+    the cause ``disk_full`` or ``output_failed``, on this thread; by `stop` where the output hangs.
 
     `start`, `post_incident`, `post_marker`, `request_stop`, `join` and `stop` belong to any one
     other thread; `is_current` and the properties to any thread.
@@ -230,10 +239,14 @@ class OutputThread:
         self._next_status = 0.0
         self._news: deque[Incident | Marker] = deque()  # any thread in, this thread out
         self._position = 0  # of the next frame; this thread only writes it
+        self._in_hand = 0  # frames of the ring that the output has not given back
         self._error: PypacError | None = None
-        self._ending = threading.Lock()  # for the one that sets _error, and so tells of the end
+        self._ending = threading.Lock()  # _failed, and for the one that sets it: it tells of it
+        self._failed = False  # and has not recovered
+        self._own_incident: Incident | None = None  # which the output has been told of already
         self._end: int | None = None  # the length of the session, once it is known
         self._give_up = False
+        self._closing = False  # this thread only
         self._was_opened = False
         self._opened = threading.Event()  # or could not be
         # stop() joins it, and so nothing is cut off. But an output that hangs in a write, on a dead
@@ -247,7 +260,10 @@ class OutputThread:
 
     @property
     def error(self) -> PypacError | None:
-        """Why the output stopped early, with a plain sentence and a remedy; None if it did not."""
+        """What the output failed at last, with a plain sentence and a remedy; None: at nothing.
+
+        It may go on all the same: see `running`.
+        """
         return self._error
 
     @property
@@ -263,7 +279,7 @@ class OutputThread:
     @property
     def running(self) -> bool:
         """True while the output is open and taking frames."""
-        return self._was_opened and self._thread.is_alive() and self._error is None
+        return self._was_opened and self._thread.is_alive() and not self._failed
 
     def is_current(self) -> bool:
         """Tells whether the caller runs on the output's own thread, which cannot join itself."""
@@ -286,7 +302,8 @@ class OutputThread:
 
         What is posted before `request_stop` is sure to arrive.
         """
-        self._news.append(incident)
+        if incident is not self._own_incident:
+            self._news.append(incident)
 
     def post_marker(self, marker: Marker) -> None:
         """Hands a mark to the output. Never waits. [any-thread]
@@ -327,16 +344,17 @@ class OutputThread:
             remedy="See whether what it writes to (a disk, a network drive) still answers.",
         )
         if self._note_error(hangs):
-            self._tell_of_the_end(self._incident(hangs, begin=self._position))
+            self._tell_of_the_failure(self._incident(hangs, begin=self._position))
         return False
 
     # On either thread: an output that hangs cannot tell of it.
 
     def _note_error(self, error: BaseException) -> bool:
-        """Keeps why the output ends, in plain words; False if another reason is known already."""
+        """Keeps why the output fails, in plain words; False if another reason is known already."""
         with self._ending:
-            if self._error is not None:
+            if self._failed:
                 return False
+            self._failed = True
             # First of all something, so that no output ends without a word whatever fails below.
             self._error = OutputFailed(f"{self._output.name}: {type(error).__name__}")
         with contextlib.suppress(Exception):
@@ -365,7 +383,8 @@ class OutputThread:
             detail=reason,
         )
 
-    def _tell_of_the_end(self, incident: Incident) -> None:
+    def _tell_of_the_failure(self, incident: Incident) -> None:
+        self._own_incident = incident
         if self._on_incident is not None:
             self._on_incident(incident)
 
@@ -380,10 +399,13 @@ class OutputThread:
                 return
             self._was_opened = True
             self._opened.set()
-            try:
-                self._pull()
-            except BaseException as error:
-                self._end_early(error)
+            while True:
+                try:
+                    self._pull()
+                    break
+                except BaseException as error:
+                    if not self._outlives(error):
+                        break
         finally:
             self._reader.close()
             self._opened.set()
@@ -398,6 +420,7 @@ class OutputThread:
             end = self._end
             if end is not None and (self._reader.finished or self._position >= end):
                 self._tell(status_too=True)
+                self._closing = True
                 self._output.close(end)
                 return
             if ready and not taken:
@@ -418,10 +441,15 @@ class OutputThread:
                 name: view[:wanted] if wanted < frames else view
                 for name, view in zip(self._reader.tracks, views, strict=True)
             }
+            self._in_hand = frames
             self._output.write(Block(start, wanted, self._info.sample_rate, audio))
-        self._reader.release(frames)
-        self._position = start + frames
+        self._give_back(start + frames, frames)
         return frames
+
+    def _give_back(self, position: int, frames: int) -> None:
+        self._in_hand = 0
+        self._reader.release(frames)
+        self._position = position
 
     def _tell(self, *, status_too: bool) -> None:
         """Hands over the incidents and marks that have come in, and the status."""
@@ -439,8 +467,8 @@ class OutputThread:
                 return  # it is no fault of the output's: there is another status in a second
             self._output.on_status(status)
 
-    def _end_early(self, error: BaseException) -> None:
-        """Puts the output away after a failure, and tells of it."""
+    def _outlives(self, error: BaseException) -> bool:
+        """Tells of a failure; True if the output goes on, else it is put away."""
         is_news = self._note_error(error)
         assert self._error is not None
         # The exception's frames hold views of the ring, and the ring has to be free to go.
@@ -449,12 +477,22 @@ class OutputThread:
         # The output has failed already: what else goes wrong while it is put away tells no more.
         with contextlib.suppress(Exception):
             self._output.on_incident(incident)
+        goes_on = False
         try:
             if is_news:
-                self._tell_of_the_end(incident)
+                self._tell_of_the_failure(incident)
         finally:  # the last of all, because this may hang
             with contextlib.suppress(Exception):
-                self._output.abort()
+                if isinstance(error, Exception) and not (self._give_up or self._closing):
+                    goes_on = self._output.recover()
+                if not goes_on:
+                    self._output.abort()
+        if goes_on:
+            if self._in_hand:
+                self._give_back(self._position + self._in_hand, self._in_hand)
+            with self._ending:
+                self._failed = False
+        return goes_on
 
     def _kept(self) -> int:
         with contextlib.suppress(Exception):

@@ -182,8 +182,9 @@ class FilesOutput(Output):
         own_end = incident.output == self.name and incident.cause in (DISK_FULL, OUTPUT_FAILED)
         if own_end:
             self._manifest.error = incident.detail
-        # Of its own end it is told while the disk may be full: abort() makes room and tries again.
-        with contextlib.suppress(OSError) if own_end else self._errors_in_plain_words():
+        # From its own end on the disk may be full: abort() makes room and tries again.
+        failed = self._manifest.error is not None
+        with contextlib.suppress(OSError) if failed else self._errors_in_plain_words():
             self._ledger.add(incident)
 
     def on_marker(self, marker: Marker) -> None:

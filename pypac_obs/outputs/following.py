@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from pypac_obs.errors import OutputFailed
-from pypac_obs.incidents import LATE_START, Incident
+from pypac_obs.incidents import DISK_FULL, LATE_START, OUTPUT_FAILED, Incident
 from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo
 from pypac_obs.outputs.files import FilesOutput, FilesRule
 
@@ -67,6 +68,8 @@ _Command = _Begin | _Pause | _Resume | _End
 
 class FollowingFiles(Output):
     """Writes split files for each `Take`, and nothing in between.
+
+    A take that fails, on a full disk say, is given up with what it has; the next one is written.
 
     `begin`, `pause`, `resume` and `end` are for any one thread, and tell of moments by their host
     time (ns), in order: they may have passed (up to HISTORY_S are kept) or be still to come. A take
@@ -152,8 +155,15 @@ class FollowingFiles(Output):
     def abort(self) -> None:
         """Saves what there is of the take that runs. Raises nothing."""
         if self._take is not None:
+            with contextlib.suppress(OutputFailed):  # there may be no room for these lines
+                self._tell_what_happened(self._take.timeline(self._take.files.kept()))
             self._take.files.abort()
             self._take = None
+
+    def recover(self) -> bool:
+        """Gives up the take that has failed, and is ready for the next one."""
+        self.abort()
+        return True
 
     def kept(self) -> int | None:
         """Tells up to which frame of the timeline `abort` keeps the take that runs."""
@@ -162,7 +172,10 @@ class FollowingFiles(Output):
 
     def on_incident(self, incident: Incident) -> None:
         """Keeps it for the takes that it belongs to."""
-        self._pending.append(incident)
+        if incident.output != self.name or incident.cause not in (DISK_FULL, OUTPUT_FAILED):
+            self._pending.append(incident)
+        elif self._take is not None:  # it is just failing
+            self._take.fail(incident)
 
     def on_marker(self, marker: Marker) -> None:
         """Keeps it for the take that it belongs to."""
@@ -267,10 +280,19 @@ class FollowingFiles(Output):
         return files
 
     def _finish(self, end: int) -> None:
-        """Closes the take's files at ``end``, with what is known to have happened before."""
+        """Closes the take's files at ``end``. Raises OutputFailed, and keeps the take then."""
         take = self._take
         assert take is not None
         end = max(end, self._written)  # told late, it has got more already
+        self._tell_what_happened(end)
+        take.files.close(take.frame(end))
+        self._take = None
+        self._written = max(self._written, end)
+
+    def _tell_what_happened(self, end: int) -> None:
+        """Tells the take of all that is known to have happened before its ``end``."""
+        take = self._take
+        assert take is not None
         take.note_open(self._open_incidents())
         self._hand_on(end)
         known = {(incident.cause, incident.source, incident.begin) for incident in self._pending}
@@ -282,9 +304,6 @@ class FollowingFiles(Output):
         for incident in self._pending:  # what lasts beyond the end: the next take has the rest
             if incident.begin < end:
                 take.tell(incident, end)
-        self._take = None
-        take.files.close(take.frame(end))
-        self._written = max(self._written, end)
 
     def _hand_on(self, cursor: int) -> None:
         """Tells the take of what is over, and forgets what no take can be about any more."""
@@ -401,6 +420,10 @@ class _OpenTake:
             return
         self.told.add((incident.cause, incident.source, incident.begin))
         self.files.on_incident(replace(incident, begin=begin, frames=frames))
+
+    def fail(self, incident: Incident) -> None:
+        """Writes why the files end, which is told of a place on the timeline."""
+        self.files.on_incident(replace(incident, begin=self.frame(incident.begin)))
 
     def mark(self, marker: Marker) -> None:
         """Takes a mark that lies in the files."""

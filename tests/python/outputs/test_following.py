@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from fake_reader import FakeReader, session_info
 
 from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import Incident
-from pypac_obs.outputs.base import Block, Marker, SessionInfo, TrackInfo
+from pypac_obs.outputs import files
+from pypac_obs.outputs.base import Block, Marker, OutputThread, SessionInfo, TrackInfo
 from pypac_obs.outputs.following import HISTORY_S, MARGIN_S, FollowingFiles, Take
 
 RATE = 1000
@@ -458,8 +462,6 @@ def test_an_end_a_pause_and_a_resume_without_a_take_do_nothing(stage: Stage) -> 
 def test_a_full_disk_ends_it_with_what_was_written(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pypac_obs.outputs import files
-
     stage.files.begin(stage.take("one", 0))
     stage.play(1000)
 
@@ -472,6 +474,115 @@ def test_a_full_disk_ends_it_with_what_was_written(
     monkeypatch.undo()
     stage.files.abort()
     assert 0 < len(stage.audio("one")) <= 1000
+
+
+@contextmanager
+def failing(cause: str, stage: Stage) -> Iterator[None]:
+    """Takes cannot be written while this lasts: the disk is full, or the folders are in the way."""
+    if cause == "full disk":
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files.sndfile_commands, "update_header", full)
+            yield
+        return
+    away = stage.obs.with_name("away")
+    stage.obs.rename(away)
+    stage.obs.write_text("in the way")
+    stage.fallback.write_text("in the way")
+    yield
+    stage.obs.unlink()
+    stage.fallback.unlink()
+    away.rename(stage.obs)
+
+
+def test_a_take_that_fails_ends_alone(stage: Stage) -> None:
+    incidents: list[Incident] = []
+    tracks = {"voice": 1, "game": 2}
+    reader = FakeReader(tracks, capacity=20_000)
+    thread = OutputThread(
+        stage.files,
+        reader,
+        replace(session_info(tracks, RATE), start_host_ns=START_NS),
+        on_incident=incidents.append,
+    )
+    now = 0
+
+    def play(until: int) -> None:
+        nonlocal now
+        mono = signal(now, until)[:, None]
+        assert reader.push([mono, np.repeat(mono, 2, axis=1)])
+        now = until
+        wait_for(lambda: thread.position == until)
+
+    def wait_for(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    thread.start()
+    stage.files.begin(stage.take("one", 0))
+    play(2000)
+    thread.post_incident(gap(1000, 1200))
+    play(2500)
+    with failing("full disk", stage):
+        play(3000)
+        wait_for(lambda: len(incidents) == 1)
+    stage.files.begin(stage.take("two", 3000))
+    play(4000)
+    stage.files.end(host(4000))
+    play(6000)
+    with failing("folder", stage):
+        stage.files.begin(stage.take("three", 6000))
+        play(7000)
+        wait_for(lambda: len(incidents) == 2)
+    stage.files.end(host(7500))
+    stage.files.begin(stage.take("four", 8000))
+    play(9000)
+    assert thread.running
+    assert thread.error is not None
+    assert "is no folder" in str(thread.error)
+    assert thread.stop(reader.end())
+
+    held = len(stage.audio("one"))
+    assert 1000 < held <= 2500
+    assert np.array_equal(stage.audio("one"), signal(0, held))
+    assert stage.manifest("one")["state"] == "failed"
+    assert "full" in stage.manifest("one")["error"] or "free" in stage.manifest("one")["error"]
+    causes = [(line["cause"], line["begin"]) for line in stage.ledger("one")]
+    assert causes == [("not_running", 1000), ("disk_full", held)]
+    assert [incident.cause for incident in incidents] == ["disk_full", "output_failed"]
+    for name, begin, end in (("two", 3000, 4000), ("four", 8000, 9000)):
+        assert np.array_equal(stage.audio(name), signal(begin, end))
+        assert (stage.manifest(name)["state"], stage.manifest(name)["error"]) == ("complete", None)
+        assert stage.ledger(name) == []
+    assert not list(stage.obs.glob("three*"))
+
+
+def test_a_take_that_cannot_be_closed_is_saved_and_the_next_one_is_written(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.play(1500)
+    stage.files.end(host(1500))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files.FilesOutput, "_pad", _full)
+        patch.setattr(files.FilesOutput, "close", _full)
+        with pytest.raises(OutputFailed):
+            stage.play(4000)
+    assert stage.files.recover()
+    assert np.array_equal(stage.audio("one"), signal(0, 1500))
+    assert stage.manifest("one")["state"] == "failed"
+    stage.files.begin(stage.take("two", 2000))
+    stage.now += BLOCK  # that was at hand
+    stage.play(4500)
+    stage.files.close(4500)
+    assert len(stage.audio("two")) == 2500
+
+
+def _full(*_: object) -> None:
+    raise OutputFailed("files: the disk is full", native_code=28)
 
 
 def test_the_margin_is_shorter_than_the_history() -> None:

@@ -87,6 +87,23 @@ def run(output: Output, seconds: float = 1.0, **options: object) -> tuple[FakeRe
     return reader, thread
 
 
+class Recovering(Recorder):
+    """Fails at some of its calls of one kind, and recovers each time."""
+
+    def __init__(self, kind: str, at: tuple[int, ...]) -> None:
+        super().__init__("recovering")
+        self.kind, self.at = kind, at
+
+    def called(self, name: str) -> None:
+        super().called(name)
+        if name == self.kind and self.calls.count(name) in self.at:
+            raise OSError(errno.ENOSPC, "No space left on device", "/rec/voice.wav")
+
+    def recover(self) -> bool:
+        self.called("recover")
+        return True
+
+
 def test_the_example_in_the_docstring_runs() -> None:
     names = {"np": np, "Output": Output}
     (example,) = doctest.DocTestFinder(recurse=False).find(Output, "Output", globs=names)
@@ -500,3 +517,51 @@ def test_a_full_disk_is_told_with_its_folder_and_what_is_free(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=size))
     error = output_failure("files", OSError(errno.ENOSPC, "full", "/x.wav"))
     assert str(error) == f"files: the disk is full: {text} in {ROOT}"
+
+
+def test_an_output_that_recovers_goes_on_with_the_next_block() -> None:
+    output, incidents = Recovering("write", (2, 3)), list[Incident]()
+    thread: OutputThread | None = None
+
+    def note(incident: Incident) -> None:
+        incidents.append(incident)
+        assert thread is not None
+        thread.post_incident(incident)  # as a session does
+
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(output, reader, session_info(TRACKS), on_incident=note, block_s=0.1)
+    thread.start()
+    for at in range(0, 96000, 4800):
+        reader.push_when_free(numbered_tracks(at, at + 4800, TRACKS))
+    assert thread.stop(reader.end())
+    # The second and the third block are lost, and nothing else.
+    starts = [start for start, _ in output.blocks]
+    assert starts[:2] == [0, 3 * 4800]
+    heard = np.concatenate([audio["game"] for _, audio in output.blocks[1:]])
+    assert np.array_equal(heard, numbered_tracks(3 * 4800, 96000, TRACKS)[0])
+    assert (output.calls.count("recover"), output.end) == (2, 96000)
+    assert "abort" not in output.calls
+    assert [incident.cause for incident in incidents] == ["disk_full", "disk_full"]
+    assert [incident.begin for incident in incidents] == [4800, 2 * 4800]
+    assert output.incidents == incidents  # each once
+    assert thread.error is not None
+    assert "the disk is full" in str(thread.error)
+    assert thread.position == 96000
+
+
+def test_an_output_that_recovers_runs_all_the_while() -> None:
+    output = Recovering("on_status", (1,))
+    reader = FakeReader(TRACKS)
+    thread = OutputThread(output, reader, session_info(TRACKS), status=dict)
+    thread.start()
+    while "recover" not in output.calls or not thread.running:
+        time.sleep(0.01)
+    assert thread.error is not None
+    assert thread.stop(reader.end())
+    assert output.calls[-1] == "close"
+
+
+def test_an_output_that_cannot_close_is_aborted_even_if_it_recovers() -> None:
+    output = Recovering("close", (1,))
+    run(output)
+    assert output.calls[-2:] == ["on_incident", "abort"]
