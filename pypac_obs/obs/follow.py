@@ -12,7 +12,13 @@ from typing import Any, Protocol
 from pypac_obs import _core
 from pypac_obs.errors import ObsRefused
 from pypac_obs.obs.connection import ObsConnection
-from pypac_obs.obs.outputs import STARTED, STOPPED, recording_path
+from pypac_obs.obs.outputs import (
+    STARTED,
+    STOPPED,
+    Recording,
+    recording_path,
+    running_recording,
+)
 from pypac_obs.obs.settings import is_here
 from pypac_obs.outputs.following import Take
 
@@ -44,6 +50,9 @@ class TakeFiles(Protocol):
     def resume(self, host_ns: int) -> None:
         """Goes on after a pause."""
 
+    def doubt(self, host_ns: int, uncertainty_s: float | None) -> None:
+        """Tells how well it is known from now on where frames lie in OBS's file (None: not)."""
+
     def end(self, host_ns: int) -> None:
         """Ends the take at this moment."""
 
@@ -53,7 +62,8 @@ class RecordFollower:
 
     What OBS says is the only thing that ends a take. When OBS is gone, because it crashed or the
     network did, the files go on, so that nothing is lost; once it is back, its state counts: a take
-    that it does not record any more ends then, and another recording begins another take.
+    that it does not record any more ends then, and another recording begins another take. OBS's own
+    count tells then how much was left out by pauses that were not heard of.
 
     All methods belong to the link's thread.
     """
@@ -61,10 +71,14 @@ class RecordFollower:
     def __init__(self, files: TakeFiles) -> None:
         self._files = files
         self._file: str | None = None  # that OBS records into; None while it does not record
-        self._zero_ns = 0  # the host time of its beginning
+        self._first_file = ""  # that the recording began with, before it was split
+        self._zero_ns = 0  # the host time of the recording's beginning
+        self._unsure_s = 0.0  # how well that is known
+        self._take_unsure_s: float | None = 0.0  # and the beginning of the take's file
         self._paused = False
         self._paused_at_ns = 0
         self._left_out_ns = 0  # by pauses
+        self._left_out_unsure_s = 0.0
         self._frame_s = 1 / 60
         self._starts_at_ns: int | None = None  # OBS has been starting since then
         self._ended = False  # the take has; OBS is still writing the last of its file
@@ -72,24 +86,85 @@ class RecordFollower:
     def connected(self, obs: ObsConnection) -> None:
         """Takes up what OBS is doing now. Raises ObsError."""
         self._frame_s = _frame_s(obs.request("GetVideoSettings"))
+        self._starts_at_ns = None
         asked_ns = _core.host_now_ns()
         status = obs.request("GetRecordStatus")
-        now_ns = (asked_ns + _core.host_now_ns()) // 2
+        late_ns = (_core.host_now_ns() - asked_ns) // 2
+        now_ns = asked_ns + late_ns
         if status.get("outputActive") is not True:
             if self._file is not None:
                 self._end(now_ns)
                 self._file = None
             return
-        file = recording_path(obs)
-        if file != self._file:
-            lag_s = _ENCODER_FRAMES * self._frame_s
-            zero_ns = now_ns - round(((_duration_s(status) or 0.0) + lag_s) * 1e9)
-            self._begin(obs, file, zero_ns, lag_s + self._frame_s, seen=False)
-        paused = status.get("outputPaused") is True
-        if paused and not self._paused:
+        recording = running_recording(obs)
+        if self._file is None or recording.file != self._first_file:
+            self._join(obs, recording, status, now_ns, late_ns / 1e9)
+        elif not self._ended:
+            self._catch_up(recording, status, now_ns, late_ns / 1e9)
+
+    def _join(
+        self,
+        obs: ObsConnection,
+        recording: Recording,
+        status: Mapping[str, Any],
+        now_ns: int,
+        late_s: float,
+    ) -> None:
+        """Takes up a recording that began unseen."""
+        counted_s, paused = _duration_s(status), status.get("outputPaused") is True
+        lag_s = _ENCODER_FRAMES * self._frame_s
+        zero_ns = now_ns - round(((counted_s or 0.0) + lag_s) * 1e9)
+        self._take_up(recording.file, zero_ns, lag_s + self._frame_s + late_s)
+        # The count goes on over a split, and so tells of the first file only.
+        known = counted_s is not None and not recording.splits
+        self._begin(
+            obs,
+            recording.file,
+            zero_ns,
+            self._unsure_s if known else None,
+            seen=False,
+            since_ns=now_ns if paused else None,
+        )
+        if paused:
             self._pause(now_ns)
-        elif self._paused and not paused:
+
+    def _catch_up(
+        self, recording: Recording, status: Mapping[str, Any], now_ns: int, late_s: float
+    ) -> None:
+        """Makes up for what was not heard of a recording, from OBS's count of it."""
+        counted_s, paused = _duration_s(status), status.get("outputPaused") is True
+        lag_s = _ENCODER_FRAMES * self._frame_s
+        # What lies between the count and now beside the pauses that are known: what the encoder
+        # holds back, and what we have not heard of.
+        apart_s = lag_s
+        if counted_s is not None:
+            pauses_ns = self._left_out_ns + (now_ns - self._paused_at_ns if self._paused else 0)
+            apart_s = (now_ns - self._zero_ns - pauses_ns) / 1e9 - counted_s
+        margin_s = self._unsure_s + self._frame_s + late_s
+        unsure_s = lag_s + margin_s
+        if self._paused and not paused:
+            resumed_ns = now_ns + round((apart_s - lag_s) * 1e9)
+            self._resume(min(max(resumed_ns, self._paused_at_ns), now_ns))
+        elif self._paused:
+            if apart_s < -margin_s:  # it has recorded meanwhile
+                resumed_ns = now_ns + round((apart_s - lag_s) * 1e9)
+                self._resume(max(resumed_ns, self._paused_at_ns))
+                self._pause(now_ns)
+            else:
+                unsure_s = max(0.0, 2 * lag_s - apart_s) + margin_s
+        elif paused:
+            self._pause(now_ns - round(max(0.0, apart_s - lag_s) * 1e9))
+        elif apart_s > 2 * lag_s + margin_s:  # there was a pause
+            self._pause(now_ns - round((apart_s - lag_s) * 1e9))
             self._resume(now_ns)
+        else:  # if there was one, it was no longer than this
+            unsure_s = max(0.0, apart_s) + self._frame_s + late_s
+        self._left_out_unsure_s = max(self._left_out_unsure_s, unsure_s)
+        if self._take_unsure_s is not None:
+            # It may have been split meanwhile, too.
+            known = counted_s is not None and not recording.splits
+            total_s = self._take_unsure_s + self._left_out_unsure_s
+            self._files.doubt(now_ns, total_s if known else None)
 
     def heed(self, obs: ObsConnection, kind: str, data: Mapping[str, Any], arrived_ns: int) -> None:
         """Takes an event that arrived at this host time. Raises ObsError."""
@@ -110,6 +185,7 @@ class RecordFollower:
                 since_ns, self._starts_at_ns = self._starts_at_ns, None
             known = file if isinstance(file, str) and file else recording_path(obs)
             uncertainty_s = (arrived_ns - since_ns) / 2e9 + _SURE_FRAMES * self._frame_s
+            self._take_up(known, arrived_ns, uncertainty_s)
             self._begin(obs, known, arrived_ns, uncertainty_s, seen=True)
         elif state == STOPPED and self._file is None:
             self._starts_at_ns = None  # it could not start
@@ -124,13 +200,24 @@ class RecordFollower:
             if state == STOPPED:
                 self._file = None
 
+    def _take_up(self, first_file: str, zero_ns: int, unsure_s: float) -> None:
+        self._first_file, self._zero_ns, self._unsure_s = first_file, zero_ns, unsure_s
+        self._left_out_ns, self._left_out_unsure_s = 0, 0.0
+
     def _begin(
-        self, obs: ObsConnection, file: str, zero_ns: int, uncertainty_s: float, *, seen: bool
+        self,
+        obs: ObsConnection,
+        file: str,
+        zero_ns: int,
+        uncertainty_s: float | None,
+        *,
+        seen: bool,
+        since_ns: int | None = None,
     ) -> None:
         stem, folder = _place(file, here=is_here(obs.address.host))
-        self._file, self._zero_ns, self._ended = file, zero_ns, False
-        self._paused, self._left_out_ns = False, 0
-        self._files.begin(Take(file, stem, folder, zero_ns, uncertainty_s, seen))
+        self._file, self._ended, self._paused = file, False, False
+        self._take_unsure_s = uncertainty_s
+        self._files.begin(Take(file, stem, folder, zero_ns, uncertainty_s, seen, since_ns))
 
     def _split(self, obs: ObsConnection, file: str, arrived_ns: int) -> None:
         """OBS goes on in another file: what has left the encoder by now is in the one before."""
@@ -144,10 +231,9 @@ class RecordFollower:
             counted_ns = self._zero_ns + self._left_out_ns + round(counted_s * 1e9)
             if arrived_ns - 10e9 < counted_ns <= _core.host_now_ns():
                 zero_ns = counted_ns - (asked_ns - arrived_ns)
-                uncertainty_s = 3 * self._frame_s + late_ns / 1e9
-        first_zero_ns, left_out_ns = self._zero_ns, self._left_out_ns
+                unsure_s = self._unsure_s + self._left_out_unsure_s
+                uncertainty_s = unsure_s + self._frame_s + late_ns / 1e9
         self._begin(obs, file, zero_ns, uncertainty_s, seen=True)
-        self._zero_ns, self._left_out_ns = first_zero_ns, left_out_ns
 
     def _pause(self, at_ns: int) -> None:
         self._paused, self._paused_at_ns = True, at_ns

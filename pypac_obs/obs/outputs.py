@@ -6,13 +6,22 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Self
 
 from pypac_obs.errors import ObsError, ObsNotAnswering, ObsRefused
 from pypac_obs.obs.connection import EventGroup, ObsConnection
 
-__all__ = ["STARTED", "STOPPED", "OutputControl", "OutputKind", "recording_path"]
+__all__ = [
+    "STARTED",
+    "STOPPED",
+    "OutputControl",
+    "OutputKind",
+    "Recording",
+    "recording_path",
+    "running_recording",
+]
 
 STARTED, STOPPED = "OBS_WEBSOCKET_OUTPUT_STARTED", "OBS_WEBSOCKET_OUTPUT_STOPPED"
 # obs-websocket's codes: it is in that state already.
@@ -106,15 +115,35 @@ class OutputControl:
                 raise ObsError(f"OBS could not start its {self._kind.words}", remedy=_TELLS_WHY)
 
 
+@dataclass(frozen=True)
+class Recording:
+    """A recording that runs: the file that it began with, and whether OBS may split it.
+
+    OBS does not tell which file it records into once it has split the recording. ``file`` is ""
+    where it does not tell the first one either.
+    """
+
+    file: str
+    splits: bool
+
+
 def recording_path(obs: ObsConnection) -> str:
-    """Tells the file that OBS records into now, as OBS names it; "" where it does not tell."""
+    """Tells the file that OBS's recording began with, as OBS names it; "" where it does not."""
+    return running_recording(obs).file
+
+
+def running_recording(obs: ObsConnection) -> Recording:
+    """Tells of OBS's recording. Raises ObsError, save ObsRefused."""
     for name in _RECORDERS:
         try:
             settings = obs.request("GetOutputSettings", outputName=name).get("outputSettings")
             active = obs.request("GetOutputStatus", outputName=name).get("outputActive")
         except ObsRefused:  # there is no such output in this mode
             continue
-        path = settings.get("path") if isinstance(settings, Mapping) else None
+        if not isinstance(settings, Mapping):
+            continue
+        path = settings.get("path")
         if active is True and isinstance(path, str):
-            return path
-    return ""
+            # What the output itself goes by: without it, not even a hotkey splits.
+            return Recording(path, splits=settings.get("split_file", False) is not False)
+    return Recording("", splits=True)

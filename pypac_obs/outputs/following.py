@@ -30,16 +30,18 @@ class Take:
 
     ``file`` is its own file, in the words of whoever records; ``stem`` and ``folder`` say how ours
     are named (None: the profile's folder). ``zero_ns`` is the host time of that file's beginning,
-    as well as it is known: ``uncertainty_s`` says how well. ``seen`` is false where the recording
-    had begun before we came: then ours begin with the first frame that is still there.
+    as well as it is known: ``uncertainty_s`` says how well (None: not at all, and only where the
+    recording begins). ``seen`` is false where the recording had begun before we came: then ours
+    begin with the first frame that is still there, from ``since_ns`` on if that is given.
     """
 
     file: str
     stem: str
     folder: Path | None
     zero_ns: int
-    uncertainty_s: float
+    uncertainty_s: float | None
     seen: bool = True
+    since_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,17 @@ class _Resume:
 
 
 @dataclass(frozen=True)
+class _Doubt:
+    host_ns: int
+    uncertainty_s: float | None
+
+
+@dataclass(frozen=True)
 class _End:
     host_ns: int
 
 
-_Command = _Begin | _Pause | _Resume | _End
+_Command = _Begin | _Pause | _Resume | _Doubt | _End
 
 
 class FollowingFiles(Output):
@@ -71,11 +79,11 @@ class FollowingFiles(Output):
 
     A take that fails, on a full disk say, is given up with what it has; the next one is written.
 
-    `begin`, `pause`, `resume` and `end` are for any one thread, and tell of moments by their host
-    time (ns), in order: they may have passed (up to HISTORY_S are kept) or be still to come. A take
-    that begins while another runs ends that one without a frame between them. What has been written
-    stays: a pause that is told late begins in the files where it was told, or is not in them at all
-    if it is over by then.
+    `begin`, `pause`, `resume`, `doubt` and `end` are for any one thread, and tell of moments by
+    their host time (ns), in order: they may have passed (up to HISTORY_S are kept) or be still to
+    come. A take that begins while another runs ends that one without a frame between them. What has
+    been written stays: a pause that is told late begins in the files where it was told, or is not
+    in them at all if it is over by then.
 
     All numbers of frames in a take's session.json and ledger count from the beginning of its files,
     and pauses are left out. ``open_incidents`` gives those that are not over yet.
@@ -115,6 +123,13 @@ class FollowingFiles(Output):
     def resume(self, host_ns: int) -> None:
         """Goes on after a pause."""
         self._post(_Resume(host_ns))
+
+    def doubt(self, host_ns: int, uncertainty_s: float | None) -> None:
+        """Tells how well it is known from now on where frames lie in the recording's file.
+
+        In seconds; None: not at all. What `begin` said of the first frame still holds.
+        """
+        self._post(_Doubt(host_ns, uncertainty_s))
 
     def end(self, host_ns: int) -> None:
         """Ends the take at this moment."""
@@ -207,6 +222,8 @@ class FollowingFiles(Output):
                 self._take.pause(at, self._written)
             elif self._take is not None and isinstance(command, _Resume):
                 self._resume(self._take, at)
+            elif self._take is not None and isinstance(command, _Doubt):
+                self._take.doubt(command.uncertainty_s)
         self._write_up_to(self._heard)
         self._hand_on(self._written if self._take is not None else self._heard)
 
@@ -238,6 +255,8 @@ class FollowingFiles(Output):
         lost = max(0, oldest - first) if take.seen else 0
         if not take.seen:
             first = max(first, oldest)
+        if take.since_ns is not None:
+            first = max(first, self._frame(take.since_ns))
         zero_s = self._seconds_from(take.zero_ns, first)
         info = replace(
             self._info,
@@ -364,7 +383,8 @@ class _OpenTake:
         self.told: set[tuple[str, str | None, int]] = set()
         self._take = take
         self._first = first
-        self._zero_s = zero_s
+        self._zero_s = zero_s if take.uncertainty_s is not None else None
+        self._uncertainty_s = take.uncertainty_s
         self._sample_rate = sample_rate
         self._pauses: list[_LeftOut] = []
 
@@ -387,6 +407,10 @@ class _OpenTake:
             kept = max(0, pause.kept - (pause.begin - begin))
             self._pauses[-1] = _LeftOut(begin, at, kept)
             self.tell_of_obs()
+
+    def doubt(self, uncertainty_s: float | None) -> None:
+        self._uncertainty_s = uncertainty_s
+        self.tell_of_obs()
 
     def frame(self, timeline: int) -> int:
         """The frame of the files at a place of the timeline; a pause is one place."""
@@ -434,8 +458,8 @@ class _OpenTake:
         """Says in session.json which recording this belongs to, and where in it frame 0 lies."""
         note: dict[str, object] = {
             "file": self._take.file,
-            "frame_0_at_s": round(self._zero_s, 6) + 0.0,
-            "uncertainty_s": round(self._take.uncertainty_s, 6),
+            "frame_0_at_s": _rounded(self._zero_s),
+            "uncertainty_s": _rounded(self._uncertainty_s),
         }
         if self._pauses:
             note["pauses"] = [self._pause_note(pause) for pause in self._pauses]
@@ -450,3 +474,7 @@ class _OpenTake:
 
     def _seconds(self, frames: int) -> float:
         return round(frames / self._sample_rate, 6)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6) + 0.0

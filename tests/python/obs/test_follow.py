@@ -34,6 +34,7 @@ class FakeTakes:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Any]] = []
+        self.doubts: list[float | None] = []
 
     def begin(self, take: Take) -> None:
         self.told.append(("begin", take))
@@ -43,6 +44,9 @@ class FakeTakes:
 
     def resume(self, host_ns: int) -> None:
         self.told.append(("resume", host_ns))
+
+    def doubt(self, host_ns: int, uncertainty_s: float | None) -> None:
+        self.doubts.append(uncertainty_s)
 
     def end(self, host_ns: int) -> None:
         self.told.append(("end", host_ns))
@@ -67,12 +71,14 @@ class Stage:
         self.file = str(folder / "take 1.mkv")
         self.began_ns = 0
         self.encoder_lag_s = 0.0
+        self.left_out_s = 0.0
+        self.splits: bool | None = None
         self.connected = 0
         answers = self.server.answers
         answers["GetVideoSettings"] = {"fpsNumerator": 60, "fpsDenominator": 1}
         answers["GetRecordStatus"] = lambda peer, request: peer.reply(request, self.status())
         answers["GetOutputSettings"] = lambda peer, request: self.output(
-            peer, request, {"outputSettings": {"path": self.file}}
+            peer, request, {"outputSettings": self.settings()}
         )
         answers["GetOutputStatus"] = lambda peer, request: self.output(
             peer, request, {"outputActive": self.active}
@@ -92,12 +98,16 @@ class Stage:
         self.connected += 1
 
     def status(self) -> dict[str, Any]:
-        ran_s = (_core.host_now_ns() - self.began_ns) / 1e9 - self.encoder_lag_s
+        ran_s = (_core.host_now_ns() - self.began_ns) / 1e9 - self.encoder_lag_s - self.left_out_s
         return {
             "outputActive": self.active,
             "outputPaused": self.paused,
             "outputDuration": round(1000 * ran_s) if self.active else 0,
         }
+
+    def settings(self) -> dict[str, Any]:
+        splits = {} if self.splits is None else {"split_file": self.splits}
+        return {"path": self.file} | splits
 
     @staticmethod
     def output(peer: Peer, request: Any, answer: Any) -> None:
@@ -228,14 +238,36 @@ def test_a_split_while_nothing_is_recorded_is_nothing(stage: Stage) -> None:
     told(stage, "begin")
 
 
-def test_a_recording_that_runs_already_is_joined(tmp_path: Path) -> None:
+@pytest.mark.parametrize("splits", [None, False])
+def test_a_recording_that_runs_already_is_joined(tmp_path: Path, splits: bool | None) -> None:
     stage = Stage(tmp_path)
+    stage.splits = splits
     stage.active, stage.began_ns = True, _core.host_now_ns() - round(100e9)
     with stage:
         told(stage, "begin")
         [take] = stage.takes.takes
         assert not take.seen
-        assert abs(take.zero_ns - stage.began_ns) / 1e9 <= take.uncertainty_s
+        assert take.uncertainty_s is not None
+        assert abs(take.zero_ns - stage.began_ns) / 1e9 <= take.uncertainty_s < 1.0
+
+
+def test_where_a_recording_may_have_been_split_its_beginning_is_not_known(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.active, stage.began_ns = True, _core.host_now_ns() - round(7200e9)
+    stage.splits = True
+    with stage:
+        told(stage, "begin")
+        assert stage.takes.takes[0].uncertainty_s is None
+        # The next split is heard of.
+        stage.server.peers[-1].send_event("RecordFileChanged", {"newOutputPath": "/x/take 9.mkv"})
+        told(stage, "begin", "begin")
+        uncertainty_s = stage.takes.takes[1].uncertainty_s
+        assert uncertainty_s is not None
+        assert abs(stage.takes.takes[1].zero_ns - _core.host_now_ns()) / 1e9 < uncertainty_s + 1
+        # OBS goes on telling the first file.
+        cut(stage)
+        told(stage, "begin", "begin")
+        assert stage.takes.doubts == [None]
 
 
 def test_a_recording_that_is_paused_already_is_joined_paused(tmp_path: Path) -> None:
@@ -243,6 +275,8 @@ def test_a_recording_that_is_paused_already_is_joined_paused(tmp_path: Path) -> 
     stage.active, stage.paused = True, True
     with stage:
         told(stage, "begin", "pause")
+        # What we have of before may be of the pause.
+        assert stage.takes.takes[0].since_ns == stage.takes.told[1][1]
         stage.event("RESUMED")
         told(stage, "begin", "pause", "resume")
 
@@ -289,6 +323,108 @@ def test_a_pause_that_was_missed_is_made_up_for(stage: Stage) -> None:
     stage.paused = False
     cut(stage)
     told(stage, "begin", "pause", "resume")
+
+
+def begun(stage: Stage, ago_s: float) -> None:
+    """A recording that began some time ago, and is followed."""
+    stage.start()
+    wait_for(lambda: bool(stage.takes.told))
+    # Nothing in the follower waits for that time to pass.
+    stage.follower._zero_ns -= round(ago_s * 1e9)
+    stage.began_ns -= round(ago_s * 1e9)
+
+
+LAG_S = 20 * FRAME_S
+
+
+def test_a_pause_during_an_outage_is_made_up_for_from_obs_count(stage: Stage) -> None:
+    begun(stage, 100)
+    stage.encoder_lag_s = 0.3
+    stage.left_out_s = 42.0
+    cut(stage)
+    told(stage, "begin", "pause", "resume")
+    (_, paused_ns), (_, resumed_ns) = stage.takes.told[1:]
+    [doubt] = stage.takes.doubts
+    assert doubt is not None
+    assert abs((resumed_ns - paused_ns) / 1e9 - 42) <= doubt
+    assert LAG_S < doubt < 2 * LAG_S
+    cut(stage)  # that is known now
+    told(stage, "begin", "pause", "resume")
+
+
+def test_an_outage_in_which_nothing_was_missed_leaves_little_doubt(stage: Stage) -> None:
+    begun(stage, 100)
+    stage.encoder_lag_s = 0.3
+    cut(stage)
+    told(stage, "begin")
+    [doubt] = stage.takes.doubts
+    [take] = stage.takes.takes
+    assert doubt is not None
+    assert take.uncertainty_s is not None
+    assert take.uncertainty_s + 0.3 <= doubt + 2 * FRAME_S
+    assert doubt < take.uncertainty_s + 1.0
+
+
+def test_a_pause_that_began_during_an_outage_began_then(stage: Stage) -> None:
+    begun(stage, 100)
+    stage.left_out_s, stage.paused = 17.0, True
+    cut(stage)
+    told(stage, "begin", "pause")
+    [doubt] = stage.takes.doubts
+    assert doubt is not None
+    ago_s = (_core.host_now_ns() - stage.takes.told[1][1]) / 1e9
+    assert 17 - doubt <= ago_s < 17 + doubt + PATIENCE_S
+
+
+def test_a_pause_that_ended_during_an_outage_ended_then(stage: Stage) -> None:
+    begun(stage, 100)
+    stage.event("PAUSED")
+    wait_for(lambda: len(stage.takes.told) == 2)
+    stage.follower._paused_at_ns -= round(60e9)
+    stage.left_out_s, stage.paused = 45.0, False
+    cut(stage)
+    told(stage, "begin", "pause", "resume")
+    [doubt] = stage.takes.doubts
+    assert doubt is not None
+    left_out_s = (stage.takes.told[2][1] - stage.follower._paused_at_ns) / 1e9
+    assert abs(left_out_s - 45) <= doubt + 2 * FRAME_S
+
+
+def test_what_was_recorded_between_two_pauses_during_an_outage_is_made_up_for(
+    stage: Stage,
+) -> None:
+    begun(stage, 100)
+    stage.event("PAUSED")
+    wait_for(lambda: len(stage.takes.told) == 2)
+    stage.follower._paused_at_ns -= round(60e9)
+    stage.left_out_s, stage.paused = 50.0, True
+    cut(stage)
+    told(stage, "begin", "pause", "resume", "pause")
+    [doubt] = stage.takes.doubts
+    assert doubt is not None
+    recorded_s = (stage.takes.told[3][1] - stage.takes.told[2][1]) / 1e9
+    # It has been counting since, as this OBS does.
+    assert 10 - doubt <= recorded_s < 10 + doubt + PATIENCE_S
+
+
+def test_without_obs_count_an_outage_leaves_it_open(stage: Stage) -> None:
+    begun(stage, 100)
+    stage.server.answers["GetRecordStatus"] = {"outputActive": True, "outputPaused": True}
+    cut(stage)
+    told(stage, "begin", "pause")
+    assert stage.takes.doubts == [None]
+
+
+def test_a_recording_that_was_split_is_the_same_after_an_outage(stage: Stage) -> None:
+    stage.splits = True
+    begun(stage, 100)
+    stage.server.peers[-1].send_event("RecordFileChanged", {"newOutputPath": "/x/take 2.mkv"})
+    told(stage, "begin", "begin")
+    cut(stage)
+    told(stage, "begin", "begin")
+    assert stage.takes.doubts == [None]  # another split may have been missed
+    stage.stop()
+    told(stage, "begin", "begin", "end")
 
 
 PLACES = {

@@ -198,6 +198,45 @@ def test_a_recording_from_before_the_session_begins_with_the_session(stage: Stag
     assert stage.manifest("one")["obs"]["frame_0_at_s"] == 0.75
 
 
+def test_where_a_files_beginning_is_not_known_the_manifest_says_so(stage: Stage) -> None:
+    stage.play(10_000)
+    stage.files.begin(stage.take("one", -60_000, seen=False, uncertainty_s=None))
+    stage.play(11_000)
+    stage.files.close(11_000)
+    note = stage.manifest("one")["obs"]
+    assert (note["frame_0_at_s"], note["uncertainty_s"]) == (None, None)
+
+
+def test_a_recording_that_is_joined_in_a_pause_begins_with_its_end(stage: Stage) -> None:
+    stage.play(10_000)
+    take = stage.take("one", -60_000, seen=False, since_ns=host(10_000))
+    stage.files.begin(take)
+    stage.files.pause(host(10_000))
+    stage.play(12_000)
+    stage.files.resume(host(11_500))
+    stage.play(13_000)
+    stage.files.close(13_000)
+    assert np.array_equal(stage.audio("one"), signal(11_500, 13_000))
+    note = stage.manifest("one")["obs"]
+    assert note["frame_0_at_s"] == 70.0
+    assert note["pauses"] == [{"frame": 0, "left_out_s": 1.5}]
+
+
+@pytest.mark.parametrize("later_s", [0.5, None])
+def test_a_doubt_is_told_and_leaves_frame_0_where_it_is(
+    stage: Stage, later_s: float | None
+) -> None:
+    stage.files.begin(stage.take("one", -250))
+    stage.files.doubt(host(1500), later_s)
+    stage.play(3000)
+    stage.files.begin(stage.take("two", 3000))
+    stage.play(6000)
+    stage.files.close(6000)
+    note = stage.manifest("one")["obs"]
+    assert (note["frame_0_at_s"], note["uncertainty_s"]) == (0.25, later_s)
+    assert stage.manifest("two")["obs"]["uncertainty_s"] == 0.01
+
+
 def test_a_split_loses_no_frame_and_doubles_none(stage: Stage) -> None:
     stage.play(1000)
     stage.files.begin(stage.take("one", 1000))
