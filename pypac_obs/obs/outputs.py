@@ -53,8 +53,12 @@ class OutputControl:
 
     def __init__(self, connect: Callable[..., ObsConnection], kind: OutputKind) -> None:
         self._kind = kind
-        self._changes: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-        self._obs = connect(subscriptions=EventGroup.OUTPUTS, on_event=self._take_event)
+        self._changes: queue.SimpleQueue[Mapping[str, Any] | ObsError] = queue.SimpleQueue()
+        self._obs = connect(
+            subscriptions=EventGroup.OUTPUTS,
+            on_event=self._take_event,
+            on_closed=self._changes.put,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +70,8 @@ class OutputControl:
         """Starts the output, and waits until it runs.
 
         Gives whether it ran before, and the recording's file ("" where OBS tells none). Raises
-        ObsRefused or ObsError if OBS cannot start it, ObsNotAnswering if it takes too long.
+        ObsRefused or ObsError if OBS cannot start it, ObsNotAnswering if it takes too long, and the
+        reason if the connection ends meanwhile.
         """
         try:
             self._obs.request(f"Start{self._kind.value}")
@@ -81,7 +86,7 @@ class OutputControl:
         """Stops the output, and waits until it has ended, and its file is complete.
 
         Gives whether it ran, and the recording's file ("" where OBS tells none). Raises ObsRefused,
-        and ObsNotAnswering if it takes too long.
+        ObsNotAnswering if it takes too long, and the reason if the connection ends meanwhile.
         """
         try:
             path = self._obs.request(f"Stop{self._kind.value}").get("outputPath")
@@ -109,6 +114,8 @@ class OutputControl:
                     f"OBS's {self._kind.words} takes longer than {_CHANGES_WITHIN_S:g} s to change",
                     remedy=_TELLS_WHY,
                 ) from None
+            if isinstance(change, ObsError):
+                raise change
             if change.get("outputState") == state:
                 return
             if change.get("outputState") == STOPPED:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from fake_server import FakeObs, Peer
 
 from pypac_obs.cli import commands
-from pypac_obs.errors import ObsError, ObsNotAnswering, ObsRefused
+from pypac_obs.errors import ObsError, ObsNotAnswering, ObsNotRunning, ObsRefused
 from pypac_obs.obs import outputs
 from pypac_obs.obs.connection import ObsAddress, ObsConnection
 from pypac_obs.obs.outputs import OutputControl, OutputKind
@@ -111,6 +111,27 @@ def test_what_does_not_come_to_an_end_is_told(
         recorder.hangs = True
         with pytest.raises(ObsNotAnswering, match="recording takes longer than"):
             output.stop()
+
+
+@pytest.mark.parametrize("kind", list(OutputKind))
+def test_an_obs_that_goes_meanwhile_is_noticed_at_once(
+    server: FakeObs, connect: Callable[..., ObsConnection], kind: OutputKind
+) -> None:
+    recorder = Recorder(server, kind.value)
+
+    def crash(peer: Peer, request: Any) -> None:
+        peer.reply(request)
+        recorder.tell(peer, "STARTING")
+        peer.socket.shutdown(2)
+
+    server.answers[f"Start{kind.value}"] = crash
+    server.answers[f"Stop{kind.value}"] = crash
+    for call in (OutputControl.start, OutputControl.stop):
+        with OutputControl(connect, kind) as output, pytest.raises(ObsError) as caught:
+            call(output)
+        assert not isinstance(caught.value, ObsNotAnswering)
+        assert "takes longer" not in str(caught.value)
+        assert isinstance(caught.value, ObsNotRunning)
 
 
 def test_a_refusal_is_passed_on(server: FakeObs, connect: Callable[..., ObsConnection]) -> None:
