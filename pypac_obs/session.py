@@ -270,6 +270,8 @@ class Session:
     def mark(self, text: str) -> int:
         """Marks this moment with a text of one line, in ``session.json``, and gives its frame.
 
+        While no files are being written the mark is in `markers` only.
+
         Raises ValueError for a text that is empty or too long, SessionClosed if the session is not
         running.
         """
@@ -541,8 +543,12 @@ class Session:
 
     def _collect_marks(self) -> None:
         if self._registration is not None:
+            self._registration.tell(keeps_marks=self._keeps_marks())
             for mark in self._registration.take_marks():
                 self._add_marker(mark)
+
+    def _keeps_marks(self) -> bool:
+        return any(thread.running and thread.output.keeps_marks() for thread in self._threads)
 
     def _add_marker(self, mark: Mark) -> int:
         assert self._origin is not None

@@ -70,16 +70,14 @@ class SessionRegistration:
         self._folder = self._own_folder(name, environ)
         self._marks = self._folder / "marks"
         process = psutil.Process()
-        _write(
-            self._folder / "session.json",
-            {
-                "name": name,
-                "pid": process.pid,
-                "pid_started": process.create_time(),
-                "sample_rate": sample_rate,
-                "start_host_ns": start_host_ns,
-            },
-        )
+        self._told: dict[str, object] = {
+            "name": name,
+            "pid": process.pid,
+            "pid_started": process.create_time(),
+            "sample_rate": sample_rate,
+            "start_host_ns": start_host_ns,
+        }
+        _write(self._folder / "session.json", self._told)
 
     @staticmethod
     def _own_folder(name: str, environ: Mapping[str, str]) -> Path:
@@ -102,6 +100,15 @@ class SessionRegistration:
                     ) from error
                 return folder
         raise OutputFailed(f"too many sessions of this program are named {name}")
+
+    def tell(self, *, keeps_marks: bool) -> None:
+        """Says whether marks that are taken from now on get into a file. Raises nothing."""
+        if self._told.get("keeps_marks") == keeps_marks:
+            return
+        told = self._told | {"keeps_marks": keeps_marks}
+        with contextlib.suppress(OSError):  # then with the next look
+            _write(self._folder / "session.json", told)
+            self._told = told
 
     def take_marks(self) -> list[Mark]:
         """Gives the marks that have come since the last call, in the order of their times.
@@ -136,6 +143,10 @@ class RunningSession:
     def frame_at(self, host_ns: int) -> int:
         """Gives the place of a moment on the session's timeline; 0 for what was before it."""
         return frame_at(host_ns, self.start_host_ns, self.sample_rate)
+
+    def keeps_marks(self) -> bool:
+        """Tells whether the mark that was taken last is in a file, or comes into one."""
+        return _read(self.folder / "session.json").get("keeps_marks") is not False
 
     def mark(self, text: str, host_ns: int | None = None) -> int:
         """Marks a moment (by default this one) and waits until the session has taken it.

@@ -29,7 +29,8 @@ def command(context: click.Context, text: str, name: str | None) -> None:
     """Mark this moment in the sessions that run.
 
     The mark goes into session.json beside the files, and becomes a chapter of OBS's recording where
-    OBS can do that. It tells where the mark lies on each session's timeline.
+    OBS can do that. It tells where the mark lies on each session's timeline, and if no files are
+    being written that could keep it.
     """
     # The moment of the call, where the program knows it, not that of having loaded Python.
     called_at = context.find_object(int)
@@ -46,7 +47,8 @@ def command(context: click.Context, text: str, name: str | None) -> None:
             refusals.append(refusal)
             continue
         at = timeline_text(frame, session.sample_rate)
-        say(f"{session.name}: marked {at} (frame {frame})")
+        kept = "" if session.keeps_marks() else ", but no files are being written that keep it"
+        say(f"{session.name}: marked {at} (frame {frame}){kept}")
     if refusals:
         raise refusals[0]
 

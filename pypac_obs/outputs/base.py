@@ -94,11 +94,11 @@ class Block:
 class Output(ABC):
     """Where tracks go. Derive from it to send them anywhere.
 
-    All methods are called on the output's own thread, in this order: ``open`` once, any number of
-    the others, then either ``close`` once, or ``abort`` once after any of them has raised or the
-    session was given up. An exception ends this output only, unless ``recover`` says otherwise. If
-    ``close`` raises, ``abort`` follows; if ``open`` raises, nothing does, and ``open`` has to leave
-    nothing behind.
+    All methods but `keeps_marks` are called on the output's own thread, in this order: ``open``
+    once, any number of the others, then either ``close`` once, or ``abort`` once after any of them
+    has raised or the session was given up. An exception ends this output only, unless ``recover``
+    says otherwise. If ``close`` raises, ``abort`` follows; if ``open`` raises, nothing does, and
+    ``open`` has to leave nothing behind.
 
     Blocks come in the order of the timeline. Where ``block.start`` is greater than the end of the
     block before, this output was too slow and the frames between are lost.
@@ -154,6 +154,13 @@ class Output(ABC):
 
     def on_marker(self, marker: Marker) -> None:  # noqa: B027 - optional
         """Takes a mark that somebody set, soon after it was set. By default ignores it."""
+
+    def keeps_marks(self) -> bool:
+        """Tells whether a mark of this moment is kept. [any-thread]
+
+        By default, whether the class has an `on_marker` of its own.
+        """
+        return type(self).on_marker is not Output.on_marker
 
     def on_status(self, status: Mapping[str, object]) -> None:  # noqa: B027 - optional
         """Takes the state of the session, about once a second. By default ignores it.

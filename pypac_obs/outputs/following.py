@@ -196,6 +196,10 @@ class FollowingFiles(Output):
         """Keeps it for the take that it belongs to."""
         self._markers.append(marker)
 
+    def keeps_marks(self) -> bool:
+        """Tells whether a take runs. [any-thread]"""
+        return self._take is not None
+
     def on_status(self, status: Mapping[str, object]) -> None:
         """Hands it to the take that runs."""
         if self._take is not None:

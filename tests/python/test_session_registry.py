@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from click.testing import CliRunner, Result
 from pypac_obs import _core
 from pypac_obs.cli import commands
 from pypac_obs.errors import NotRunning
-from pypac_obs.profile import Profile
+from pypac_obs.outputs import files as split_files
+from pypac_obs.outputs.following import FollowingFiles, Take
+from pypac_obs.profile import FilesOutput, Profile
 from pypac_obs.session import Session
 from pypac_obs.session_registry import Mark, SessionRegistration, checked_text, running_sessions
 
@@ -231,6 +234,65 @@ def test_marks_of_a_session_are_in_its_manifest(tmp_path: Path) -> None:
     assert [marker.text for marker in session.markers] == ["first kill", "by Python"]
     # The same, where the mark came before the first frame was due.
     assert manifest["markers"][0]["time"] >= manifest["start"]["wall"]
+
+
+KEPT_NOWHERE = ", but no files are being written that keep it"
+
+
+def test_the_command_says_whether_a_file_keeps_the_mark(tmp_path: Path) -> None:
+    files = FollowingFiles(FilesOutput(folder=str(tmp_path / "rec")), list)
+    profile = Profile.from_dict(PROFILE)
+    with Session(profile, name="gaming", outputs=[files]) as session:
+        assert mark("between").output.rstrip().endswith(KEPT_NOWHERE)
+        now_ns = _core.host_now_ns()
+        files.begin(Take("take.mkv", "take", None, now_ns, 0.0))
+        until(files.keeps_marks)
+        result = mark("within")
+        assert result.exit_code == 0
+        assert result.output.rstrip().endswith(")")
+        files.end(_core.host_now_ns())
+        until(lambda: not files.keeps_marks())
+        result = mark("after")
+        assert result.exit_code == 0
+        assert result.output.rstrip().endswith(KEPT_NOWHERE)
+    manifest = json.loads((tmp_path / "rec" / "take session.json").read_text())
+    assert [entry["text"] for entry in manifest["markers"]] == ["within"]
+    assert len(session.markers) == 3
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_files_that_have_failed_keep_no_mark(tmp_path: Path) -> None:
+    files = {"files": {"folder": str(tmp_path / "rec")}}
+    session = Session(Profile.from_dict(PROFILE | {"outputs": files}), name="gaming")
+    with session:
+        assert KEPT_NOWHERE not in mark("kept").output
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(split_files.FilesOutput, "write", lambda *_: 1 / 0)
+            until(lambda: bool(session.errors))
+        assert KEPT_NOWHERE in mark("not kept").output
+
+
+def test_a_session_that_writes_no_files_says_so() -> None:
+    with Session(Profile.from_dict(PROFILE), name="gaming"):
+        assert mark("x").output.rstrip().endswith(KEPT_NOWHERE)
+
+
+def test_what_a_session_says_of_marks_is_heard(gaming: SessionRegistration) -> None:
+    [session] = running_sessions()
+    assert session.keeps_marks()  # it has not said anything
+    for keeps in (False, True, True, False):
+        gaming.tell(keeps_marks=keeps)
+        assert session.keeps_marks() == keeps
+    assert running_sessions() == (session,)
+    gaming.close()
+    gaming.tell(keeps_marks=True)
+    assert not session.folder.exists()
 
 
 def test_every_session_gets_the_mark_or_the_one_that_is_named() -> None:
