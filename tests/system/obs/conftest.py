@@ -10,20 +10,25 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import pytest
+import soundfile
 from websockets.sync.client import connect
 
 from pypac_obs.obs.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox, missing_packages
-from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import Audio, level_db, require, wait_until
+from ..conftest import PROGRAM, RATE, Audio, level_db, require, wait_until
 
 
 def _obs_version() -> tuple[int, ...]:
@@ -45,6 +50,12 @@ collect_ignore = [
     if not wanted
 ]
 
+
+PATIENCE_S = 60.0
+# What programs play, at -12 dBFS. OBS's AAC adds noise of its own.
+TONES = {"game": 440, "voice": 1000}
+AAC_DB = 60.0
+AS_IT_SAYS = "which is as the profile says"
 
 # OBS's own lossless way: all six tracks, samples as they are. An OBS that writes them into a file
 # of its choice cannot be paused; one that writes them to an address can, and that may be a file.
@@ -108,6 +119,55 @@ def heard(samples: Audio, tones: Mapping[str, float]) -> dict[str, float]:
             assert sides[0] == pytest.approx(sides[1], abs=0.01)
             found[name] = sides[0]
     return found
+
+
+class Run:
+    """`pypac-obs run` in a process of its own, as a user of the sandbox has it."""
+
+    def __init__(self, obs: ObsSandbox, folder: Path, profile_text: str, **environ: str) -> None:
+        self.folder = folder
+        profile = folder / "stream.yaml"
+        profile.write_text(profile_text)
+        self._log = folder / "run.log"
+        self._env = obs.env | {"XDG_STATE_HOME": str(folder / "state")} | environ
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pypac_obs.cli", "run", str(profile)],
+                env=self._env,
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_for(self, words: str, times: int = 1) -> None:
+        wait_until(lambda: self.output().count(words) >= times, PATIENCE_S, self.output)
+
+    def end(self) -> str:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(PATIENCE_S)
+        return self.output()
+
+    def tracks(self) -> dict[str, Audio]:
+        found = {}
+        for path in sorted((self.folder / "files").glob("*.wav")):
+            found[path.stem], rate = soundfile.read(path, dtype="float32", always_2d=True)
+            assert rate == RATE
+        return found
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs `pypac-obs` beside it, with the same notes of what was in OBS."""
+        return subprocess.run(
+            [*PROGRAM, *words],
+            cwd=self.folder,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
 
 
 class Websocket:
@@ -178,6 +238,45 @@ def start_recording(websocket: Websocket) -> None:
     wait_until(active, 30.0, websocket.obs.log)
 
 
+def inputs(websocket: Websocket) -> dict[str, dict[str, Any]]:
+    """Kind and OBS tracks of each input, by its name."""
+    found = {}
+    for one in websocket.request("GetInputList")["inputs"]:
+        status, answer = websocket.ask("GetInputAudioTracks", inputName=one["inputName"])
+        tracks = answer.get("inputAudioTracks", {}) if status["result"] else {}
+        numbers = sorted(int(number) for number, on in tracks.items() if on)
+        found[one["inputName"]] = {"kind": one["inputKind"], "tracks": numbers}
+    return found
+
+
+def assert_apart(tracks: Mapping[str, Audio], other_below_db: float) -> None:
+    """Each tone is where it belongs, and the other one is not."""
+    for name, samples in tracks.items():
+        assert_only(name, samples, other_below_db)
+
+
+def assert_only(name: str, samples: Audio, other_below_db: float) -> None:
+    """The tone of that name is there, and the other one is not.
+
+    Programs lose cycles on a busy machine, and a cut tone is heard everywhere: so what counts is
+    the half second in which the tone is loudest.
+    """
+    [other] = [hz for track, hz in TONES.items() if track != name]
+    mono = samples[:, 0]
+    parts = [mono[at : at + RATE // 2] for at in range(0, len(mono) - RATE // 2, RATE // 8)]
+    best = max(parts, key=lambda part: level_db(part, TONES[name]))
+    assert level_db(best, TONES[name]) == pytest.approx(-12.0, abs=0.5)
+    assert level_db(best, other) < -12.0 - other_below_db
+
+
+def audio_track(path: str | Path, number: int) -> Audio:
+    """What is on an audio track of a file, counted from 0."""
+    command = ["ffmpeg", "-v", "error", "-i", os.fspath(path), "-map", f"0:a:{number}"]
+    command += ["-f", "f32le", "-ar", str(RATE), "-ac", "2", "-"]
+    raw = subprocess.run(command, capture_output=True, check=True).stdout
+    return np.frombuffer(raw, "<f4").reshape(-1, 2)
+
+
 def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
@@ -205,3 +304,28 @@ def websocket(obs: ObsSandbox) -> Iterator[Websocket]:
     obs.start()
     with Websocket(obs) as connected:
         yield connected
+
+
+@pytest.fixture
+def run(obs: ObsSandbox, tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Starts `pypac-obs run` with a profile, and kills what is left of it after the test."""
+    started: list[Run] = []
+
+    def start(profile_text: str, **environ: str) -> Run:
+        folder = tmp_path / str(len(started))
+        folder.mkdir()
+        started.append(Run(obs, folder, profile_text, **environ))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+@pytest.fixture(scope="module")
+def players(sandbox: Sandbox) -> tuple[Player, Player]:
+    return (
+        sandbox.play_tone("game", TONES["game"], seconds=600),
+        sandbox.play_tone("discord", TONES["voice"], api="pulse", seconds=600),
+    )

@@ -5,24 +5,29 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 
 from pypac_obs.obs.plugin import default_folders, install
 from pypac_obs.obs.sandbox import SETTLING_S, ObsSandbox
-from pypac_obs.sandbox import Player, Sandbox
+from pypac_obs.sandbox import Sandbox
 
-from ..conftest import PROGRAM, RATE, Audio, level_db, wait_until
-from .conftest import Websocket, start_recording
+from ..conftest import RATE, Audio, level_db, wait_until
+from .conftest import (
+    AAC_DB,
+    AS_IT_SAYS,
+    PATIENCE_S,
+    TONES,
+    Run,
+    Websocket,
+    assert_apart,
+    audio_track,
+    inputs,
+    start_recording,
+)
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
 
@@ -51,49 +56,8 @@ BY_DEVICE = PROFILE.replace(
     "tracks: {game: 2, voice: {to: 3, name: Voice chat}}",
     "transport: device\n    tracks: {game: {to: 2, name: Play}, voice: {to: 3, name: Talk}}",
 )
-PATIENCE_S = 60.0
-# How far apart: OBS's AAC adds noise of its own, and more beside a cut.
-WAV_DB, AAC_DB, CUT_AAC_DB = 90.0, 60.0, 40.0
-TONES = {"game": 440, "voice": 1000}
-AS_IT_SAYS = "which is as the profile says"
-
-
-class Run:
-    """`pypac-obs run` in a process of its own, as a user of the sandbox has it."""
-
-    def __init__(
-        self, obs: ObsSandbox, folder: Path, profile_text: str = PROFILE, **environ: str
-    ) -> None:
-        self.folder = folder
-        profile = folder / "stream.yaml"
-        profile.write_text(profile_text)
-        self._log = folder / "run.log"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pypac_obs.cli", "run", str(profile)],
-                env=obs.env | {"XDG_STATE_HOME": str(folder / "state")} | environ,
-                cwd=folder,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def output(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    def wait_for(self, words: str, times: int = 1) -> None:
-        wait_until(lambda: self.output().count(words) >= times, PATIENCE_S, self.output)
-
-    def end(self) -> str:
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE_S)
-        return self.output()
-
-    def tracks(self) -> dict[str, Audio]:
-        found = {}
-        for path in sorted((self.folder / "files").glob("*.wav")):
-            found[path.stem], rate = soundfile.read(path, dtype="float32", always_2d=True)
-            assert rate == RATE
-        return found
+# How far apart: OBS's AAC adds more noise of its own beside a cut.
+WAV_DB, CUT_AAC_DB = 90.0, 40.0
 
 
 @pytest.fixture(scope="module")
@@ -104,30 +68,6 @@ def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
         yield running
 
 
-@pytest.fixture
-def run(obs: ObsSandbox, tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    started: list[Run] = []
-
-    def start(**environ: str) -> Run:
-        folder = tmp_path / str(len(started))
-        folder.mkdir()
-        started.append(Run(obs, folder, **environ))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.process.kill()
-        one.process.wait()
-
-
-@pytest.fixture(scope="module")
-def players(sandbox: Sandbox) -> tuple[Player, Player]:
-    return (
-        sandbox.play_tone("game", TONES["game"], seconds=600),
-        sandbox.play_tone("discord", TONES["voice"], api="pulse", seconds=600),
-    )
-
-
 def recorded(obs: ObsSandbox, seconds: float) -> dict[str, Audio]:
     """Lets OBS record, and returns what is on the recording's tracks."""
     with Websocket(obs) as websocket:
@@ -135,41 +75,7 @@ def recorded(obs: ObsSandbox, seconds: float) -> dict[str, Audio]:
         time.sleep(seconds)
         path = websocket.request("StopRecord")["outputPath"]
         wait_until(lambda: not websocket.request("GetRecordStatus")["outputActive"], PATIENCE_S)
-    tracks = {}
-    for number, name in enumerate(TONES):
-        command = ["ffmpeg", "-v", "error", "-i", path, "-map", f"0:a:{number}"]
-        command += ["-f", "f32le", "-ar", str(RATE), "-ac", "2", "-"]
-        raw = subprocess.run(command, capture_output=True, check=True).stdout
-        tracks[name] = np.frombuffer(raw, "<f4").reshape(-1, 2)
-    return tracks
-
-
-def inputs(websocket: Websocket) -> dict[str, dict[str, Any]]:
-    """Kind and OBS tracks of each input, by its name."""
-    found = {}
-    for one in websocket.request("GetInputList")["inputs"]:
-        status, answer = websocket.ask("GetInputAudioTracks", inputName=one["inputName"])
-        tracks = answer.get("inputAudioTracks", {}) if status["result"] else {}
-        numbers = sorted(int(number) for number, on in tracks.items() if on)
-        found[one["inputName"]] = {"kind": one["inputKind"], "tracks": numbers}
-    return found
-
-
-def assert_apart(tracks: dict[str, Audio], other_below_db: float) -> None:
-    """Each tone is where it belongs, and the other one is not.
-
-    Programs lose cycles on a busy machine, and a cut tone is heard everywhere: so what counts is
-    the half second of a track in which its tone is loudest.
-    """
-    for name, frequency in TONES.items():
-        [other] = [hz for track, hz in TONES.items() if track != name]
-        samples = tracks[name][:, 0]
-        parts = [
-            samples[at : at + RATE // 2] for at in range(0, len(samples) - RATE // 2, RATE // 8)
-        ]
-        best = max(parts, key=lambda part: level_db(part, frequency))
-        assert level_db(best, frequency) == pytest.approx(-12.0, abs=0.5)
-        assert level_db(best, other) < -12.0 - other_below_db
+    return {name: audio_track(path, number) for number, name in enumerate(TONES)}
 
 
 def assert_files_whole(session: Run) -> None:
@@ -202,7 +108,7 @@ def test_obs_that_starts_later_crashes_and_comes_back_is_served_each_time(
     obs: ObsSandbox, run: Callable[..., Run]
 ) -> None:
     obs.stop()
-    session = run()
+    session = run(PROFILE)
     session.wait_for("obs: OBS is not running")
     obs.start()
     session.wait_for(AS_IT_SAYS)
@@ -223,7 +129,7 @@ def test_an_obs_that_crashed_is_sent_to_within_5_s_of_its_websocket_being_up(
     obs: ObsSandbox, run: Callable[..., Run]
 ) -> None:
     obs.start()
-    session = run()
+    session = run(PROFILE)
     session.wait_for(AS_IT_SAYS)
 
     def receives() -> bool:
@@ -248,11 +154,11 @@ def test_a_session_that_is_killed_leaves_obs_running_and_the_next_one_goes_on(
     obs: ObsSandbox, run: Callable[..., Run]
 ) -> None:
     obs.start()
-    first = run()
+    first = run(PROFILE)
     first.wait_for(AS_IT_SAYS)
     first.process.kill()
     first.process.wait()
-    second = run()
+    second = run(PROFILE)
     second.wait_for(AS_IT_SAYS)
     assert "In OBS: +" not in second.output(), "all that it needs was there already"
     assert_apart(recorded(obs, 4.0), AAC_DB)
@@ -265,7 +171,7 @@ def test_virtual_devices_bring_each_track_to_obs_and_are_gone_with_the_session(
     obs: ObsSandbox, sandbox: Sandbox, run: Callable[..., Run]
 ) -> None:
     obs.start()
-    session = run(profile_text=BY_DEVICE)
+    session = run(BY_DEVICE)
     session.wait_for(AS_IT_SAYS)
     assert_heard_apart(recorded(obs, 8.0))
     assert "pypac-obs.stream.game" in sandbox.run("pactl", "list", "short", "sources")
@@ -281,11 +187,11 @@ def test_virtual_devices_of_the_next_session_are_opened_again(
     obs: ObsSandbox, sandbox: Sandbox, run: Callable[..., Run]
 ) -> None:
     obs.start()
-    first = run(profile_text=BY_DEVICE)
+    first = run(BY_DEVICE)
     first.wait_for(AS_IT_SAYS)
     first.end()
     # What OBS does with a device that went away is its own affair: it may keep silent for good.
-    session = run(profile_text=BY_DEVICE)
+    session = run(BY_DEVICE)
     session.wait_for(AS_IT_SAYS)
 
     def obs_records() -> bool:
@@ -304,7 +210,7 @@ def test_what_is_changed_by_hand_while_it_runs_is_mended(
     obs: ObsSandbox, run: Callable[..., Run]
 ) -> None:
     obs.start()
-    session = run()
+    session = run(PROFILE)
     session.wait_for(AS_IT_SAYS)
     with Websocket(obs) as websocket:
         websocket.request("RemoveInput", inputName="game")
@@ -322,7 +228,7 @@ def test_another_obs_profile_and_another_scene_collection_meanwhile(
     obs: ObsSandbox, run: Callable[..., Run]
 ) -> None:
     obs.start()
-    session = run()
+    session = run(PROFILE)
     session.wait_for(AS_IT_SAYS)
 
     def both_are_there() -> bool:
@@ -382,15 +288,7 @@ def test_a_profile_that_was_edited_leaves_nothing_of_before(
         assert volume == pytest.approx(-6.0, abs=0.01)
         items = websocket.request("GetSceneItemList", sceneName="Other scene")["sceneItems"]
         assert [item["sourceName"] for item in items] == ["Alone"]
-        restore = subprocess.run(
-            [*PROGRAM, "obs", "restore", "stream.yaml"],
-            cwd=tmp_path,
-            env=obs.env | {"XDG_STATE_HOME": str(tmp_path / "state")},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        restore = session.command("obs", "restore", "stream.yaml")
         assert restore.returncode == 0, restore.stdout + restore.stderr
         wait_until(lambda: inputs(websocket) == before, PATIENCE_S, obs.log)
         scenes = websocket.request("GetSceneList")["scenes"]
@@ -403,7 +301,7 @@ def test_a_wrong_password_is_said_and_costs_the_files_nothing(
 ) -> None:
     obs.start()
     host, port = obs.address
-    session = run(OBS_HOST=host, OBS_PORT=str(port), OBS_PASSWORD="not this one")
+    session = run(PROFILE, OBS_HOST=host, OBS_PORT=str(port), OBS_PASSWORD="not this one")
     session.wait_for("password")
     time.sleep(1.0)
     output = session.end()
@@ -418,9 +316,9 @@ def test_a_wrong_password_is_said_and_costs_the_files_nothing(
 
 def test_two_sessions_of_one_name_do_not_mix(obs: ObsSandbox, run: Callable[..., Run]) -> None:
     obs.start()
-    first = run()
+    first = run(PROFILE)
     first.wait_for(AS_IT_SAYS)
-    second = run()
+    second = run(PROFILE)
     second.process.wait(PATIENCE_S)
     assert second.process.returncode == 1
     assert f"by the process {first.process.pid} already" in second.output()
