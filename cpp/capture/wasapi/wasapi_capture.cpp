@@ -41,6 +41,8 @@ constexpr HostTime kProcessRefresh = 250ms;
 // A safety net: changes of sessions and endpoints are told by events.
 constexpr HostTime kSessionRefresh = 1s;
 constexpr HostTime kMeterTick = 50ms;
+// Windows' own first processes never end, and it need not tell when they began.
+constexpr std::int64_t kLastOfSystem = 4;
 // An audio service that has not answered for so long hangs.
 constexpr HostTime kAnswersWithin = 5s;
 constexpr HostTime kStartsWithin = 1s;
@@ -383,8 +385,9 @@ std::vector<StreamIdentity> WasapiCapture::Session::identities() const {
 bool WasapiCapture::Session::is_identified(std::int64_t pid) const {
   // Without the time of its creation a process is not told from the next one with its PID, nor
   // its children from those of the one before.
-  return std::ranges::none_of(processes_.lineage(pid),
-                              [](const ProcessEntry& one) { return one.start_time == 0; });
+  return std::ranges::none_of(processes_.lineage(pid), [](const ProcessEntry& one) {
+    return one.start_time == 0 && one.pid > kLastOfSystem;
+  });
 }
 
 std::vector<ProcessEntry> WasapiCapture::Session::playing_children() const {
