@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -275,6 +276,15 @@ def audio_track(path: str | Path, number: int) -> Audio:
     command += ["-f", "f32le", "-ar", str(RATE), "-ac", "2", "-"]
     raw = subprocess.run(command, capture_output=True, check=True).stdout
     return np.frombuffer(raw, "<f4").reshape(-1, 2)
+
+
+def record(websocket: Websocket, seconds: float) -> str:
+    """Lets OBS record for a while, and gives its file."""
+    start_recording(websocket)
+    time.sleep(seconds)
+    path: str = websocket.request("StopRecord")["outputPath"]
+    wait_until(lambda: not websocket.request("GetRecordStatus")["outputActive"], PATIENCE_S)
+    return path
 
 
 def _hash(text: str) -> str:

@@ -26,7 +26,7 @@ from .conftest import (
     assert_apart,
     audio_track,
     inputs,
-    start_recording,
+    record,
 )
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
@@ -71,10 +71,7 @@ def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
 def recorded(obs: ObsSandbox, seconds: float) -> dict[str, Audio]:
     """Lets OBS record, and returns what is on the recording's tracks."""
     with Websocket(obs) as websocket:
-        start_recording(websocket)
-        time.sleep(seconds)
-        path = websocket.request("StopRecord")["outputPath"]
-        wait_until(lambda: not websocket.request("GetRecordStatus")["outputActive"], PATIENCE_S)
+        path = record(websocket, seconds)
     return {name: audio_track(path, number) for number, name in enumerate(TONES)}
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import json
 import queue
 import subprocess
@@ -385,11 +386,11 @@ def test_while_obs_records_its_profile_waits_and_says_so(
     assert provisioner.restore(connection).complete
 
 
-@pytest.mark.parametrize("mend", [True, False], ids=["mend", "report"])
-def test_what_is_changed_by_hand_is_mended_or_reported(
-    obs: ObsSandbox, websocket: Websocket, tmp_path: Path, mend: bool
-):
-    provisioner = _provisioner(obs, _profile(tmp_path))
+@contextlib.contextmanager
+def _watched(
+    obs: ObsSandbox, provisioner: Provisioner, *, mend: bool
+) -> Iterator[queue.Queue[str]]:
+    """Keeps an OBS as a profile says, as a session does; gives the sentences that are reported."""
     said: queue.Queue[str] = queue.Queue()
     applied: queue.Queue[bool] = queue.Queue()
     link = ObsLink(
@@ -402,6 +403,18 @@ def test_what_is_changed_by_hand_is_mended_or_reported(
     link.start()
     try:
         assert applied.get(timeout=PATIENCE_S)
+        yield said
+    finally:
+        watch.stop()
+        link.stop()
+
+
+@pytest.mark.parametrize("mend", [True, False], ids=["mend", "report"])
+def test_what_is_changed_by_hand_is_mended_or_reported(
+    obs: ObsSandbox, websocket: Websocket, tmp_path: Path, mend: bool
+):
+    provisioner = _provisioner(obs, _profile(tmp_path))
+    with _watched(obs, provisioner, mend=mend) as said:
         websocket.request("SetInputName", inputName="game", newInputName="My game")
         assert '"My game" -> "game"' in said.get(timeout=PATIENCE_S)
         websocket.request("RemoveInput", inputName="Voice chat")
@@ -414,11 +427,8 @@ def test_what_is_changed_by_hand_is_mended_or_reported(
         names = [item["inputName"] for item in websocket.request("GetInputList")["inputs"]]
         assert ("game" in names) == mend
         assert said.empty()
-    finally:
-        watch.stop()
-        link.stop()
-        with ObsConnection(_address(obs), timeout_s=20) as connected:
-            provisioner.restore(connected)
+    with ObsConnection(_address(obs), timeout_s=20) as connected:
+        provisioner.restore(connected)
     websocket.request("SetInputVolume", inputName="Desktop Audio", inputVolumeDb=-7.5)
 
 
@@ -434,15 +444,6 @@ def test_the_tracks_are_in_every_scene_also_in_a_new_one_and_none_stays(
     before = files()
     obs.start()
     provisioner = _provisioner(obs, _profile(tmp_path, scene='"*"'))
-    said: queue.Queue[str] = queue.Queue()
-    applied: queue.Queue[bool] = queue.Queue()
-    link = ObsLink(
-        lambda: _address(obs),
-        on_connected=lambda connected: applied.put(provisioner.apply(connected).complete),
-        on_event=lambda connected, kind, data: watch.on_event(connected, kind, data),
-        timeout_s=20,
-    )
-    watch = DriftWatch(provisioner, mend=True, report=said.put, post=link.post)
     both = ["Voice chat", "game"]
     with Websocket(obs) as websocket, ObsConnection(_address(obs), timeout_s=20) as connected:
         report = provisioner.apply(connected)
@@ -451,18 +452,13 @@ def test_the_tracks_are_in_every_scene_also_in_a_new_one_and_none_stays(
         found = {scene: _tracks_in(websocket, scene) for scene in _scenes(websocket)}
         assert found == {"Scene": both, "Chatting": both, "Game of mine": both, "Nested": []}
         assert provisioner.apply(connected).done == ()
-        link.start()
-        try:
-            assert applied.get(timeout=PATIENCE_S)
+        with _watched(obs, provisioner, mend=True) as said:
             websocket.request("CreateScene", sceneName="New")
             _wait_for(lambda: _tracks_in(websocket, "New") == both)
             websocket.request("SetSceneName", sceneName="New", newSceneName="Newer")
             [item] = [i for i in _items(websocket, "Newer") if i["sourceName"] == "game"]
             websocket.request("RemoveSceneItem", sceneName="Newer", sceneItemId=item["sceneItemId"])
             _wait_for(lambda: _tracks_in(websocket, "Newer") == both)
-        finally:
-            watch.stop()
-            link.stop()
         assert provisioner.apply(connected).done == ()
         sentences = [said.get() for _ in range(said.qsize())]
         others = [one for one in sentences if not one.startswith("Mended in OBS: + input")]

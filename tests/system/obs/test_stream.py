@@ -180,6 +180,7 @@ def receiver(tmp_path: Path, websocket: Websocket) -> Iterator[Callable[[], Rece
         return started[-1]
 
     yield start
+    websocket.ask("StopStream")
     for one in started:
         one.kill()
 
