@@ -172,24 +172,24 @@ def read_actual(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
     """
     parameters = tuple(parameters)
     for _ in range(_READINGS):
-        names = _names(obs)
-        actual = _read_once(obs, parameters)
-        if _names(obs) == names:
+        names, actual = _read_once(obs, parameters)
+        if names == (read_collections(obs)[0], read_scenes(obs), read_input_names(obs)):
             break
     return actual
 
 
-def _names(obs: Obs) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    return read_collections(obs)[0], read_scenes(obs), read_input_names(obs)
+_Names = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
-def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
-    profile, profiles = read_profiles(obs)
+def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> tuple[_Names, Actual]:
+    """Reads the names of the scene collection, of the scenes and the inputs, and then the rest."""
     collection, collections = read_collections(obs)
     scenes = obs.request("GetSceneList")
     names = _scene_names(scenes)
+    inputs = _mappings(obs.request("GetInputList"), "inputs")
+    profile, profiles = read_profiles(obs)
     special = obs.request("GetSpecialInputs")
-    return Actual(
+    actual = Actual(
         version=obs.version,
         kinds=read_kinds(obs),
         profile=profile,
@@ -199,7 +199,7 @@ def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
         scenes=names,
         program_scene=_text(scenes, "currentProgramSceneName"),
         items=dict(_all_items(obs, names)),
-        inputs={found.name: found for found in _inputs(obs)},
+        inputs={found.name: found for found in _inputs(obs, inputs)},
         special={
             place: name
             for place in (*_DESKTOP, *_MIC)
@@ -208,6 +208,7 @@ def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> Actual:
         running=read_running(obs),
         parameters={parameter: read_parameter(obs, parameter) for parameter in parameters},
     )
+    return (collection, names, _input_names(inputs)), actual
 
 
 def read_running(obs: Obs) -> tuple[str, ...]:
@@ -283,9 +284,11 @@ def _is_done(obs: Obs, kind: str, profile: str) -> bool:
 
 def read_input_names(obs: Obs) -> tuple[str, ...]:
     """Reads the names of the inputs."""
-    return tuple(
-        _text(item, "inputName") for item in _mappings(obs.request("GetInputList"), "inputs")
-    )
+    return _input_names(_mappings(obs.request("GetInputList"), "inputs"))
+
+
+def _input_names(listed: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(_text(item, "inputName") for item in listed)
 
 
 def read_scenes(obs: Obs) -> tuple[str, ...]:
@@ -335,8 +338,8 @@ def _all_items(obs: Obs, scenes: Iterable[str]) -> Iterable[tuple[str, tuple[Sce
             continue
 
 
-def _inputs(obs: Obs) -> Iterable[ActualInput]:
-    for item in _mappings(obs.request("GetInputList"), "inputs"):
+def _inputs(obs: Obs, listed: Iterable[Mapping[str, Any]]) -> Iterable[ActualInput]:
+    for item in listed:
         name, kind = _text(item, "inputName"), _text(item, "inputKind")
         uuid = item.get("inputUuid")
         try:
