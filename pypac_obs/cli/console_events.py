@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What Windows tells a console's programs: Ctrl-C, Ctrl-Break, and that they have to end."""
+"""What Windows tells a console's programs: Ctrl-C, Ctrl-Break, and that they have to end.
+
+Of a logoff or a shutdown it tells them in another way: see `logoff`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from collections.abc import Callable, Iterator
 
 __all__ = ["console_events"]
 
-# CTRL_C_EVENT and CTRL_BREAK_EVENT. The others are a console that is closed, a user who logs off,
-# and the system's end.
+# CTRL_C_EVENT and CTRL_BREAK_EVENT.
 _KEYS = (0, 1)
+# CTRL_LOGOFF_EVENT: only services hear it, of any user.
+_LOGOFF = 5
+# The others are a console that is closed and, for services, the system's end.
 
 # Windows may call a handler that has just been removed.
 _kept: list[object] = []
@@ -34,6 +39,8 @@ def console_events(on_key: Callable[[], None], on_closing: Callable[[], None]) -
         def handle(event: int) -> int:
             if event in _KEYS:
                 on_key()
+                return 1
+            if event == _LOGOFF:
                 return 1
             closing.set()
             on_closing()

@@ -37,6 +37,7 @@ from pypac_obs.cli.console import (
     sentence,
 )
 from pypac_obs.cli.console_events import console_events
+from pypac_obs.cli.logoff import logoff_window
 from pypac_obs.incidents import Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
@@ -129,7 +130,7 @@ def _read_duration(ctx: click.Context, param: click.Parameter, text: str | None)
 class _StopRequest:
     """Ctrl-C, SIGTERM or a closed terminal: the first asks for the end, the second forces it.
 
-    On Windows also Ctrl-Break, and the end of the user's or the system's session.
+    On Windows also Ctrl-Break, a logoff, a shutdown and `taskkill`.
     """
 
     _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -149,7 +150,10 @@ class _StopRequest:
                 if number is not None and signal.getsignal(number) != signal.SIG_IGN:
                     before[number] = signal.signal(number, self._receive)
         try:
-            with console_events(on_key=self._request, on_closing=self._ask):
+            with (
+                console_events(on_key=self._request, on_closing=self._ask),
+                logoff_window(on_end=self._ask),
+            ):
                 yield
         finally:
             for number, handler in before.items():

@@ -1,16 +1,47 @@
 # SPDX-License-Identifier: MIT
-"""Ctrl-C, Ctrl-Break, a closed console and a logoff end a run cleanly, with whole files."""
+"""Ctrl-C, Ctrl-Break, a closed console, a logoff and `taskkill` end a run with whole files."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import time
 
 import numpy as np
 import pytest
 
-from .conftest import PATIENCE_S, RATE, Windows, shifts, wait_until
+from .conftest import PATIENCE_S, RATE, Recording, Windows, in_windows, shifts, wait_until
 
-EVENTS = {"ctrl_c": 0, "ctrl_break": 1, "closed": 2, "logoff": 5, "shutdown": 6}
+EVENTS = {"ctrl_c": 0, "ctrl_break": 1, "closed": 2, "shutdown": 6}
+LOGOFF = 5  # of some user's, to services
+
+FIND_WINDOW = """
+import ctypes, pathlib, subprocess, sys
+user32 = ctypes.WinDLL('user32')
+user32.FindWindowW.argtypes = [ctypes.c_wchar_p, ctypes.c_wchar_p]
+user32.FindWindowW.restype = ctypes.c_void_p
+user32.SendMessageW.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t, ctypes.c_ssize_t]
+user32.SendMessageW.restype = ctypes.c_ssize_t
+window = user32.FindWindowW('pypac-obs run', None)
+assert window
+assert not user32.IsWindowVisible(ctypes.c_void_p(window))
+"""
+
+# As Windows does: each window is asked, then told whether the end comes. The file is read as soon
+# as the window has answered, which may be the program's end.
+SEND_LOGOFF = f"""{FIND_WINDOW}
+logoff = ctypes.c_int(0x80000000).value
+assert user32.SendMessageW(window, 0x11, 0, logoff) == 1
+for ends in map(int, sys.argv[2:]):
+    assert user32.SendMessageW(window, 0x16, ends, logoff) == 0
+print(pathlib.Path(sys.argv[1]).read_text(encoding='utf-8') if sys.argv[1] else '')
+"""
+
+TASKKILL = f"""{FIND_WINDOW}
+pid = ctypes.c_ulong()
+user32.GetWindowThreadProcessId(ctypes.c_void_p(window), ctypes.byref(pid))
+sys.exit(subprocess.call(['taskkill', '/PID', str(pid.value)]))
+"""
 
 PROFILE = """\
 import time
@@ -31,15 +62,18 @@ with Session(profile, offline=OFFLINE) as session:
 """
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_a_run_that_is_told_to_end_ends_whole(windows: Windows, event: str) -> None:
+def begin(windows: Windows) -> subprocess.Popen[str]:
+    """A run that has been recording for a while, and ends when told."""
     windows.script("program game.exe content=numbers\n")
     windows.program("game.exe")
     run = windows.begin({"game": "{process: game.exe}"}, None)
     wait_until((windows.folder / "out" / "session.json").exists)
     time.sleep(1.5)
     assert run.poll() is None
-    windows.tell(EVENTS[event])
+    return run
+
+
+def finish_whole(windows: Windows, run: subprocess.Popen[str]) -> Recording:
     recording = windows.finish(run)
     assert recording.manifest["state"] == "complete"
     frames = len(recording.tracks["game"])
@@ -48,6 +82,56 @@ def test_a_run_that_is_told_to_end_ends_whole(windows: Windows, event: str) -> N
     assert "nothing is missing" in recording.output
     assert len(np.unique(shifts(recording, "game"))) == 1
     recording.is_clean()
+    return recording
+
+
+def send_logoff(windows: Windows, *ends: int, read: str = "") -> str:
+    sent = windows.call_python("-Ic", SEND_LOGOFF, read, *map(str, ends))
+    assert sent.returncode == 0, sent.stdout
+    return sent.stdout
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_run_that_is_told_to_end_ends_whole(windows: Windows, event: str) -> None:
+    run = begin(windows)
+    windows.tell(EVENTS[event])
+    finish_whole(windows, run)
+
+
+def test_at_a_logoff_windows_waits_until_the_files_are_whole(windows: Windows) -> None:
+    run = begin(windows)
+    manifest = in_windows(windows.folder / "out" / "session.json")
+    assert json.loads(send_logoff(windows, 1, read=manifest))["state"] == "complete"
+    finish_whole(windows, run)
+
+
+def test_a_logoff_that_does_not_come_ends_nothing(windows: Windows) -> None:
+    """Nor does the question whether it may, nor another user's, which only services hear of."""
+    run = begin(windows)
+    send_logoff(windows)
+    send_logoff(windows, 0)
+    windows.tell(LOGOFF)
+    time.sleep(1.5)
+    assert run.poll() is None
+    assert json.loads((windows.folder / "out" / "session.json").read_text())["state"] == "running"
+    windows.tell(EVENTS["ctrl_c"])
+    finish_whole(windows, run)
+
+
+def test_a_logoff_does_not_wait_for_a_run_that_hangs(windows: Windows) -> None:
+    hanging = "run_session(Session(profile, on_block=lambda block: time.sleep(600)), as_json=True)"
+    run = windows.python("-Ic", PROFILE + hanging)
+    assert run.stdout is not None
+    assert run.stdout.readline().startswith("{")
+    send_logoff(windows, 1)
+    assert run.poll() is None
+
+
+def test_taskkill_ends_a_run_whole(windows: Windows) -> None:
+    run = begin(windows)
+    killed = windows.call_python("-Ic", TASKKILL)
+    assert killed.returncode == 0, killed.stdout
+    finish_whole(windows, run)
 
 
 def test_a_second_key_aborts_a_run_that_hangs(windows: Windows) -> None:
