@@ -17,7 +17,7 @@ from pypac_obs.errors import OutputFailed, PermissionDenied
 
 __all__ = ["file_name_of", "is_own_folder", "make_folder", "name_of_file", "runtime_folder"]
 
-_VARIABLE = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_RUNTIME_DIR"
+_VARIABLE = "USERPROFILE" if sys.platform == "win32" else "XDG_RUNTIME_DIR"
 LONGEST_FILE_NAME = 255
 PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 _-.")
 
@@ -25,13 +25,15 @@ PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 def runtime_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return ``$XDG_RUNTIME_DIR/pypac-obs``, or ``/tmp/pypac-obs-UID`` where that is not set.
 
-    On Windows it is ``%LOCALAPPDATA%\\pypac-obs``. It need not be there yet.
+    On Windows it is ``%USERPROFILE%\\.pypac-obs``. It need not be there yet.
     """
     if sys.platform == "win32":
-        local = environ.get("LOCALAPPDATA", "")
-        if not os.path.splitdrive(local)[0] or not os.path.isabs(local):
-            local = os.path.join(environ.get("USERPROFILE", "C:\\"), "AppData", "Local")
-        return Path(local) / "pypac-obs"
+        # Not in AppData: what a packaged program (a Python from the Microsoft Store) makes there,
+        # no other program sees.
+        profile = environ.get("USERPROFILE", "")
+        if not os.path.splitdrive(profile)[0] or not os.path.isabs(profile):
+            profile = "C:\\"
+        return Path(profile) / ".pypac-obs"
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/"):
         return Path(runtime) / "pypac-obs"

@@ -8,7 +8,7 @@
 namespace pypac {
 
 /// [any-thread] Where this user's programs meet: `$XDG_RUNTIME_DIR/pypac-obs`, or
-/// `/tmp/pypac-obs-UID` where that is not set; on Windows `%LOCALAPPDATA%\pypac-obs`. It need not
+/// `/tmp/pypac-obs-UID` where that is not set; on Windows `%USERPROFILE%\.pypac-obs`. It need not
 /// be there yet. pypac_obs/runtime_folder.py says the same.
 [[nodiscard]] std::string runtime_folder();
 

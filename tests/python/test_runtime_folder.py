@@ -14,7 +14,8 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 
 
 WINDOWS = sys.platform == "win32"
-VARIABLE = "LOCALAPPDATA" if WINDOWS else "XDG_RUNTIME_DIR"
+FOLDER = ".pypac-obs" if WINDOWS else "pypac-obs"
+VARIABLE = "USERPROFILE" if WINDOWS else "XDG_RUNTIME_DIR"
 posix = pytest.mark.linux("Windows' own are tested below")
 
 
@@ -30,17 +31,18 @@ def test_without_a_runtime_folder_it_is_the_user_s_own_in_tmp(environ: dict[str,
 
 
 @pytest.mark.windows
-@pytest.mark.parametrize("local", ["", "AppData", "\\AppData", "C:AppData"])
-def test_on_windows_it_is_among_the_local_data_of_the_user(local: str):
-    assert runtime_folder({"LOCALAPPDATA": "D:\\Local"}) == Path("D:\\Local\\pypac-obs")
-    environ = {"LOCALAPPDATA": local, "USERPROFILE": "C:\\Users\\me"}
-    assert runtime_folder(environ) == Path("C:\\Users\\me\\AppData\\Local\\pypac-obs")
+@pytest.mark.parametrize("profile", ["", "me", "\\Users\\me", "C:me"])
+def test_on_windows_it_is_in_the_user_s_profile_outside_appdata(profile: str):
+    assert runtime_folder(
+        {"USERPROFILE": "D:\\me", "LOCALAPPDATA": "D:\\me\\AppData\\Local"}
+    ) == Path("D:\\me\\.pypac-obs")
+    assert runtime_folder({"USERPROFILE": profile}) == Path("C:\\.pypac-obs")
 
 
 def test_folders_are_made_closed_to_others_and_used_again(tmp_path: Path):
     environ = {VARIABLE: str(tmp_path)}
     folder = make_folder("sessions", "a/b", environ=environ)
-    assert folder == tmp_path / "pypac-obs" / "sessions" / "a%2Fb"
+    assert folder == tmp_path / FOLDER / "sessions" / "a%2Fb"
     assert make_folder("sessions", "a/b", environ=environ) == folder
     for made in (folder, folder.parent, folder.parent.parent):
         assert made.is_dir()

@@ -20,6 +20,7 @@ from pypac_obs.errors import NotRunning
 from pypac_obs.outputs import files as split_files
 from pypac_obs.outputs.following import FollowingFiles, Take
 from pypac_obs.profile import FilesOutput, Profile
+from pypac_obs.runtime_folder import runtime_folder
 from pypac_obs.session import Session
 from pypac_obs.session_registry import Mark, SessionRegistration, checked_text, running_sessions
 
@@ -34,7 +35,7 @@ PROFILE: dict[str, Any] = {
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
-    for name in ("XDG_RUNTIME_DIR", "LOCALAPPDATA"):
+    for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
         monkeypatch.setenv(name, str(runtime))
     return runtime
 
@@ -73,13 +74,13 @@ def marks_folder() -> Path:
     return session.folder / "marks"
 
 
-def test_a_session_is_listed_while_it_runs(runtime: Path) -> None:
+def test_a_session_is_listed_while_it_runs() -> None:
     assert running_sessions() == ()
     registration = SessionRegistration("Game / Voice", 44100, 77)
     [session] = running_sessions()
     assert (session.name, session.pid) == ("Game / Voice", os.getpid())
     assert (session.sample_rate, session.start_host_ns) == (44100, 77)
-    assert session.folder.parent == runtime / "pypac-obs" / "sessions"
+    assert session.folder.parent == runtime_folder() / "sessions"
     assert session.folder.name == f"Game %2F Voice-{os.getpid()}"
     assert sys.platform == "win32" or session.folder.stat().st_mode & 0o777 == 0o700
     registration.close()
@@ -96,13 +97,13 @@ def test_two_sessions_of_one_name_are_two() -> None:
         registration.close()
 
 
-def test_a_session_that_died_is_not_listed_and_is_cleared_away(runtime: Path) -> None:
+def test_a_session_that_died_is_not_listed_and_is_cleared_away() -> None:
     program = (
         "from pypac_obs.session_registry import SessionRegistration\n"
         "import os\nSessionRegistration('dead', 48000, 1)\nos._exit(9)\n"
     )
     subprocess.run([sys.executable, "-Ic", program], check=False)
-    [folder] = (runtime / "pypac-obs" / "sessions").iterdir()
+    [folder] = (runtime_folder() / "sessions").iterdir()
     assert folder.name.startswith("dead-")
     assert running_sessions() == ()
     os.utime(folder, (1, 1))
@@ -182,8 +183,8 @@ def test_a_flood_of_marks_is_taken_in_pieces(gaming: SessionRegistration) -> Non
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"name": "x", "pid": 1}', "[" * 100_000, "x" * 10**6]
 )
-def test_what_is_no_session_is_not_listed(runtime: Path, content: str) -> None:
-    folder = runtime / "pypac-obs" / "sessions" / "x-1"
+def test_what_is_no_session_is_not_listed(content: str) -> None:
+    folder = runtime_folder() / "sessions" / "x-1"
     folder.mkdir(parents=True)
     (folder / "session.json").write_text(content)
     assert running_sessions() == ()
@@ -343,7 +344,7 @@ def test_an_offline_session_has_no_moments() -> None:
 def test_a_session_runs_where_it_cannot_be_made_known(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("XDG_RUNTIME_DIR", "LOCALAPPDATA"):
+    for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
         monkeypatch.setenv(name, str(runtime / "nowhere"))
     with Session(Profile.from_dict(PROFILE), name="gaming") as session:
         [warning] = [text for text in session.status().warnings if "pypac-obs mark" in text]

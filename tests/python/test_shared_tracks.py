@@ -11,7 +11,7 @@ import pytest
 from pypac_obs import _core
 from pypac_obs.errors import OutputFailed
 from pypac_obs.profile import Profile
-from pypac_obs.runtime_folder import file_name_of
+from pypac_obs.runtime_folder import file_name_of, runtime_folder
 from pypac_obs.wiring import Wiring
 
 PROFILE = {
@@ -39,9 +39,9 @@ time.sleep(60)
 
 @pytest.fixture(autouse=True)
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("XDG_RUNTIME_DIR", "LOCALAPPDATA"):
+    for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
-    return tmp_path / "pypac-obs"
+    return runtime_folder()
 
 
 @pytest.fixture

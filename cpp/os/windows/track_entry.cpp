@@ -31,15 +31,13 @@ std::string runtime_folder() {
     return path.starts_with(L"\\\\") ||
            (path.size() > 2 && path[1] == L':' && (path[2] == L'\\' || path[2] == L'/'));
   };
-  std::wstring folder = variable(L"LOCALAPPDATA");
-  if (!is_absolute(folder)) {
-    folder = variable(L"USERPROFILE");
-    if (!is_absolute(folder)) folder = L"C:";
-    folder += L"\\AppData\\Local";
-  }
+  // Not in AppData: what a packaged program (a Python from the Microsoft Store) makes there, no
+  // other program sees.
+  std::wstring folder = variable(L"USERPROFILE");
+  if (!is_absolute(folder)) folder = L"C:";
   std::ranges::replace(folder, L'/', L'\\');
   while (folder.ends_with(L'\\')) folder.pop_back();
-  return utf8_of(folder) + "\\pypac-obs";
+  return utf8_of(folder) + "\\.pypac-obs";
 }
 
 std::wstring TrackEntry::tracks_folder() {

@@ -30,10 +30,10 @@ class RuntimeFolder {
   RuntimeFolder(const RuntimeFolder&) = delete;
   RuntimeFolder& operator=(const RuntimeFolder&) = delete;
 
-  [[nodiscard]] std::filesystem::path tracks() const { return folder_ / "pypac-obs" / "tracks"; }
+  [[nodiscard]] std::filesystem::path tracks() const { return folder_ / ".pypac-obs" / "tracks"; }
 
  private:
-  static constexpr const wchar_t* kVariable = L"LOCALAPPDATA";
+  static constexpr const wchar_t* kVariable = L"USERPROFILE";
   std::filesystem::path folder_;
   std::wstring before_;
 };

@@ -120,7 +120,7 @@ def profile(server: FakeObs, folder: Path) -> Profile:
 
 
 def private(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "LOCALAPPDATA"):
+    for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "LOCALAPPDATA", "USERPROFILE"):
         (folder / name).mkdir(mode=0o700)
         monkeypatch.setenv(name, str(folder / name))
     for name in ("OBS_HOST", "OBS_PORT", "OBS_PASSWORD"):

@@ -71,7 +71,7 @@ def status_of(server: FakeObs) -> ObsStatus:
 
 @pytest.fixture(autouse=True)
 def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("XDG_RUNTIME_DIR", "LOCALAPPDATA"):
+    for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
 
 
