@@ -119,6 +119,24 @@ def test_an_input_that_was_deleted_comes_again_though_obs_lists_it_still(mending
     assert [item["source"] for item in mending.obs.scenes["Scene"]] == ["game"]
 
 
+@pytest.mark.parametrize("name", ["Music", "game"])
+def test_another_input_that_gets_the_name_of_one_that_was_deleted_stays(mending: Room, name: str):
+    mending.obs.add_input("Spare", "ffmpeg_source", "Scene")
+    if name == "Music":
+        mending.obs.add_input("Music", "ffmpeg_source", "Scene")
+    remove_input(mending.obs, name)
+    mending.watch.on_event(mending.obs, "InputRemoved", {"inputName": name})
+    mending.obs.request("SetInputName", inputName="Spare", newInputName=name)
+    renamed = {"oldInputName": "Spare", "inputName": name}
+    mending.watch.on_event(mending.obs, "InputNameChanged", renamed)
+    mending.clock.pass_s(1)
+    mending.obs.parameters[("AdvOut", "RecTracks")] = "1"
+    mending.watch.on_event(mending.obs, "ProfileListChanged", {})
+    mending.clock.pass_s(1)
+    assert mending.obs.inputs[name]["kind"] == "ffmpeg_source"
+    assert mending.obs.recorded_tracks() == [1, 2], "it was mended meanwhile"
+
+
 def test_an_input_that_was_deleted_is_reported_though_obs_lists_it_still(reporting: Room):
     reporting.obs.request("RemoveInput", inputName="game")
     reporting.watch.on_event(reporting.obs, "InputRemoved", {"inputName": "game"})
