@@ -100,7 +100,7 @@ class Journal:
                 for key in entry.path[:-1]:
                     place = place.setdefault(key, {})
                     if not isinstance(place, dict):
-                        raise self.damaged(f"{key} is no object")
+                        raise self.damaged(f"{key} has no entries")
                 if entry.replace or entry.path[-1] not in place:
                     place[entry.path[-1]] = entry.value
             if json.dumps(data) != before:

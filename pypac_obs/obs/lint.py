@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from itertools import combinations
 
-from pypac_obs.obs.actual import OBS_TRACKS, Actual, ActualInput
+from pypac_obs.obs.actual import Actual, ActualInput
 from pypac_obs.obs.desired import (
     MODE,
     RECORDED,
@@ -21,6 +21,7 @@ from pypac_obs.obs.desired import (
     VOD,
     VOD_TRACK,
     Desired,
+    masked_tracks,
 )
 from pypac_obs.obs.scenes import quoted, shown_scenes, wanted_scenes
 from pypac_obs.profile import (
@@ -274,8 +275,7 @@ def _scenes(desired: Desired, actual: Actual) -> Iterator[str]:
 
 def _not_recorded(desired: Desired, actual: Actual) -> Iterator[str]:
     advanced = actual.value(MODE).lower() == "advanced"
-    mask = actual.value(RECORDED) if advanced else "1"
-    recorded = {n for n in OBS_TRACKS if mask.isdecimal() and int(mask) >> (n - 1) & 1}
+    recorded = set(masked_tracks(actual.value(RECORDED)) if advanced else (1,))
     for wanted in desired.inputs:
         if not wanted.obs_tracks & recorded:
             yield (

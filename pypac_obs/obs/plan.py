@@ -23,8 +23,10 @@ from pypac_obs.obs.desired import (
     Desired,
     DesiredInput,
     Special,
+    masked_tracks,
 )
 from pypac_obs.obs.journal import Entry
+from pypac_obs.obs.profiles import noted_audio
 from pypac_obs.obs.renames import KNOWN_BY, input_marks
 from pypac_obs.obs.scenes import WantedScenes, is_pattern, quoted, wanted_scenes
 from pypac_obs.obs.status import TRACK_KIND
@@ -287,12 +289,13 @@ class _Planner:
 
     def _own_profile(self) -> Iterator[Step]:
         name, actual = self._desired.profile, self._actual
-        if name is None or name == actual.profile:
+        is_half_made = name is not None and name == self._journal.get("making_profile")
+        if name is None or (name == actual.profile and not is_half_made):
             return
         entries = (self._used_before("profile", actual.profile, actual.profiles),)
         changes = (Change("in use", f'"{actual.profile}"', f'"{name}"'),)
         subject = f'OBS profile "{name}"'
-        if name in actual.profiles:
+        if name in actual.profiles and not is_half_made:
             request = Request("SetCurrentProfile", {"profileName": name})
             yield Step("~", subject, changes, When.STOPPED, (request,), entries)
         else:
@@ -300,12 +303,27 @@ class _Planner:
             noted = (
                 *entries,
                 Entry(("made_profiles", name), True),
+                *(() if is_half_made else self._making(name)),
                 Entry(("reload_pending",), name, replace=True),
             )
             copied = Change("video, audio, folders, formats and stream", "", "as in yours")
             yield Step(
-                "+", subject, (*changes, copied), When.STOPPED, (request,), noted, (), "profile"
+                "+",
+                subject,
+                (*changes, copied),
+                When.STOPPED,
+                (request,),
+                noted,
+                (("making_profile",),),
+                "profile",
             )
+
+    def _making(self, name: str) -> tuple[Entry, ...]:
+        audio = noted_audio(self._actual.parameters)
+        return (
+            Entry(("making_profile",), name, replace=True),
+            Entry(("making_audio",), audio, replace=True),
+        )
 
     def _used_before(self, what: str, name: str, names: tuple[str, ...]) -> Entry:
         """Notes what the user had in use, or, where that is no longer there, what he has now."""
@@ -745,8 +763,8 @@ def _moved(actual: Actual, collection: str, inputs: Mapping[str, ActualInput]) -
 
 
 def _shown(parameter: Parameter, value: str) -> str:
-    if parameter == RECORDED and value.isdecimal():
-        return shown_numbers(frozenset(n for n in OBS_TRACKS if int(value) >> (n - 1) & 1))
+    if parameter == RECORDED:
+        return shown_numbers(masked_tracks(value))
     if parameter == VOD:
         return "on" if value == "true" else "off"
     return value or "none"

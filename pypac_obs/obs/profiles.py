@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from pypac_obs.errors import ObsRefused, PypacError
 from pypac_obs.obs.actual import (
@@ -22,7 +23,16 @@ from pypac_obs.obs.desired import CHANNELS, SAMPLE_RATE
 from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Entry, Journal, journals
 
-__all__ = ["finish_reloads", "make_profile", "reload_profile", "set_parameter"]
+__all__ = [
+    "finish_reloads",
+    "make_profile",
+    "noted_audio",
+    "ready_to_leave",
+    "reload_profile",
+    "set_parameter",
+]
+
+_AUDIO: tuple[Parameter, ...] = (SAMPLE_RATE, CHANNELS)
 
 # An OBS profile that exists for a moment: leaving it loads the other one again.
 RELOADING = "PyPAC-OBS reloads"
@@ -82,10 +92,25 @@ def set_parameter(obs: Obs, parameter: Parameter, value: str | None) -> None:
     )
 
 
-def make_profile(obs: Obs, name: str) -> None:
-    """Makes an OBS profile of ours, which begins as a copy of what matters in the user's."""
+def make_profile(obs: Obs, name: str, journal: Journal) -> None:
+    """Makes an OBS profile of ours, which begins as a copy of what matters in the user's.
+
+    What is left of one that was not finished goes before.
+    """
     with obs.undivided():
+        _remove_unfinished(obs, name, journal)
         _make_profile(obs, name)
+
+
+def _remove_unfinished(obs: Obs, name: str, journal: Journal) -> None:
+    current, names = read_profiles(obs)
+    if name not in names:
+        return
+    if current == name:
+        noted = journal.read()
+        ready_to_leave(obs, name, noted)
+        ask_patiently(obs, "SetCurrentProfile", {"profileName": noted.get("user_profile")})
+    ask_patiently(obs, "RemoveProfile", {"profileName": name})
 
 
 def _make_profile(obs: Obs, name: str) -> None:
@@ -108,18 +133,36 @@ def _make_profile(obs: Obs, name: str) -> None:
             )
 
 
+def ready_to_leave(obs: Obs, name: str, noted: Mapping[str, Any]) -> None:
+    """Makes sure that OBS asks nothing when it leaves a profile of ours that was not finished."""
+    if noted.get("making_profile") == name:
+        _set_audio(obs, noted.get("making_audio"))
+
+
 # Loading an OBS profile again ------------------------------------------------------------------
 
 
-def _audio(obs: Obs) -> dict[Parameter, ParameterValue]:
-    return {parameter: read_parameter(obs, parameter) for parameter in (SAMPLE_RATE, CHANNELS)}
+def noted_audio(parameters: Mapping[Parameter, ParameterValue]) -> dict[str, str]:
+    """Gives what is set of the audio.
+
+    Where the profiles that OBS leaves and loads differ in it, it asks in a dialog whether it may
+    start again.
+    """
+    return {
+        "/".join(parameter): found.value
+        for parameter in _AUDIO
+        if (found := parameters[parameter]).value is not None and found.value != found.default
+    }
 
 
-def _set_audio(obs: Obs, audio: Mapping[Parameter, ParameterValue]) -> None:
-    """OBS asks in a dialog whether it may start again where two profiles differ in these."""
-    for parameter, found in audio.items():
-        if found.value is not None and found.value != found.default:
-            set_parameter(obs, parameter, found.value)
+def _audio(obs: Obs) -> dict[str, str]:
+    return noted_audio({parameter: read_parameter(obs, parameter) for parameter in _AUDIO})
+
+
+def _set_audio(obs: Obs, audio: object) -> None:
+    for key, value in (audio if isinstance(audio, Mapping) else {}).items():
+        category, _, name = key.partition("/")
+        set_parameter(obs, (category, name), value)
 
 
 def reload_profile(obs: Obs, journal: Journal) -> None:
@@ -127,7 +170,9 @@ def reload_profile(obs: Obs, journal: Journal) -> None:
     with journal.alone(), obs.undivided():
         name, names = read_profiles(obs)
         audio = _audio(obs)
-        journal.write(Entry(("away_from",), name, replace=True))
+        journal.write(
+            Entry(("away_from",), name, replace=True), Entry(("away_audio",), audio, replace=True)
+        )
         try:
             if RELOADING in names:
                 ask_patiently(obs, "RemoveProfile", {"profileName": RELOADING})
@@ -162,7 +207,8 @@ def _left_from(journal: Journal) -> str | None:
 def _go_back(obs: Obs, journal: Journal, name: str) -> None:
     current, names = read_profiles(obs)
     if current == RELOADING and name in names:
+        _set_audio(obs, journal.read().get("away_audio"))
         ask_patiently(obs, "SetCurrentProfile", {"profileName": name})
     if RELOADING in names:
         ask_patiently(obs, "RemoveProfile", {"profileName": RELOADING})
-    journal.forget(("away_from",))
+    journal.forget(("away_from",), ("away_audio",))

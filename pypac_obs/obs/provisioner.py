@@ -10,7 +10,6 @@ from typing import Any
 
 from pypac_obs.errors import ObsError, ObsRefused
 from pypac_obs.obs.actual import (
-    OBS_TRACKS,
     Actual,
     Obs,
     ask_patiently,
@@ -26,6 +25,7 @@ from pypac_obs.obs.desired import (
     RECORDED,
     Desired,
     desired_state,
+    masked_tracks,
 )
 from pypac_obs.obs.identity import give_identity, identity_of
 from pypac_obs.obs.journal import Entry, Journal, journals
@@ -97,11 +97,9 @@ class Provisioner:
         ``only`` names the subjects of the steps that are to be made; None: all.
         """
         finish_reloads(obs, self._environ)
-        if gone:
-            _, desired, _ = self._look(obs, gone)
-            # What is left of an input of ours is in the way of the next one.
-            for name in {made.name for made in desired.inputs} & set(gone):
-                remove_from_scenes(obs, name)
+        ours = {rule.name or track for track, rule in self.rule.tracks.items()}
+        for name in ours.intersection(gone):  # it is in the way of the next one
+            remove_from_scenes(obs, name)
         done: list[Step] = []
         refused: list[tuple[Step, ObsRefused]] = []
         tried: set[str] = set()
@@ -202,9 +200,8 @@ def _recording_trouble(desired: Desired, actual: Actual) -> list[str]:
     if not desired.recorded:
         return []
     advanced = actual.value(MODE).lower() == "advanced"
-    mask = actual.value(RECORDED) if advanced else "1"
-    recorded = [n for n in OBS_TRACKS if mask.isdecimal() and int(mask) >> (n - 1) & 1]
-    if recorded == sorted(desired.recorded):
+    recorded = masked_tracks(actual.value(RECORDED)) if advanced else (1,)
+    if recorded == tuple(sorted(desired.recorded)):
         return []
     shown, wanted = (", ".join(map(str, sorted(n))) or "none" for n in (recorded, desired.recorded))
     mode = "" if advanced else ", as its output mode is Simple"
@@ -221,7 +218,7 @@ def _perform(obs: Obs, step: Step, journal: Journal) -> None:
     answers: list[dict[str, Any]] = []
     try:
         if step.action == "profile":
-            make_profile(obs, str(step.requests[0].data["profileName"]))
+            make_profile(obs, str(step.requests[0].data["profileName"]), journal)
         elif step.action == "remove":
             remove_input(obs, str(step.requests[0].data["inputName"]))
         elif step.action == "reload":

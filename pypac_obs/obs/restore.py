@@ -39,7 +39,12 @@ from pypac_obs.obs.plan import (
     shown_numbers,
     shown_settings,
 )
-from pypac_obs.obs.profiles import finish_reloads, reload_profile, set_parameter
+from pypac_obs.obs.profiles import (
+    finish_reloads,
+    ready_to_leave,
+    reload_profile,
+    set_parameter,
+)
 from pypac_obs.obs.removal import NOT_FOUND, remove_input
 from pypac_obs.obs.renames import KNOWN_BY, follow_names, input_name_now
 from pypac_obs.obs.scenes import quoted
@@ -359,6 +364,7 @@ class _Restorer:
         if back not in actual.profiles and actual.profile in made:
             back = next((name for name in actual.profiles if name not in made), None)
         if isinstance(back, str) and back in actual.profiles and back != actual.profile:
+            ready_to_leave(self._obs, actual.profile, self._noted)
             request = Request("SetCurrentProfile", {"profileName": back})
             self._do(Step("~", f'OBS profile "{back}"', requests=(request,)))
         for name, values in _mapping(self._noted, "parameters").items():

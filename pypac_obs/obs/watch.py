@@ -123,7 +123,6 @@ class DriftWatch:
             before, after = data.get("oldSceneName"), data.get("sceneName")
             self._note_renamed(self._provisioner.note_renamed_scene, obs, before, after)
         elif kind == "InputNameChanged":
-            self._gone.discard(str(name))  # another one has that name now
             self._note_renamed(
                 self._provisioner.note_renamed_input, obs, data.get("oldInputName"), name
             )

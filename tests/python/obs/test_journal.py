@@ -106,6 +106,6 @@ def test_two_writers_lose_no_entry(environ: dict):
 def test_an_entry_where_none_can_be_is_damage(environ: dict):
     journal = Journal.of(HERE, "gaming", environ)
     journal.write(Entry(("a",), 1))
-    with pytest.raises(PypacError, match="cannot be read: a is no object"):
+    with pytest.raises(PypacError, match="cannot be read: a has no entries"):
         journal.write(Entry(("a", "b"), 2))
     assert journal.read() == {"version": 1, "a": 1}

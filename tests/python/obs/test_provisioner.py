@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_obs import FakeObs
+from fake_obs import DEFAULTS, FakeObs
 
 from pypac_obs.errors import ObsError, ObsNotRunning, ObsRefused, OutputFailed, PypacError
 from pypac_obs.obs.actual import PIPEWIRE_KIND
@@ -51,6 +51,7 @@ class Desk:
     """Makes provisioners whose journals are in one folder."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.environ = {"HOME": str(folder)}
         self.keep_state_in(folder / "state")
 
@@ -452,7 +453,7 @@ def test_who_is_stopped_while_an_obs_profile_is_loaded_again_goes_back_to_it(
     assert provisioner.apply(obs).complete
 
 
-def test_an_obs_profile_that_a_crash_left_is_gone_back_to_by_whichever_session_comes_next(
+def test_an_obs_profile_that_was_left_is_gone_back_to_once_nothing_runs(
     obs: FakeObs, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
     make = obs._make_profile
@@ -462,18 +463,17 @@ def test_an_obs_profile_that_a_crash_left_is_gone_back_to_by_whichever_session_c
         obs.ends_after = 0
 
     monkeypatch.setattr(obs, "_make_profile", crash)
+    provisioner = desk.provisioner()
     with pytest.raises(ObsNotRunning):
-        desk.provisioner("gaming").apply(obs)
-    monkeypatch.undo()
+        provisioner.apply(obs)
     obs.ends_after = None
-    next_one = desk.provisioner("chatting", recording=None)
+    monkeypatch.undo()
     obs.running.add("Record")
-    next_one.apply(obs)
-    assert obs.profile == RELOADING  # what runs is not disturbed
+    provisioner.apply(obs)
+    assert obs.profile == RELOADING
     obs.running.clear()
-    next_one.apply(obs)
+    assert provisioner.apply(obs).complete
     assert list(obs.profiles) == [obs.profile] == ["Untitled"]
-    assert desk.provisioner("gaming").apply(obs).complete
 
 
 def test_nothing_is_put_back_by_halves_while_obs_records(obs: FakeObs, desk: Desk):
@@ -588,6 +588,72 @@ def test_a_profile_of_our_own_begins_as_the_users_and_keeps_his_stream_key_to_ob
     assert "PyPAC" in written
     assert "live_very_secret" not in written
     assert "live_very_secret" not in repr(report)
+
+
+def test_a_profile_of_our_own_is_a_whole_copy_also_where_the_connection_was_lost(
+    obs: FakeObs, desk: Desk, tmp_path: Path
+):
+    obs.parameters[("Video", "BaseCX")] = "2560"
+    obs.parameters[("Audio", "SampleRate")] = "44100"
+    users = copy.deepcopy(obs.profiles["Untitled"])
+    moment = 0
+    while True:
+        desk = Desk(tmp_path / str(moment))
+        desk.provisioner(own_profile="PyPAC").restore(obs)
+        obs.ends_after = moment
+        with contextlib.suppress(ObsNotRunning):
+            desk.provisioner(own_profile="PyPAC").apply(obs)
+        was_lost, obs.ends_after = obs.ends_after == 0, None
+        if moment % 2:  # or else the user has had enough of it
+            desk.provisioner(own_profile="PyPAC").restore(obs)
+            assert (list(obs.profiles), obs.profile) == (["Untitled"], "Untitled")
+        provisioner = desk.provisioner(own_profile="PyPAC")
+        assert provisioner.apply(obs).complete
+        assert provisioner.plan(obs).empty
+        assert obs.profile == "PyPAC"
+        assert obs.services["PyPAC"] == {"key": "live_very_secret"}
+        for key, value in {**users, ("AdvOut", "RecTracks"): "7"}.items():
+            assert obs.parameters.get(key) == value or value == DEFAULTS.get(key), moment
+        assert obs.profiles["Untitled"] == users
+        provisioner.restore(obs)
+        assert list(obs.profiles) == ["Untitled"]
+        if not was_lost:
+            break
+        moment += 1
+    assert moment > 20
+
+
+@pytest.mark.parametrize("after", ["CreateProfile", "SetCurrentProfile"])
+def test_an_obs_profile_that_a_crash_left_away_is_found_by_another_profile_too(
+    obs: FakeObs, desk: Desk, after: str, monkeypatch: pytest.MonkeyPatch
+):
+    obs.parameters[("Audio", "SampleRate")] = "44100"
+    before = obs.state()
+    first = desk.provisioner()
+
+    def lose(**_: Any) -> None:
+        obs.ends_after = 0
+        raise ObsNotRunning("the connection to OBS was lost")
+
+    create = obs._CreateProfile
+    with monkeypatch.context() as patched:
+        if after == "CreateProfile":  # its sample rate is not set yet
+            patched.setattr(obs, "_CreateProfile", lambda **name: (create(**name), lose()))
+        else:
+            patched.setattr(obs, "_SetCurrentProfile", lose)
+        with pytest.raises(ObsNotRunning):
+            first.apply(obs)
+    obs.ends_after = None
+    assert obs.profile == RELOADING
+    damaged = Journal.of(identity_of(obs), "damaged", desk.environ)
+    damaged.path.write_text("{")
+    tracks = {"game": {"to": 4, "name": "Second game"}}
+    second = desk.provisioner("second", tracks=tracks, scene="Other")
+    assert second.apply(obs).complete
+    assert obs.profile == "Untitled"
+    for provisioner in (second, first):
+        assert provisioner.restore(obs).complete
+    assert obs.state() == before
 
 
 def test_a_profile_of_that_name_which_the_user_had_is_put_back_not_removed(
@@ -710,7 +776,9 @@ def test_nothing_is_changed_where_the_journal_cannot_be_written(
     assert obs.state() == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 2}', "null", '{"version": 1, "collections": 5}']
+)
 def test_a_damaged_journal_is_said_and_nothing_is_changed(obs: FakeObs, desk: Desk, text: str):
     journal = Journal.of(identity_of(obs), "gaming", desk.environ)
     journal.path.parent.mkdir(parents=True)
@@ -957,7 +1025,7 @@ def test_nothing_is_made_in_the_users_scenes_while_ours_have_to_wait(
 
 # Whatever OBS answers -----------------------------------------------------------------------------
 
-JUNK = [None, 5, "text", ["x", 7, None], {"x": None}]
+JUNK = [None, 5, "text", "9" * 5000, ["x", 7, None], {"x": None}]
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=repr)
