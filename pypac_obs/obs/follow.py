@@ -34,6 +34,8 @@ _SURE_FRAMES = 3
 # running before we came may have begun up to twice this earlier than its count says. x264 holds
 # some 20 back, encoders in graphics cards fewer.
 _ENCODER_FRAMES = 20
+# What is longer ago than this has been written, where it was to be.
+_WRITTEN_WITHIN_S = 1.0
 # File systems take 255 bytes; the track's name and a number follow.
 _LONGEST_STEM = 160
 
@@ -155,8 +157,10 @@ class RecordFollower:
         elif paused:
             self._pause(now_ns - round(max(0.0, apart_s - lag_s) * 1e9))
         elif apart_s > 2 * lag_s + margin_s:  # there was a pause
-            self._pause(now_ns - round((apart_s - lag_s) * 1e9))
-            self._resume(now_ns)
+            # Where is not known. Not where frames are not written yet: OBS has those.
+            resumed_ns = now_ns - round(_WRITTEN_WITHIN_S * 1e9)
+            self._pause(resumed_ns - round((apart_s - lag_s) * 1e9))
+            self._resume(resumed_ns)
         else:  # if there was one, it was no longer than this
             unsure_s = max(0.0, apart_s) + self._frame_s + late_s
         self._left_out_unsure_s = max(self._left_out_unsure_s, unsure_s)

@@ -147,10 +147,11 @@ def running_recording(obs: ObsConnection) -> Recording:
             active = obs.request("GetOutputStatus", outputName=name).get("outputActive")
         except ObsRefused:  # there is no such output in this mode
             continue
-        if not isinstance(settings, Mapping):
-            continue
-        path = settings.get("path")
-        if active is True and isinstance(path, str):
-            # What the output itself goes by: without it, not even a hotkey splits.
-            return Recording(path, splits=settings.get("split_file", False) is not False)
+        if active is True and isinstance(settings, Mapping):
+            path = settings.get("path")
+            # The output itself goes by "split_file": without it, not even a hotkey splits.
+            return Recording(
+                path if isinstance(path, str) else "",
+                splits=settings.get("split_file", False) is not False,
+            )
     return Recording("", splits=True)

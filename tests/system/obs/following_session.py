@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Runs a session whose split files follow OBS, until a line comes to its standard input.
+"""Runs a session whose split files follow OBS, until an empty line comes to its standard input.
 
-It says "ready" when it is connected to OBS, each time anew. The tracks are also in memory, where
+It says "ready" when it is connected to OBS, each time anew. "away" on its standard input ends the
+connection, and "back" lets it connect again. The tracks are also in memory, where
 OBS's module finds them: noise, that one can find again in a recording, and a tone.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 
 from pypac_obs import Profile, Session
-from pypac_obs.obs.connection import ObsConnection
+from pypac_obs.errors import ObsNotRunning
+from pypac_obs.obs.connection import ObsAddress, ObsConnection
 from pypac_obs.obs.follow import RecordFollower, add_chapter
 from pypac_obs.obs.link import ObsLink
 from pypac_obs.obs.settings import find_server
@@ -38,8 +41,15 @@ def main() -> None:
         add_chapter(obs, "connected")  # an OBS 29 knows none, and that is no error
         print("ready", flush=True)
 
+    away = threading.Event()
+
+    def find() -> ObsAddress:
+        if away.is_set():
+            raise ObsNotRunning("away")
+        return find_server(None)
+
     link = ObsLink(
-        lambda: find_server(None),
+        find,
         on_connected=connected,
         on_event=lambda obs, kind, data: follower.heed(obs, kind, data, link.arrived_ns),
     )
@@ -47,7 +57,10 @@ def main() -> None:
         assert session._wiring is not None
         shared = session._wiring.add_shared_tracks("follow", ("noise", "tone"))
         link.start()
-        sys.stdin.readline()
+        while order := sys.stdin.readline().strip():
+            away.set() if order == "away" else away.clear()
+            if order == "away" and link.connection is not None:
+                link.connection.close()
         link.stop()
         shared.close()
     print(link.error, [str(error) for error in session.errors], flush=True)

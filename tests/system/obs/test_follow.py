@@ -81,6 +81,11 @@ class Follower:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
 
+    def tell(self, order: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{order}\n")
+        self._process.stdin.flush()
+
     def end(self) -> str:
         output, _ = self._process.communicate("\n", timeout=PATIENCE_S)
         assert self._process.returncode == 0
@@ -220,6 +225,82 @@ def test_a_pause_is_left_out_as_obs_leaves_it_out(
     behind = pause["frame"] / RATE + 0.5
     assert abs(offset_s(theirs, own, behind)) <= 0.2 + unsure_s + PRIMING_S
     follower.end()
+
+
+def test_a_pause_that_was_not_heard_of_is_made_up_for(
+    obs: ObsSandbox, follower: Follower, websocket: Websocket
+) -> None:
+    known = set(manifests(obs))
+    websocket.request("StartRecord")
+    take(obs, "running", known)
+    time.sleep(2.0)
+    follower.tell("away")
+    time.sleep(0.5)
+    websocket.request("PauseRecord")
+    time.sleep(4.0)
+    websocket.request("ResumeRecord")
+    time.sleep(0.5)
+    follower.tell("back")
+    follower.wait_until_connected()
+    time.sleep(2.5)
+    path = websocket.request("StopRecord")["outputPath"]
+    stem, manifest = take(obs, "complete", known)
+    [pause] = manifest["obs"]["pauses"]
+    assert pause["left_out_s"] == 0
+    assert pause["kept_s"] > 3.0
+    wait_until(lambda: file_is_complete(path), PATIENCE_S)
+    theirs, own = decoded(path), ours(obs, stem)
+    unsure_s = manifest["obs"]["uncertainty_s"]
+    behind = pause["frame"] / RATE - pause["kept_s"] + 0.5
+    off_s = offset_s(theirs, own, behind) - pause["kept_s"]
+    assert abs(off_s) <= unsure_s + PRIMING_S, f"off by {off_s} s, and sure to {unsure_s} s"
+    follower.end()
+
+
+def test_where_obs_may_split_a_joined_recording_its_place_is_not_told(
+    obs: ObsSandbox, tmp_path: Path
+) -> None:
+    obs.start()
+    known = set(manifests(obs))
+    settings = {
+        ("Output", "Mode"): ("Advanced", "Simple"),
+        ("AdvOut", "RecFilePath"): (str(obs.recordings), ""),
+        ("AdvOut", "RecSplitFile"): ("true", "false"),
+        ("AdvOut", "RecSplitFileType"): ("Manual", "Time"),
+    }
+
+    def set_up(websocket: Websocket, which: int) -> None:
+        for (category, name), values in settings.items():
+            websocket.request(
+                "SetProfileParameter",
+                parameterCategory=category,
+                parameterName=name,
+                parameterValue=values[which],
+            )
+
+    with Websocket(obs) as websocket:
+        set_up(websocket, 0)
+    obs.stop()
+    obs.start()
+    try:
+        with Websocket(obs) as websocket:
+            start_recording(websocket)
+            time.sleep(1.0)
+            late = Follower(obs, tmp_path)
+            try:
+                late.wait_until_connected()
+                take(obs, "running", known)
+                time.sleep(1.0)
+                late.end()
+            finally:
+                late.kill()
+                path = websocket.request("StopRecord")["outputPath"]
+        _, manifest = take(obs, "complete", known)
+        assert manifest["obs"] == {"file": path, "frame_0_at_s": None, "uncertainty_s": None}
+    finally:
+        with Websocket(obs) as websocket:
+            set_up(websocket, 1)
+        obs.stop()
 
 
 def test_nothing_is_lost_when_obs_crashes(
