@@ -374,7 +374,10 @@ class Session:
 
     @property
     def errors(self) -> tuple[PypacError, ...]:
-        """Why outputs have stopped early, or OBS gets nothing; empty while all is well."""
+        """Why outputs have failed, or OBS gets nothing; empty while all is well.
+
+        An output may go on after a failure (`Output.recover`).
+        """
         failed = [thread.error for thread in self._threads]
         if self._obs is not None:
             failed.append(self._obs.error)

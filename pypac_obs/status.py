@@ -97,6 +97,8 @@ class TrackStatus:
 class OutputStatus:
     """An output now; ``error`` is empty while it works. ``lost_frames`` are its own losses.
 
+    Files that follow a recording keep the error of one that failed, though they write the next.
+
     ``state`` says in plain words what it is doing, where there is more to tell than that it works.
     """
 

@@ -489,10 +489,11 @@ class OutputThread:
             if is_news:
                 self._tell_of_the_failure(incident)
         finally:  # the last of all, because this may hang
-            with contextlib.suppress(Exception):
-                if isinstance(error, Exception) and not (self._give_up or self._closing):
+            if isinstance(error, Exception) and not (self._give_up or self._closing):
+                with contextlib.suppress(Exception):
                     goes_on = self._output.recover()
-                if not goes_on:
+            if not goes_on:
+                with contextlib.suppress(Exception):
                     self._output.abort()
         if goes_on:
             if self._in_hand:

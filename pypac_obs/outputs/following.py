@@ -170,7 +170,7 @@ class FollowingFiles(Output):
     def abort(self) -> None:
         """Saves what there is of the take that runs. Raises nothing."""
         if self._take is not None:
-            with contextlib.suppress(OutputFailed):  # there may be no room for these lines
+            with contextlib.suppress(Exception):  # there may be no room for these lines
                 self._tell_what_happened(self._take.timeline(self._take.files.kept()))
             self._take.files.abort()
             self._take = None

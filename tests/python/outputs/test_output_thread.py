@@ -565,3 +565,14 @@ def test_an_output_that_cannot_close_is_aborted_even_if_it_recovers() -> None:
     output = Recovering("close", (1,))
     run(output)
     assert output.calls[-2:] == ["on_incident", "abort"]
+
+
+def test_an_output_that_fails_to_recover_is_aborted() -> None:
+    class Unable(Recovering):
+        def recover(self) -> bool:
+            raise OSError(errno.EIO, "Input/output error")
+
+    output = Unable("write", (2,))
+    _, thread = run(output)
+    assert output.calls[-1] == "abort"
+    assert (len(output.blocks), thread.running) == (1, False)
