@@ -15,6 +15,7 @@ from typing import Self
 
 from pypac_obs import _core
 from pypac_obs.audio_system import only_zeros
+from pypac_obs.awake import kept_awake
 from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
 from pypac_obs.errors import NotRunning, PypacError, SessionClosed
@@ -481,6 +482,7 @@ class Session:
 
     # Watching -----------------------------------------------------------------------------------
 
+    @kept_awake()
     def _keep_watch(self) -> None:
         wiring = self._require_wiring()
         try:
