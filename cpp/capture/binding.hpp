@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "capture/process_table.hpp"
@@ -12,9 +16,13 @@
 
 namespace pypac {
 
+/// What selectors mean by that which changes with time.
+///
 /// Which process each PID in a pattern stands for: the first that was seen under it. Once that has
-/// ended its PID names nobody, whoever gets it next.
-class PinnedPids {
+/// ended its PID names nobody, whoever gets it next. And whom a title has left out: whoever had it
+/// once stays out until the process ends, or runs another program file, whatever it is titled then.
+/// Example: everything but "* - Chat"; its window is closed to the tray, and it rings.
+class PinnedProcesses {
  public:
   /// [control-thread] Pins what the selectors name and is not pinned yet, as far as it runs.
   void pin(std::span<const Selector> selectors, const ProcessTable& processes);
@@ -23,8 +31,18 @@ class PinnedPids {
   /// when it was started, may be.
   [[nodiscard]] bool means(const ProcessEntry& process) const noexcept;
 
+  /// [any-thread] True if the process was left out by `pattern` for a title that it had.
+  [[nodiscard]] bool left_out(std::string_view pattern, const ProcessEntry& process) const;
+
  private:
-  std::map<std::int64_t, std::uint64_t> start_times_;  // by PID
+  using Process = std::tuple<std::int64_t, std::uint64_t, std::string>;  // PID, start, program file
+
+  [[nodiscard]] static Process key_of(const ProcessEntry& process);
+  void pin_pids(const Selector& selector, const ProcessTable& processes);
+  void pin_titles(std::span<const std::string> patterns, const ProcessTable& processes);
+
+  std::map<std::int64_t, std::uint64_t> start_times_;             // by PID
+  std::map<std::string, std::set<Process>, std::less<>> titled_;  // by pattern
 };
 
 /// What an audio stream is, as far as selectors care.
@@ -68,14 +86,10 @@ struct Binding {
 /// Distance from the stream to what a pattern names: 0 the program itself, 1 its parent...
 inline constexpr int kNoMatch = -1;
 
-/// [any-thread] The distance at which the nearest of `patterns` matches, or kNoMatch.
-[[nodiscard]] int match_distance(std::span<const std::string> patterns,
-                                 const StreamIdentity& stream, const PinnedPids& pinned);
-
 /// [any-thread] True if the selector alone, without a look at others or at `pick`, takes the
 /// stream.
 [[nodiscard]] bool selects(const Selector& selector, const StreamIdentity& stream,
-                           const PinnedPids& pinned);
+                           const PinnedProcesses& pinned);
 
 /// [any-thread] Applies all selectors to all streams: one binding for each selector.
 ///
@@ -85,6 +99,6 @@ inline constexpr int kNoMatch = -1;
 [[nodiscard]] std::vector<Binding> bind_sources(std::span<const Selector> selectors,
                                                 std::span<const StreamIdentity> streams,
                                                 const ProcessTable& processes,
-                                                const PinnedPids& pinned);
+                                                const PinnedProcesses& pinned);
 
 }  // namespace pypac

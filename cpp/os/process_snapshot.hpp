@@ -17,7 +17,7 @@ struct ProcessEntry {
   std::int64_t namespace_pid = 0;  // what the process calls itself inside its container
   std::uint64_t start_time = 0;    // in the system's unit, only to compare; 0: not ours to see
   std::string executable;          // file name of the program file; empty: not ours to see
-  std::string title;               // what it calls itself (Linux: cut to 15 bytes), or its window
+  std::string title;               // what it calls itself (Linux: 15 bytes), or its window did last
   std::string command;             // file name of the command line's first word (Linux; Wine: .exe)
   std::string package;             // family name of the packaged app (Windows); empty: it is none
   bool stopped = false;            // frozen by SIGSTOP or a debugger

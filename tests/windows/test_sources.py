@@ -81,6 +81,42 @@ def test_a_packaged_app_is_found_by_its_title_and_not_by_who_frames_it(windows: 
     recording.is_clean()
 
 
+RETITLE = """
+import ctypes
+user = ctypes.windll.user32
+game = user.FindWindowW('PlayerWindow', 'My Game - Level 3')
+chat = user.FindWindowW('PlayerWindow', 'Somebody | Chat')
+assert game and chat
+user.ShowWindow(game, 0)
+assert user.SetWindowTextW(chat, 'Settings')
+"""
+
+
+def test_titles_that_change_let_nothing_in(windows: Windows) -> None:
+    windows.script(SCRIPT)
+    windows.program("game.exe", "--window", "My Game - Level 3")
+    windows.program("Discord.exe", "--window", "Somebody | Chat")
+    windows.program("other.exe")
+    sources = {
+        "game": '{process: "my game*"}',
+        "rest": '{everything_except: [game, {process: "*chat"}]}',
+    }
+    run = windows.begin(sources, None)
+    wait_until((windows.folder / "out" / "session.json").exists)
+    changed = windows.call_python("-Ic", RETITLE)
+    assert changed.returncode == 0, changed.stdout
+    time.sleep(3)
+    windows.tell(0)
+    recording = windows.finish(run)
+    game, rest = recording.tracks["game"], recording.tracks["rest"]
+    assert all_tones(game[-RATE:]) == {"game.exe"}
+    assert all_tones(rest[-RATE:]) == {"other.exe"}
+    for hz in (440, 700):
+        assert level_db(rest, hz) < -60
+    assert sorted(opened(recording)) == ["game.exe", "other.exe"]
+    recording.is_clean()
+
+
 # The whole system -----------------------------------------------------------------------------
 
 

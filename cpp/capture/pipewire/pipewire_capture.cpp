@@ -267,7 +267,7 @@ class PipewireCapture::Session {
   GraphView graph_;
   ProcessSnapshot snapshot_;
   ProcessTable processes_;
-  PinnedPids pinned_;  // of all sources
+  PinnedProcesses pinned_;  // of all sources
   HostTime refreshed_at_{};
   bool processes_stale_ = false;  // a stream has gone, and its program perhaps with it
   HostTime restless_until_{};
@@ -966,7 +966,7 @@ SourceStatus PipewireCapture::Session::preview(const Selector& selector) {
   graph_.identify(processes_);
   SourceControl source;
   source.selector = selector;
-  PinnedPids pinned = pinned_;
+  PinnedProcesses pinned = pinned_;
   pinned.pin(std::span(&selector, 1), processes_);
   source.binding = bind_sources(std::span(&selector, 1), identities(), processes_, pinned)[0];
   switch (source.binding.presence) {

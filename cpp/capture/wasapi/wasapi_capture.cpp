@@ -169,7 +169,7 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   void refresh_processes();
   [[nodiscard]] std::vector<StreamIdentity> identities() const;
   [[nodiscard]] std::vector<Bound> bind(std::span<const Selector> selectors,
-                                        const PinnedPids& pinned) const;
+                                        const PinnedProcesses& pinned) const;
   [[nodiscard]] Bound trees_of(const Selector& selector, Binding binding) const;
   [[nodiscard]] bool is_identified(std::int64_t pid) const;
   [[nodiscard]] std::vector<ProcessEntry> playing_children() const;
@@ -209,7 +209,7 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   long service_error_ = 0;
   ProcessSnapshot snapshot_;
   ProcessTable processes_;
-  PinnedPids pinned_;
+  PinnedProcesses pinned_;
   HostTime processes_at_{};
   HostTime sessions_at_{};
   std::vector<SourceControl> sources_;
@@ -453,7 +453,7 @@ WasapiCapture::Session::Bound WasapiCapture::Session::trees_of(const Selector& s
 }
 
 std::vector<WasapiCapture::Session::Bound> WasapiCapture::Session::bind(
-    std::span<const Selector> selectors, const PinnedPids& pinned) const {
+    std::span<const Selector> selectors, const PinnedProcesses& pinned) const {
   std::vector<Binding> bindings = bind_sources(selectors, identities(), processes_, pinned);
   std::vector<Bound> bounds;
   for (std::size_t i = 0; i < selectors.size(); ++i)
@@ -776,7 +776,7 @@ SourceStatus WasapiCapture::Session::preview(const Selector& selector) {
   const std::lock_guard lock(mutex_);
   check_alive();
   refresh_processes();
-  PinnedPids pinned = pinned_;
+  PinnedProcesses pinned = pinned_;
   pinned.pin(std::span(&selector, 1), processes_);
   SourceControl source;
   source.selector = selector;

@@ -213,8 +213,9 @@ void ProcessSnapshot::refresh() {
     if (!read_listed(listed, process, times, entry)) return true;
     const auto known = places_.find(entry.pid);
     // A process keeps its program until it ends.
-    if (known != places_.end() && entry.start_time != 0 &&
-        processes_[known->second].start_time == entry.start_time) {
+    const bool same = known != places_.end() && entry.start_time != 0 &&
+                      processes_[known->second].start_time == entry.start_time;
+    if (same) {
       entry.executable = std::move(processes_[known->second].executable);
       entry.package = std::move(processes_[known->second].package);
     } else {
@@ -222,6 +223,8 @@ void ProcessSnapshot::refresh() {
     }
     if (const auto title = titles.find(entry.pid); title != titles.end())
       entry.title = std::move(title->second);
+    else if (same)  // closed to the tray, or minimised: it is what it was
+      entry.title = std::move(processes_[known->second].title);
     current.push_back(std::move(entry));
     return true;
   });

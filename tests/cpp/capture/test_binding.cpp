@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,7 @@
 using pypac::bind_sources;
 using pypac::Binding;
 using pypac::Pick;
-using pypac::PinnedPids;
+using pypac::PinnedProcesses;
 using pypac::Presence;
 using pypac::ProcessEntry;
 using pypac::ProcessTable;
@@ -44,6 +45,11 @@ class Desktop {
     return streams_.back();
   }
 
+  /// Its window says something else, or the process runs another program (exec).
+  ProcessEntry& process(std::int64_t pid) {
+    return *std::ranges::find(processes_, pid, &ProcessEntry::pid);
+  }
+
   /// The process ends; its streams stay, as they may for a moment, or in a child's hands.
   void end(std::int64_t pid) {
     std::erase_if(processes_, [&](const ProcessEntry& process) { return process.pid == pid; });
@@ -55,13 +61,20 @@ class Desktop {
     return bind_sources(selectors, streams_, processes, pinned_);
   }
 
+  /// As bind(), once the streams know what their processes are by now.
+  std::vector<Binding> bind_anew(const std::vector<Selector>& selectors) {
+    for (StreamIdentity& stream : streams_)
+      stream.lineage = ProcessTable(processes_).lineage(stream.pid);
+    return bind(selectors);
+  }
+
   Binding bind(const Selector& selector) { return bind(std::vector{selector})[0]; }
 
  private:
   std::uint64_t time_ = 0;
   std::vector<ProcessEntry> processes_;
   std::vector<StreamIdentity> streams_;
-  PinnedPids pinned_;
+  PinnedProcesses pinned_;
 };
 
 Selector process(std::vector<std::string> patterns) {
@@ -142,13 +155,61 @@ TEST_CASE("a PID is not pinned as long as nobody tells when its process was star
   ProcessEntry later = untold;
   later.start_time = 30;
   const std::vector<Selector> selectors{process({"20"})};
-  PinnedPids pinned;
+  PinnedProcesses pinned;
   pinned.pin(selectors, ProcessTable({untold}));
   CHECK_FALSE(pinned.means(untold));
   pinned.pin(selectors, ProcessTable({told}));
   CHECK(pinned.means(told));
   CHECK_FALSE(pinned.means(later));
   CHECK(pinned.means(untold));  // it may be
+}
+
+TEST_CASE("who was left out by a title stays out when it changes, and others do not") {
+  Desktop desktop;
+  desktop.run(10, "browser").title = "Chat - Browser";
+  desktop.run(11, "browser").title = "News - Browser";
+  desktop.run(12, "helper", 10);
+  for (int i = 0; i < 3; ++i) desktop.play(i + 1, 10 + i);
+  Selector by_source = rest({});
+  by_source.except_sources = {process({"chat*"})};
+  Selector taken = process({"browser"});
+  taken.except = {"chat*"};
+  const std::vector<Selector> selectors{rest({"chat*"}), by_source, taken};
+  for (const Binding& binding : desktop.bind_anew(selectors)) CHECK(binding.serials == Serials{2});
+  desktop.process(10).title = "Shop - Browser";
+  for (const Binding& binding : desktop.bind_anew(selectors)) CHECK(binding.serials == Serials{2});
+  CHECK(desktop.bind_anew(selectors)[2].pids == std::vector<std::int64_t>{11});
+  desktop.process(10).title = "";
+  for (const Binding& binding : desktop.bind_anew(selectors)) CHECK(binding.serials == Serials{2});
+  // By another pattern it was never left out, and whoever gets its PID never was.
+  CHECK(desktop.bind(rest({"chat"})).serials == Serials{1, 2, 3});
+  desktop.end(10);
+  desktop.run(10, "browser");
+  CHECK(desktop.bind_anew(selectors)[0].serials == Serials{1, 2, 3});
+  CHECK(desktop.bind_anew(selectors)[1].serials == Serials{1, 2, 3});
+  CHECK(desktop.bind_anew(selectors)[2].serials == Serials{1, 2});
+}
+
+TEST_CASE("who is taken by a title is taken as long as it has it") {
+  Desktop desktop;
+  desktop.run(10, "browser").title = "Game";
+  desktop.play(1, 10);
+  const std::vector<Selector> selectors{process({"game"})};
+  CHECK(desktop.bind_anew(selectors)[0].serials == Serials{1});
+  desktop.process(10).title = "News";
+  CHECK(desktop.bind_anew(selectors)[0].presence == Presence::not_running);
+}
+
+TEST_CASE("a process that runs another program is not left out for what the first was called") {
+  Desktop desktop;
+  // Between fork and exec a child bears its parent's name.
+  desktop.run(10, "dash").title = "sh";
+  desktop.play(1, 10);
+  Selector selector = process({"*"});
+  selector.except = {"sh"};
+  CHECK(desktop.bind_anew({selector})[0].serials.empty());
+  desktop.process(10).executable = desktop.process(10).title = "game";
+  CHECK(desktop.bind_anew({selector})[0].serials == Serials{1});
 }
 
 TEST_CASE("a PID that nobody has yet is pinned to the first that gets it") {
