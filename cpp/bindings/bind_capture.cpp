@@ -255,7 +255,10 @@ void bind_measuring(nb::module_& module) {
       .def_prop_ro("period_ms", [](const EndpointFormat& self) { return 1e-4 * self.period_100ns; })
       .def_prop_ro("least_period_ms",
                    [](const EndpointFormat& self) { return 1e-4 * self.least_period_100ns; })
-      .def_ro("error", &EndpointFormat::error, "HRESULT; 0: all is known.");
+      .def_ro("error", &EndpointFormat::error, "HRESULT; 0: all is known.")
+      .def_ro("refusal", &EndpointFormat::refusal,
+              "Of inputs: why it cannot be opened; empty: it can.")
+      .def_ro("remedy", &EndpointFormat::remedy, "What the user can do then; empty: not known.");
   module.def(
       "default_endpoint_formats",
       [](double timeout_s) {

@@ -229,6 +229,7 @@ def _this_program() -> Finding:
 _PROGRAM_FILES = "program files"
 _OBS = "OBS Studio"
 _OBS_MODULE = "OBS module"
+_ANOTHER_DEVICE = "Choose another device in Windows' sound settings, and look again."
 
 
 def _program_files() -> Iterator[Finding]:
@@ -352,6 +353,9 @@ def _audio_service(server: _core.WasapiServer) -> Iterator[Finding]:
         yield Finding("device formats", "note", error.message, RESTART_SERVICE)
         return
     for endpoint in formats:
+        if endpoint.refusal:
+            remedy = endpoint.remedy or _ANOTHER_DEVICE
+            yield Finding("microphone", "note", endpoint.refusal, remedy)
         yield _endpoint_format(endpoint)
 
 
@@ -362,7 +366,7 @@ def _endpoint_format(endpoint: _core.EndpointFormat) -> Finding:
             part,
             "note",
             f"Windows does not tell it (0x{endpoint.error & 0xFFFFFFFF:08X})",
-            "Choose another device in Windows' sound settings, and look again.",
+            _ANOTHER_DEVICE,
         )
     return Finding(
         part,

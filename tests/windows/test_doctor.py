@@ -112,6 +112,7 @@ def test_all_files_of_a_whole_installation_can_be_loaded(windows: Windows) -> No
     done = windows.call("doctor", "--json")
     [finding] = findings(done.stdout, "program files")
     assert (done.returncode, finding["state"]) == (0, "good")
+    assert findings(done.stdout, "microphone") == []
 
 
 def test_an_audio_service_that_is_stopped_is_to_be_started(windows: Windows) -> None:
@@ -147,6 +148,28 @@ def test_a_device_that_hangs_does_not_hold_the_doctor_up(windows: Windows) -> No
     assert "net stop audiosrv" in finding["remedy"]
     [service] = findings(done.stdout, "audio service")
     assert service["state"] == "good"
+
+
+@pytest.mark.parametrize(
+    ("result", "said", "remedy"),
+    [
+        ("E_ACCESSDENIED", "Windows' privacy settings keep desktop apps from", "desktop apps acc"),
+        ("DEVICE_IN_USE", "another program has the device to itself", "Close that program"),
+        ("UNSUPPORTED_FORMAT", "it cannot be opened", "Choose another device"),
+    ],
+)
+def test_a_microphone_that_is_refused_is_told(
+    windows: Windows, result: str, said: str, remedy: str
+) -> None:
+    windows.script(
+        "endpoint {usb} flow=capture name=USB-Mic default=yes\n"
+        f"fail {{usb}} method=IAudioClient::Initialize times=forever result={result}\n"
+    )
+    done = windows.call("doctor", "--json")
+    [finding] = findings(done.stdout, "microphone")
+    assert (done.returncode, finding["state"]) == (0, "note")
+    assert finding["found"].startswith(said)
+    assert remedy in finding["remedy"]
 
 
 def test_each_obs_is_told_with_its_version_and_its_module(windows: Windows) -> None:

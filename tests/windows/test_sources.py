@@ -234,6 +234,31 @@ def test_inputs_are_found_by_name_pattern_and_as_the_default(windows: Windows) -
     recording.is_clean()
 
 
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (
+            "E_ACCESSDENIED",
+            "Windows' privacy settings keep desktop apps from the microphone (0x8007",
+        ),
+        ("DEVICE_IN_USE", "another program has the device to itself (exclusive mode) (0x8889000A"),
+    ],
+)
+def test_an_input_that_is_refused_is_told_with_what_to_do(
+    windows: Windows, result: str, said: str
+) -> None:
+    windows.script(
+        f"{USB}\nfail {{usb}} method=IAudioClient::Initialize times=forever result={result}\n"
+    )
+    recording = windows.record({"mic": "{device: USB-Mic}"})
+    assert not recording.tracks["mic"].any()
+    reason = recording.manifest["sources"]["mic"]["now"]["reason"]
+    assert reason.startswith(f"Windows refuses the capture: {said}")
+    assert reason.partition("It is tried again. ")[2].startswith(("Allow it in ", "Close that "))
+    assert reason in " ".join(recording.output.split())
+    recording.is_clean()
+
+
 def test_the_default_input_is_followed_where_it_goes(windows: Windows) -> None:
     windows.script(f"{USB} default=yes\n{LINE}\n")
     run = windows.begin({"mic": "{device: default}", "usb": "{device: USB-Mic}"}, 8)

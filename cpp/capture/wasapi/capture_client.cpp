@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "capture/wasapi/com.hpp"
 #include "capture/wasapi/device_enumerator.hpp"
 #include "capture/wasapi/float_format.hpp"
+#include "capture/wasapi/input_refusal.hpp"
 #include "capture/wasapi/packet_log.hpp"
 #include "capture/wasapi/process_loopback.hpp"
 #include "capture/wasapi/windows_version.hpp"
@@ -104,6 +106,9 @@ struct CaptureClient::Shared {
   void push(const LoopbackPackets::Taken& taken) noexcept;
   void fail(HRESULT result) noexcept;
 
+  // Any thread.
+  [[nodiscard]] std::optional<InputRefusal> refusal() const noexcept;
+
   const CaptureTarget target;
   const std::shared_ptr<PacketLog> log;  // nullptr: nobody looks at single packets
   const Handle stop_event;               // manual: whoever waits for it sees it
@@ -156,6 +161,11 @@ void CaptureClient::Shared::fail(HRESULT result) noexcept {
   failed_step.store(step);
   failures.fetch_add(1);
   state.store(State::failed);
+}
+
+std::optional<InputRefusal> CaptureClient::Shared::refusal() const noexcept {
+  if (target.kind != CaptureTarget::Kind::endpoint) return std::nullopt;
+  return input_refusal(failed_code.load());
 }
 
 HRESULT CaptureClient::Shared::pin(Handle& process) noexcept {
@@ -366,7 +376,14 @@ CaptureClient::State CaptureClient::state() const noexcept {
 std::string CaptureClient::failure() const {
   const Step step = shared_->failed_step.load();
   if (step == Step::none) return {};
-  return failure_text(kSteps[static_cast<std::size_t>(step)], shared_->failed_code.load());
+  const std::optional<InputRefusal> refusal = shared_->refusal();
+  return failure_text(refusal ? refusal->why : kSteps[static_cast<std::size_t>(step)],
+                      shared_->failed_code.load());
+}
+
+std::string CaptureClient::remedy() const {
+  const std::optional<InputRefusal> refusal = shared_->refusal();
+  return refusal ? refusal->remedy : "";
 }
 
 long CaptureClient::failure_code() const noexcept {

@@ -101,9 +101,11 @@ class CaptureClient {
   /// [any-thread] The last failure in words: the step, the HRESULT, the build of Windows. Empty:
   /// there was none.
   [[nodiscard]] std::string failure() const;
+  /// [any-thread] What the user can do about it, in sentences. Empty: not known.
+  [[nodiscard]] std::string remedy() const;
   /// [any-thread] Its HRESULT; 0: there was none.
   [[nodiscard]] long failure_code() const noexcept;
-  /// [any-thread] Attempts that failed since it was open the last time.
+  /// [any-thread] Attempts that failed since it was last open for a second, which counts as mended.
   [[nodiscard]] std::uint32_t failures() const noexcept;
   /// [any-thread] How often it was opened.
   [[nodiscard]] std::uint32_t opened() const noexcept;

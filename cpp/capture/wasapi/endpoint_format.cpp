@@ -6,15 +6,38 @@
 #include <windows.h>
 
 #include <future>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "capture/wasapi/com.hpp"
 #include "capture/wasapi/device_enumerator.hpp"
+#include "capture/wasapi/float_format.hpp"
+#include "capture/wasapi/input_refusal.hpp"
+#include "capture/wasapi/windows_version.hpp"
 #include "core/status.hpp"
 
 namespace pypac {
 namespace {
+
+constexpr REFERENCE_TIME kBufferTime = 200 * 10'000LL;  // 200 ms
+
+/// Looks whether a capture of the input would be let in.
+void try_input(IMMDevice& device, EndpointFormat& format) {
+  ComPtr<IAudioClient> client;
+  HRESULT result = device.Activate(__uuidof(IAudioClient), CLSCTX_ALL, nullptr, client.put_void());
+  if (SUCCEEDED(result)) {
+    const WAVEFORMATEXTENSIBLE wanted = float_format(48000, 2);
+    result = client->Initialize(
+        AUDCLNT_SHAREMODE_SHARED,
+        AUDCLNT_STREAMFLAGS_AUTOCONVERTPCM | AUDCLNT_STREAMFLAGS_SRC_DEFAULT_QUALITY, kBufferTime,
+        0, &wanted.Format, nullptr);
+  }
+  if (SUCCEEDED(result)) return;
+  const std::optional<InputRefusal> refusal = input_refusal(result);
+  format.refusal = failure_text(refusal ? refusal->why : "it cannot be opened", result);
+  if (refusal) format.remedy = refusal->remedy;
+}
 
 HRESULT read_format(IMMDevice& device, EndpointFormat& format) {
   ComPtr<IAudioClient> client;
@@ -49,6 +72,7 @@ std::vector<EndpointFormat> read_formats() {
     EndpointFormat format;
     format.input = input;
     format.error = read_format(*device.get(), format);
+    if (input) try_input(*device.get(), format);
     formats.push_back(format);
   }
   return formats;

@@ -697,8 +697,10 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
         const auto client = clients_.find(target);
         if (client == clients_.end() || client->second->failure().empty()) continue;
         if (client->second->state() == CaptureClient::State::running) continue;
+        const std::string remedy = client->second->remedy();
         return "Windows refuses the capture: " + client->second->failure() +
-               ". It is tried again." + shielded_text(source.bound);
+               ". It is tried again." + (remedy.empty() ? "" : " ") + remedy +
+               shielded_text(source.bound);
       }
       return "The capture is open, and no frames come.";
     case SourceState::backend_lost:
