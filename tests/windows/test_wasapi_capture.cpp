@@ -288,7 +288,15 @@ TEST_CASE("gotcha 20: a failure that passes is tried again, and cleaned up after
 
 TEST_CASE("after a failure it is tried again 0.2, 0.5, 1 s later, then every 2 s") {
   constexpr std::array<std::int64_t, 5> kDelays{200, 500, 1000, 2000, 2000};
-  FakeAudio windows(std::string("activate ") + kThisProgram + " result=E_UNEXPECTED");
+  std::string script = std::string("program ") + kThisProgram + " tone=440\n";
+  SUBCASE("it does not open") {
+    script += std::string("activate ") + kThisProgram + " result=E_UNEXPECTED";
+  }
+  SUBCASE("it opens, and breaks off with the first packet") {
+    script += std::string("fail ") + kThisProgram +
+              " method=IAudioCaptureClient::GetBuffer times=forever result=DEVICE_INVALIDATED";
+  }
+  FakeAudio windows(script);
   CaptureClient client(this_program());
   REQUIRE(comes_true([&] { return client.failures() > kDelays.size(); }));
   client.stop();
@@ -329,6 +337,19 @@ TEST_CASE("gotcha 21: a process ID that is another's by now, or nobody's, is not
   const Seen seen = windows.end();
   CHECK(seen.of("activate").empty());
   clean(seen);
+}
+
+TEST_CASE("what has been open for a while after a failure is tried again soon") {
+  // A hundred packets are a second.
+  FakeAudio windows(std::string("program ") + kThisProgram + " tone=440\nactivate " + kThisProgram +
+                    " times=2 result=E_UNEXPECTED\nfail " + kThisProgram +
+                    " method=IAudioCaptureClient::GetBuffer nth=200 result=DEVICE_INVALIDATED");
+  CaptureClient client(this_program());
+  REQUIRE(comes_true([&] { return client.failures() == 2; }));
+  REQUIRE(comes_true([&] { return client.failures() == 0; }));
+  CHECK(comes_true([&] { return client.failures() == 1; }));
+  client.stop();
+  clean(windows.end());
 }
 
 TEST_CASE("a device that goes away is opened anew") {

@@ -39,6 +39,8 @@ constexpr DWORD kLongestWait = 100;                          // ms
 constexpr REFERENCE_TIME kBufferTime = 200 * 10'000LL;       // 200 ms; process loopback ignores it
 constexpr std::array<DWORD, 3> kRetryAfter{200, 500, 1000};  // ms
 constexpr DWORD kRetryAlwaysAfter = 2000;                    // ms
+// What has been open for so long counts as mended: some devices open, and break off at once.
+constexpr HostTime kMended = std::chrono::seconds(1);
 
 constexpr std::array<const char*, static_cast<std::size_t>(Step::count_)> kSteps{
     "",
@@ -139,7 +141,6 @@ void CaptureClient::Shared::run() noexcept {
         OpenCapture capture;
         result = open(capture);
         if (SUCCEEDED(result)) {
-          failures.store(0);
           opened.fetch_add(1);
           state.store(State::running);
           result = read(capture);
@@ -252,6 +253,7 @@ HRESULT CaptureClient::Shared::read(const OpenCapture& open) noexcept {
   const ScopedThreadRole role(ThreadRole::capture);
   step = Step::read;
   const std::array<HANDLE, 2> events{stop_event.get(), open.event.get()};
+  const HostTime mended_at = SystemClock().now() + kMended;
   for (;;) {
     const DWORD woken = WaitForMultipleObjects(static_cast<DWORD>(events.size()), events.data(),
                                                FALSE, kLongestWait);
@@ -259,6 +261,7 @@ HRESULT CaptureClient::Shared::read(const OpenCapture& open) noexcept {
     if (woken == WAIT_FAILED) return HRESULT_FROM_WIN32(GetLastError());
     const HRESULT result = drain(*open.capture.get());
     if (FAILED(result)) return result;
+    if (failures.load() != 0 && SystemClock().now() >= mended_at) failures.store(0);
   }
 }
 

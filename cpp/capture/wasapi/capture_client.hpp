@@ -38,8 +38,9 @@ struct CaptureTarget {
 /// One capture of Windows' audio engine, on a thread of its own.
 ///
 /// The thread lives in the multithreaded apartment and owns every COM object from open to release.
-/// Whatever fails, it cleans up and tries again after 0.2, 0.5, 1 s, then every 2 s; which failure
-/// it was, failure() tells. Packets go to every attached tap.
+/// Whatever fails, it cleans up and tries again after 0.2, 0.5, 1 s, then every 2 s, also where it
+/// opens and breaks off at once; which failure it was, failure() tells. Packets go to every
+/// attached tap.
 ///
 /// PIDs are used again, and what the target was taken from may be old: each attempt first makes
 /// sure that the PID is still that process's, and keeps it so while it captures. Only of a process
