@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 import shutil
 import socket
 import subprocess
@@ -49,6 +50,10 @@ _RECORDINGS = "~/Recordings"
 # One stereo track in 32-bit float at 48 kHz.
 _TRACK_BYTES_PER_HOUR = 48_000 * 2 * 4 * 3600
 _LITTLE_SPACE = 5 * 10**9
+_PROTECTED_FOLDERS = (
+    " If it should be writable: Controlled folder access (Windows Security > Ransomware "
+    f"protection) may refuse it; allow {Path(sys.executable).name} there."
+)
 _GRAPH_PATIENCE_S = 2.0
 # Windows 11 24H2.
 _QUIET_BUILD = 26100
@@ -571,12 +576,15 @@ def _disk() -> Finding:
     part = "recordings folder"
     wanted = Path(os.path.expanduser(_RECORDINGS))
     there = next((f for f in (wanted, *wanted.parents) if f.exists()), Path("/"))
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    try:
+        _write_into(there, in_new_folder=there != wanted)
+    except OSError as error:
         return Finding(
             part,
             "note",
-            f"{wanted}: {there} cannot be written to",
-            "Choose another folder in the profile (outputs.files.folder), or with --out.",
+            f"{wanted}: {there} cannot be written to ({error.strerror or error})",
+            "Choose another folder in the profile (outputs.files.folder), or with --out."
+            + (_PROTECTED_FOLDERS if sys.platform == "win32" else ""),
         )
     free = shutil.disk_usage(there).free
     hours = free / _TRACK_BYTES_PER_HOUR
@@ -584,6 +592,25 @@ def _disk() -> Finding:
     if free < _LITTLE_SPACE:
         return Finding(part, "note", found, "Make room, or choose another folder.")
     return Finding(part, "good", found)
+
+
+def _write_into(folder: Path, *, in_new_folder: bool) -> None:
+    """Makes a file there, and takes it away. Raises OSError.
+
+    Windows tells by nothing else whether it may be done: os.access() looks at an attribute there,
+    and Controlled Folder Access shows when a file is made. (tempfile would try again for ever.)
+    """
+    name = f"pypac-obs-{secrets.token_hex(8)}.tmp"
+    place = folder / name if in_new_folder else folder
+    if in_new_folder:
+        place.mkdir()
+    try:
+        file = place / name
+        file.touch(exist_ok=False)
+        file.unlink()
+    finally:
+        if in_new_folder:
+            place.rmdir()
 
 
 # Remedies ----------------------------------------------------------------------------------------
