@@ -3,10 +3,24 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
 
+#include "core/status.hpp"
 #include "os/windows/handle.hpp"
+#include "os/windows/wide_text.hpp"
 
 namespace pypac {
+namespace {
+
+[[noreturn]] void refuse() {
+  const DWORD error = GetLastError();
+  throw Failure(ErrorKind::permission_denied,
+                "nothing can be made that is this user's alone: " + error_text(error),
+                "Run this program as the user who is logged in, and without a sandbox.",
+                static_cast<long>(error));
+}
+
+}  // namespace
 
 std::vector<std::byte> user_sid() {
   HANDLE opened = nullptr;
@@ -38,7 +52,7 @@ bool belongs_to(HANDLE object, const std::vector<std::byte>& sid) noexcept {
 }
 
 UserOnly::UserOnly() : sid_(user_sid()) {
-  if (sid_.empty()) return;
+  if (sid_.empty()) refuse();
   access_list_.resize(sizeof(ACL) + sizeof(ACCESS_ALLOWED_ACE) + sid_.size());
   const auto list = reinterpret_cast<ACL*>(access_list_.data());
   if (InitializeAcl(list, static_cast<DWORD>(access_list_.size()), ACL_REVISION) == 0 ||
@@ -47,14 +61,10 @@ UserOnly::UserOnly() : sid_(user_sid()) {
       SetSecurityDescriptorOwner(&descriptor_, sid_.data(), FALSE) == 0 ||
       SetSecurityDescriptorDacl(&descriptor_, TRUE, list, FALSE) == 0 ||
       SetSecurityDescriptorControl(&descriptor_, SE_DACL_PROTECTED, SE_DACL_PROTECTED) == 0)
-    return;
+    refuse();
   attributes_ = {sizeof attributes_, &descriptor_, FALSE};
 }
 
 UserOnly::~UserOnly() = default;
-
-SECURITY_ATTRIBUTES* UserOnly::attributes() noexcept {
-  return attributes_.lpSecurityDescriptor ? &attributes_ : nullptr;
-}
 
 }  // namespace pypac

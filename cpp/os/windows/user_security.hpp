@@ -20,14 +20,15 @@ namespace pypac {
 /// process runs elevated, and would give what it makes to all administrators.
 class UserOnly {
  public:
-  /// [control-thread]
+  /// [control-thread] Throws Failure where Windows does not tell who the user is, or makes no such
+  /// list: what others could read is not to be made.
   UserOnly();
   ~UserOnly();
   UserOnly(const UserOnly&) = delete;
   UserOnly& operator=(const UserOnly&) = delete;
 
-  /// nullptr where Windows does not tell who the user is. Valid as long as this object.
-  [[nodiscard]] SECURITY_ATTRIBUTES* attributes() noexcept;
+  /// Never nullptr, with which Windows would take a list of its own. Valid as long as this object.
+  [[nodiscard]] SECURITY_ATTRIBUTES* attributes() noexcept { return &attributes_; }
 
  private:
   std::vector<std::byte> sid_;

@@ -45,6 +45,36 @@ struct Pipe {
   Handle write_end;
 };
 
+/// Who this process runs as is nobody's to see, for as long as this object lives.
+class HiddenUser {
+ public:
+  HiddenUser() {
+    HANDLE token = nullptr;
+    REQUIRE(OpenProcessToken(GetCurrentProcess(), READ_CONTROL | WRITE_DAC, &token) != 0);
+    token_ = Handle(token);
+    DWORD bytes = 0;
+    GetKernelObjectSecurity(token, DACL_SECURITY_INFORMATION, nullptr, 0, &bytes);
+    before_.resize(bytes);
+    REQUIRE(GetKernelObjectSecurity(token, DACL_SECURITY_INFORMATION, before_.data(), bytes,
+                                    &bytes) != 0);
+    ACL nobody{};
+    SECURITY_DESCRIPTOR descriptor{};
+    REQUIRE(InitializeAcl(&nobody, sizeof nobody, ACL_REVISION) != 0);
+    REQUIRE(InitializeSecurityDescriptor(&descriptor, SECURITY_DESCRIPTOR_REVISION) != 0);
+    REQUIRE(SetSecurityDescriptorDacl(&descriptor, TRUE, &nobody, FALSE) != 0);
+    REQUIRE(SetKernelObjectSecurity(token, DACL_SECURITY_INFORMATION, &descriptor) != 0);
+  }
+  ~HiddenUser() {
+    SetKernelObjectSecurity(token_.get(), DACL_SECURITY_INFORMATION, before_.data());
+  }
+  HiddenUser(const HiddenUser&) = delete;
+  HiddenUser& operator=(const HiddenUser&) = delete;
+
+ private:
+  Handle token_;
+  std::vector<std::byte> before_;
+};
+
 /// A session in a process of its own (track_writer.cpp).
 class WriterProcess {
  public:
@@ -251,6 +281,24 @@ TEST_CASE("what lies under the name and leads to no memory is not there") {
   }
   CHECK(SharedTrackReader("stream", "game").poll(5s) == State::absent);
   CHECK(list_shared_tracks(5s).empty());
+}
+
+TEST_CASE("where Windows does not tell who the user is, nothing is made that others could read") {
+  const RuntimeFolder folder;
+  {
+    const HiddenUser hidden;
+    REQUIRE(user_sid().empty());
+    try {
+      const Writer writer;
+      FAIL("it was made");
+    } catch (const Failure& refused) {
+      CHECK(refused.kind() == ErrorKind::permission_denied);
+      CHECK(refused.native_code() == ERROR_ACCESS_DENIED);
+    }
+    CHECK_FALSE(std::filesystem::exists(folder.tracks() / "stream" / "game"));
+  }
+  const Writer writer;
+  CHECK(SharedTrackReader("stream", "game").poll(5s) != State::absent);
 }
 
 TEST_CASE("memory that is only reserved, and would fault, is not looked into") {
