@@ -26,6 +26,7 @@ from pypac_obs.whole_file import replace_file
 __all__ = ["Entry", "Journal", "journals", "state_folder"]
 
 _VERSION = 1
+_SINCE = "since"
 _MAX_BYTES = 2**24
 # How long another session may take to load an OBS profile again.
 _ALONE_WITHIN_S = 30.0
@@ -53,9 +54,12 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def journals(identity: str, environ: Mapping[str, str] = os.environ) -> list[Journal]:
-    """Gives the journals of all profiles that changed the OBS of this `identity`."""
+    """Gives the journals of all profiles that changed the OBS of this `identity`, latest first.
+
+    In this order they are put back: a later one may have noted what an earlier profile had set.
+    """
     found = sorted(state_folder(environ).glob(f"{_escaped(identity)}--*.json"))
-    return [Journal(path) for path in found]
+    return sorted(map(Journal, found), key=lambda journal: journal.since, reverse=True)
 
 
 class Journal:
@@ -72,6 +76,15 @@ class Journal:
             digest = hashlib.sha256(name.encode()).hexdigest()
             name = name[: _LONGEST_NAME - len(digest)] + digest
         return cls(state_folder(environ) / f"{name}.json")
+
+    @property
+    def since(self) -> float:
+        """When its first entry was written, in s since 1970; 0 where it does not tell."""
+        try:
+            since = self.read().get(_SINCE)
+        except PypacError:
+            return 0.0
+        return float(since) if isinstance(since, int | float) else 0.0
 
     def read(self) -> dict[str, Any]:
         """Gives all entries. Raises PypacError if the file is damaged."""
@@ -94,6 +107,7 @@ class Journal:
         with self._locked():
             data = self.read()
             before = json.dumps(data)
+            data.setdefault(_SINCE, time.time())
             data["version"] = _VERSION
             for entry in entries:
                 place = data
@@ -114,7 +128,7 @@ class Journal:
             data = self.read()
             for path in paths:
                 _remove(data, path)
-            if set(data) <= {"version"}:
+            if set(data) <= {"version", _SINCE}:
                 self.delete()
             else:
                 self._save(data)
@@ -144,7 +158,7 @@ class Journal:
                         target = target.setdefault(key, {})
                     target[path[-1]] = place[path[-1]]
             if kept:
-                self._save({"version": _VERSION, **kept})
+                self._save({"version": _VERSION, _SINCE: data.get(_SINCE, 0.0), **kept})
             else:
                 self.delete()
 

@@ -96,6 +96,18 @@ def test_restore_without_a_profile_takes_all_that_there_are(obs: FakeObs, tmp_pa
     assert obs.state() == before
 
 
+def test_two_profiles_are_put_back_in_the_reverse_order(obs: FakeObs, tmp_path: Path):
+    before = obs.state()
+    call(tmp_path, "apply")
+    later = PROFILE.replace("{game: 2}", "{game: {to: 3, name: Other}}").replace("[1, 2]", "[1, 3]")
+    (tmp_path / "later.yaml").write_text(later)
+    done = CliRunner().invoke(commands, ["obs", "apply", str(tmp_path / "later.yaml")])
+    assert done.exit_code == 0
+    assert obs.recorded_tracks() == [1, 3]
+    assert call(tmp_path, "restore", profile=False).exit_code == 0
+    assert obs.state() == before
+
+
 @pytest.mark.parametrize("profile", [True, False])
 def test_what_cannot_be_put_back_is_said_fails_and_is_given_up_on_demand(
     obs: FakeObs, tmp_path: Path, profile: bool
