@@ -99,13 +99,14 @@ if sys.platform == "win32":
 
         def _live(self) -> None:
             answer = _Answer(self._answer)
-            window_class = _WindowClass(answer=answer, name=_CLASS_NAME)
+            window_class = _WindowClass(answer=answer, instance=sys.dllhandle, name=_CLASS_NAME)
             window = None
             try:
                 if self._user32.RegisterClassW(ctypes.byref(window_class)):
                     # No message-only one: such are not told of a log-off.
                     window = self._user32.CreateWindowExW(
-                        0, _CLASS_NAME, _CLASS_NAME, 0, 0, 0, 0, 0, None, None, None, None
+                        *(0, _CLASS_NAME, _CLASS_NAME, 0, 0, 0, 0, 0),
+                        *(None, None, sys.dllhandle, None),
                     )
                 self._made = bool(window)
             finally:
@@ -116,7 +117,7 @@ if sys.platform == "win32":
             while self._user32.GetMessageW(ctypes.byref(message), None, 0, 0) > 0:
                 self._user32.DispatchMessageW(ctypes.byref(message))
             self._user32.DestroyWindow(window)
-            self._user32.UnregisterClassW(_CLASS_NAME, None)
+            self._user32.UnregisterClassW(_CLASS_NAME, sys.dllhandle)
 
         def _answer(self, window: int, message: int, wparam: int, lparam: int) -> int:
             if message == _WM_QUERYENDSESSION:
