@@ -141,7 +141,7 @@ def _report(wanted: str) -> int:
             works = all(finding.state != "bad" for finding in findings)
             _print(findings, works)
             answers: list[Answer] = []
-            unasked = _why_unasked()
+            unasked = _why_unasked(findings)
             if not unasked:
                 say("")
                 say("Now small programs of its own play, and are captured: a quiet tone.")
@@ -162,12 +162,17 @@ def _tell(answers: list[Answer], answer: Answer) -> None:
     say(f"   {answer.answer}")
 
 
-def _why_unasked() -> str:
+def _why_unasked(findings: list[Finding]) -> str:
     """Why there is nothing to measure on this system; empty: there is."""
     ability = capabilities()["wasapi"]
     if not ability.built_in:
         return "Not measured: the open questions are those of Windows' process loopback."
-    return "" if ability.present else sentence(f"not measured: {ability.reason}")
+    if not ability.present:
+        return sentence(f"not measured: {ability.reason}")
+    for finding in findings:
+        if finding.part == _AUDIO_SERVICE and finding.state == "bad":
+            return sentence(f"not measured: {finding.found}")
+    return ""
 
 
 def _public(finding: Finding) -> Line:
@@ -232,6 +237,7 @@ def _this_program() -> Finding:
 
 
 _PROGRAM_FILES = "program files"
+_AUDIO_SERVICE = "audio service"
 _OBS = "OBS Studio"
 _OBS_MODULE = "OBS module"
 _ANOTHER_DEVICE = "Choose another device in Windows' sound settings, and look again."
@@ -311,7 +317,7 @@ def _windows() -> Iterator[Finding]:
     try:
         capture = _core.WasapiCapture(meter_streams=True)
     except PypacError as error:
-        yield Finding("audio service", "bad", error.message, error.remedy)
+        yield Finding(_AUDIO_SERVICE, "bad", error.message, error.remedy)
         return
     try:
         capture.wait_until_running(_GRAPH_PATIENCE_S)
@@ -346,9 +352,9 @@ def _windows_build(build: int, reason: str) -> Finding:
 def _audio_service(server: _core.WasapiServer) -> Iterator[Finding]:
     trouble = service_trouble(server)
     if trouble is not None:
-        yield Finding("audio service", "bad", trouble.message, trouble.remedy)
+        yield Finding(_AUDIO_SERVICE, "bad", trouble.message, trouble.remedy)
         return
-    yield Finding("audio service", "good", "answers")
+    yield Finding(_AUDIO_SERVICE, "good", "answers")
     yield _default_output(server.default_sink, "Windows' sound settings")
     found = server.default_source or "none: there is no microphone"
     yield Finding("default input", "good", found)

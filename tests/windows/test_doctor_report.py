@@ -142,6 +142,19 @@ def test_what_fails_is_an_answer(windows: Windows, script: str, why: str) -> Non
     assert len(report.answers) == 12
 
 
+def test_an_audio_service_that_hangs_is_not_measured(windows: Windows) -> None:
+    windows.script(
+        "fail * method=IMMDeviceEnumerator::EnumAudioEndpoints times=forever delay_ms=600000\n"
+    )
+    file = windows.folder / "report.md"
+    done = windows.call("doctor", "--report", in_windows(file))
+    assert done.returncode == 3
+    said = (
+        "Not measured: Windows' audio service does not answer (no reply yet, Windows build 22631)."
+    )
+    assert said in file.read_text()
+
+
 def test_a_file_that_is_there_is_left_alone(windows: Windows) -> None:
     file: Path = windows.folder / "report.md"
     file.write_text("mine")
