@@ -782,7 +782,8 @@ def shown_monitoring(monitor: str) -> str:
 
 def shown_settings(settings: Mapping[str, Any]) -> str:
     """What an input takes, in words."""
-    return ", ".join(f"{key} {value}" for key, value in settings.items())
+    words = [f"{key} {value}" for key, value in settings.items() if value is not None]
+    return ", ".join(words) or "nothing"
 
 
 def _yes(value: bool) -> str:

@@ -220,6 +220,8 @@ class _Restorer:
                     )
                 else:
                     self._done.append(step)
+                    inputs = {n: one for n, one in actual.inputs.items() if n != found.name}
+                    actual = replace(actual, inputs=inputs)
         for input_name, values in _mapping(noted, "inputs").items():
             self._input(at, input_name, values, actual)
         for scene in _mapping(noted, "made_scenes"):

@@ -15,6 +15,7 @@ from pypac_obs.errors import ObsRefused
 from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Journal
 from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.removal import remove_input
 from pypac_obs.obs.renames import KNOWN_BY
 from pypac_obs.obs.status import TRACK_KIND
 from pypac_obs.obs.watch import DriftWatch
@@ -135,6 +136,19 @@ def test_an_input_of_the_users_that_is_renamed_again_and_again_is_put_back(desk:
     assert desk.provisioner().restore(desk.obs).complete
     assert desk.obs.inputs["Mine"]["tracks"] == set(range(1, 7))
     assert desk.obs.state() == before
+
+
+def test_an_input_of_ours_in_the_place_of_one_of_the_users_is_not_taken_for_that(desk: Desk):
+    desk.obs.add_input("game", TRACK_KIND, "Scene")
+    assert desk.provisioner().apply(desk.obs).complete
+    remove_input(desk.obs, "game")
+    assert desk.provisioner().apply(desk.obs).complete
+    assert "game" in desk.obs.inputs
+    report = desk.provisioner().restore(desk.obs)
+    assert "game" not in desk.obs.inputs
+    [error] = report.errors
+    assert error.startswith('The input "game" of the scene collection "Untitled" is gone')
+    assert "(takes: nothing, OBS tracks: 1, 2, 3, 4, 5, 6)" in error
 
 
 def test_the_first_value_wins_also_under_another_name(desk: Desk):
