@@ -101,7 +101,7 @@ class ParameterValue:
 class ActualInput:
     """An input of OBS. ``obs_tracks`` is None where it has no audio.
 
-    ``uuid`` is "" where OBS tells none: obs-websocket has them since 5.4.
+    ``uuid`` is "" where OBS tells none, as version 29 does not.
     """
 
     name: str

@@ -262,6 +262,7 @@ def test_a_session_that_is_started_under_a_stream_leaves_it_alone_until_its_end(
     receiver: Callable[[], Receiver],
 ) -> None:
     stream_track(websocket, 2)
+    users = inputs(websocket), websocket.request("GetProfileList")
     first = receiver()
     websocket.request("StartStream")
     wait_for_stream(websocket, 1.0)
@@ -297,6 +298,12 @@ def test_a_session_that_is_started_under_a_stream_leaves_it_alone_until_its_end(
     said(session, "restore", "stream.yaml")
     assert parameter(websocket, "Output", "Mode") == "Simple"
     stream_track(websocket, 1)
+    # So is what waited in vain before, once it is asked for again.
+    assert '+ OBS profile "PyPAC"' in said(session, "apply", "own.yaml")
+    assert websocket.request("GetProfileList")["currentProfileName"] == "PyPAC"
+    assert "game" in inputs(websocket)
+    said(session, "restore", "own.yaml")
+    assert (inputs(websocket), websocket.request("GetProfileList")) == users
 
 
 def test_the_vod_track_is_sent_beside_the_stream_and_has_no_other_track(
