@@ -45,7 +45,7 @@ def give_identity(obs: Obs) -> str:
 def take_identity(obs: Obs) -> None:
     """Takes the number away. Raises ObsError."""
     if _number(obs) is not None:
-        _keep(obs, None)
+        _keep(obs, "")  # OBS takes no null, and has no way to remove it
 
 
 def identity_in(folder: ObsFolder) -> str | None:
@@ -69,7 +69,7 @@ def _number(obs: Obs) -> str | None:
     return _checked(answer.get("slotValue"))
 
 
-def _keep(obs: Obs, number: str | None) -> None:
+def _keep(obs: Obs, number: str) -> None:
     obs.request("SetPersistentData", realm=_REALM, slotName=_SLOT, slotValue=number)
 
 

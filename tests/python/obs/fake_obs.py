@@ -156,6 +156,8 @@ class FakeObs:
         return {"slotValue": self.persistent.get((realm, slotName))}
 
     def _SetPersistentData(self, realm, slotName, slotValue):
+        if slotValue is None:
+            raise ObsRefused("SetPersistentData", 300, "the `slotValue` field is missing")
         self.persistent[realm, slotName] = slotValue
 
     # OBS's profiles -----------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def test_nothing_of_ours_is_left_in_obs(environ: dict[str, str]):
     provisioner(environ).apply(obs)
     assert identity_of(obs) in obs.persistent.values()
     provisioner(environ).restore(obs)
-    assert set(obs.persistent.values()) == {None}
+    assert set(obs.persistent.values()) == {""}
 
 
 def test_it_is_given_once():
