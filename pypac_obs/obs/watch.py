@@ -98,7 +98,7 @@ class DriftWatch:
 
     def on_connected(self) -> None:
         """Forgets what another run of OBS said."""
-        self.stop_waiting()
+        self._stop_waiting()
         self._gone.clear()
 
     def on_applied(self, report: Report) -> None:
@@ -176,9 +176,9 @@ class DriftWatch:
     def stop(self) -> None:
         """Looks no more. May be called again."""
         self._stopped = True
-        self.stop_waiting()
+        self._stop_waiting()
 
-    def stop_waiting(self) -> None:
+    def _stop_waiting(self) -> None:
         """Does not look for what has happened until now."""
         with self._lock:
             if self._timer is not None:
