@@ -29,6 +29,9 @@ VERSION = {
     "availableRequests": ["GetVersion", "GetRecordStatus"],
 }
 
+# With none, Wine has been seen to wait for ever in a send to somebody who has hung up.
+_PATIENCE_S = 60.0
+
 Script = Callable[["Peer"], None]
 
 
@@ -244,6 +247,7 @@ class FakeObs:
             except OSError:
                 return
             self.connections += 1
+            connected.settimeout(_PATIENCE_S)
             peer = Peer(self, connected)
             self.peers.append(peer)
             self._start(self._run, peer)
