@@ -209,6 +209,8 @@ class Journal:
         except (BlockingIOError, PermissionError):  # what each system says of a lock that is taken
             return False
         except OSError as error:
+            if not error.errno:  # Wine says no more of it
+                return False
             raise self._failed(error) from error
         return True
 
