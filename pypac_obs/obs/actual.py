@@ -27,6 +27,7 @@ __all__ = [
     "ParameterValue",
     "SceneItem",
     "ask_patiently",
+    "masked_tracks",
     "read_actual",
     "read_collections",
     "read_input_names",
@@ -209,6 +210,17 @@ def _read_once(obs: Obs, parameters: Iterable[Parameter]) -> tuple[_Names, Actua
         parameters={parameter: read_parameter(obs, parameter) for parameter in parameters},
     )
     return (collection, names, _input_names(inputs)), actual
+
+
+def masked_tracks(mask: str) -> tuple[int, ...]:
+    """Reads the OBS tracks of a mask, as OBS's profile has one; none where it is no such number.
+
+    >>> masked_tracks("5"), masked_tracks("all")
+    ((1, 3), ())
+    """
+    if not (mask.isascii() and mask.isdecimal() and len(mask) < 4):
+        return ()
+    return tuple(number for number in OBS_TRACKS if int(mask) >> (number - 1) & 1)
 
 
 def read_running(obs: Obs) -> tuple[str, ...]:

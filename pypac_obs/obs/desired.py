@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pypac_obs.obs.actual import OBS_TRACKS, Actual, Parameter
+from pypac_obs.obs.actual import Actual, Parameter
 from pypac_obs.obs.transport import InputRule, Transport, choose_transport
 from pypac_obs.profile import ObsOutput, Profile
 
@@ -17,7 +17,6 @@ __all__ = [
     "Desired",
     "DesiredInput",
     "desired_state",
-    "masked_tracks",
     "track_mask",
 ]
 
@@ -126,17 +125,6 @@ def track_mask(tracks: tuple[int, ...]) -> str:
     '5'
     """
     return str(sum(1 << (number - 1) for number in set(tracks)))
-
-
-def masked_tracks(mask: str) -> tuple[int, ...]:
-    """Reads what `track_mask` writes; none where it is no such number.
-
-    >>> masked_tracks("5"), masked_tracks("all")
-    ((1, 3), ())
-    """
-    if not (mask.isascii() and mask.isdecimal() and len(mask) < 4):
-        return ()
-    return tuple(number for number in OBS_TRACKS if int(mask) >> (number - 1) & 1)
 
 
 def _parameters(rule: ObsOutput, actual: Actual) -> dict[Parameter, str]:

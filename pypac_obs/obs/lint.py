@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from itertools import combinations
 
-from pypac_obs.obs.actual import Actual, ActualInput
+from pypac_obs.obs.actual import Actual, ActualInput, masked_tracks
 from pypac_obs.obs.desired import (
     MODE,
     RECORDED,
@@ -21,7 +21,6 @@ from pypac_obs.obs.desired import (
     VOD,
     VOD_TRACK,
     Desired,
-    masked_tracks,
 )
 from pypac_obs.obs.scenes import quoted, shown_scenes, wanted_scenes
 from pypac_obs.profile import (

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal
 
-from pypac_obs.obs.actual import OBS_TRACKS, Actual, ActualInput, Parameter, SceneItem
+from pypac_obs.obs.actual import (
+    OBS_TRACKS,
+    Actual,
+    ActualInput,
+    Parameter,
+    SceneItem,
+    masked_tracks,
+)
 from pypac_obs.obs.desired import (
     MODE,
     RECORDED,
@@ -23,7 +30,6 @@ from pypac_obs.obs.desired import (
     Desired,
     DesiredInput,
     Special,
-    masked_tracks,
 )
 from pypac_obs.obs.journal import Entry
 from pypac_obs.obs.profiles import noted_audio

@@ -13,6 +13,7 @@ from pypac_obs.obs.actual import (
     Actual,
     Obs,
     ask_patiently,
+    masked_tracks,
     read_actual,
     read_collections,
     read_input_names,
@@ -25,7 +26,6 @@ from pypac_obs.obs.desired import (
     RECORDED,
     Desired,
     desired_state,
-    masked_tracks,
 )
 from pypac_obs.obs.identity import give_identity, identity_of
 from pypac_obs.obs.journal import Entry, Journal, journals

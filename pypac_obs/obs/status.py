@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypac_obs.errors import ObsRefused
+from pypac_obs.obs.actual import OBS_TRACKS, masked_tracks
 from pypac_obs.obs.connection import ObsConnection
 from pypac_obs.obs.outputs import recording_path
 from pypac_obs.obs.settings import is_here
@@ -18,7 +19,6 @@ __all__ = ["TRACK_KIND", "InputState", "ObsStatus", "OutputState", "read_status"
 
 # The kind of our inputs: the source that our plugin brings into OBS.
 TRACK_KIND = "pypac_track"
-_OBS_TRACKS = range(1, 7)
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,7 @@ def _output(status: Mapping[str, Any]) -> OutputState:
 def _record_tracks(obs: ObsConnection) -> tuple[int, ...]:
     if _parameter(obs, "Output", "Mode").lower() != "advanced":
         return (1,)  # the simple mode records one track, save in a few formats
-    bits = _parameter(obs, "AdvOut", "RecTracks")
-    if not (bits.isascii() and bits.isdecimal() and len(bits) < 4):
-        return ()
-    return tuple(track for track in _OBS_TRACKS if int(bits) >> (track - 1) & 1)
+    return masked_tracks(_parameter(obs, "AdvOut", "RecTracks"))
 
 
 def _parameter(obs: ObsConnection, category: str, name: str) -> str:
@@ -140,7 +137,7 @@ def _input(obs: ObsConnection, name: str) -> InputState:
         session=session,
         session_runs=session in sessions if is_here(obs.address.host) else None,
         track=_text(settings, "track"),
-        obs_tracks=tuple(number for number in _OBS_TRACKS if tracks.get(str(number)) is True),
+        obs_tracks=tuple(number for number in OBS_TRACKS if tracks.get(str(number)) is True),
         # OBS says -100 dB for a fader that is all the way down.
         volume_db=volume if volume is not None and volume > -100 else None,
         muted=obs.request("GetInputMute", inputName=name).get("inputMuted") is True,

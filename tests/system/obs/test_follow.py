@@ -137,6 +137,25 @@ def take(obs: ObsSandbox, state: str, known: set[str]) -> tuple[str, Any]:
     return found[0]
 
 
+def join_late(
+    obs: ObsSandbox, folder: Path, known: set[str], *, recorded_s: float, followed_s: float
+) -> str:
+    """Follows a recording that runs already, until before its end, and gives OBS's file."""
+    with Websocket(obs) as websocket:
+        start_recording(websocket)
+        time.sleep(recorded_s)
+        late = Follower(obs, folder)
+        try:
+            late.wait_until_connected()
+            take(obs, "running", known)
+            time.sleep(followed_s)
+            late.end()
+        finally:
+            late.kill()
+            path: str = websocket.request("StopRecord")["outputPath"]
+    return path
+
+
 def decoded(path: str) -> Audio:
     command = ["ffmpeg", "-v", "error", "-i", path, "-map", "0:a:0", "-ac", "1", "-f", "f32le", "-"]
     data = subprocess.run(command, capture_output=True, check=True).stdout
@@ -283,18 +302,7 @@ def test_where_obs_may_split_a_joined_recording_its_place_is_not_told(
     obs.stop()
     obs.start()
     try:
-        with Websocket(obs) as websocket:
-            start_recording(websocket)
-            time.sleep(1.0)
-            late = Follower(obs, tmp_path)
-            try:
-                late.wait_until_connected()
-                take(obs, "running", known)
-                time.sleep(1.0)
-                late.end()
-            finally:
-                late.kill()
-                path = websocket.request("StopRecord")["outputPath"]
+        path = join_late(obs, tmp_path, known, recorded_s=1.0, followed_s=1.0)
         _, manifest = take(obs, "complete", known)
         assert manifest["obs"] == {"file": path, "frame_0_at_s": None, "uncertainty_s": None}
     finally:
@@ -333,19 +341,7 @@ def test_nothing_is_lost_when_obs_crashes(
 def test_a_recording_that_runs_already_is_joined(obs: ObsSandbox, tmp_path: Path) -> None:
     obs.start()
     known = set(manifests(obs))
-    with Websocket(obs) as websocket:
-        start_recording(websocket)
-        time.sleep(3.0)
-        late = Follower(obs, tmp_path)
-        try:
-            late.wait_until_connected()
-            take(obs, "running", known)
-            time.sleep(2.0)
-            # The session ends before the recording does.
-            late.end()
-        finally:
-            late.kill()
-            path = websocket.request("StopRecord")["outputPath"]
+    path = join_late(obs, tmp_path, known, recorded_s=3.0, followed_s=2.0)
     stem, manifest = take(obs, "complete", known)
     at_s = manifest["obs"]["frame_0_at_s"]
     assert at_s > 1.0
