@@ -25,7 +25,13 @@ from pathlib import Path
 DLLS = "panda3d==1.10.16"
 # A newer NumPy needs a function of Windows' C library that Wine 8 does not have.
 PINNED = ["numpy==1.26.4"]
-FOR_TESTS = ["pytest>=8", "hypothesis>=6.100", "jsonschema>=4.21", "soxr>=0.3.7"]
+FOR_TESTS = [
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6.100",
+    "jsonschema>=4.21",
+    "soxr>=0.3.7",
+]
 # Not wanted in the library: big, or for this machine.
 LEFT_OUT = ["test", "tests", "idlelib", "turtledemo", "ensurepip", "__pycache__", "site-packages"]
 LEFT_OUT += ["dist-packages", "lib-dynload", "config-3.11*", "*.so", "EXTERNALLY-MANAGED"]

@@ -2,11 +2,18 @@
 """What holds for every test."""
 
 import os
+import re
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Generator
 
 import pytest
+
+RUNTIME = "USERPROFILE" if sys.platform == "win32" else "XDG_RUNTIME_DIR"
+PORTS_EACH = 1000
+_FOLDER = pytest.StashKey[str]()
 
 # Whoever runs the tests in the background may have these ignored, and a program that is started
 # with a signal ignored has to leave it so: the commands under test would not hear Ctrl-C.
@@ -15,12 +22,30 @@ if hasattr(signal, "SIGHUP"):  # not on Windows
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps test runs that go side by side apart: the places where sessions meet, and ports."""
+    config.stash[_FOLDER] = os.environ[RUNTIME] = tempfile.mkdtemp(prefix="pypac-tests-")
+    worker = re.search(r"\d+$", os.environ.get("PYTEST_XDIST_WORKER", "0"))
+    first = 20_000 + PORTS_EACH * (int(worker.group()) % 12 if worker else 0)
+    os.environ["PYPAC_SANDBOX_PORTS"] = f"{first}-{first + PORTS_EACH - 1}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is about the other system alone: it is no part that is missing."""
-    other = "linux" if sys.platform == "win32" else "windows"
-    left_out = [item for item in items if item.get_closest_marker(other)]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
+    """Leaves out what is about the other system alone: it is no part that is missing.
+
+    What waits for real programs comes first, so that what only computes fills the gaps beside it.
+    """
+    left_out = {"linux" if sys.platform == "win32" else "windows"}
+    if not os.environ.get("PYPAC_LONG"):
+        left_out.add("long")
+    out = [item for item in items if any(map(item.get_closest_marker, left_out))]
+    items[:] = [item for item in items if item not in out]
+    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in ("obs", "pipewire")])
+    config.hook.pytest_deselected(items=out)
 
 
 @pytest.hookimpl(wrapper=True)

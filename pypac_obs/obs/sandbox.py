@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -224,7 +225,7 @@ class ObsSandbox:
                 f"a private OBS needs packages that are not installed: {', '.join(missing)}",
                 remedy=f"sudo apt install {' '.join(missing)}",
             )
-        self._port = _free_port()
+        self._port = free_port()
         self._write_settings()
         self.recordings.mkdir(exist_ok=True)
         # It takes a free display and writes its number, which so ends up in its log.
@@ -337,11 +338,21 @@ class ObsSandbox:
             time.sleep(POLL_S)
 
 
-def _free_port() -> int:
-    with socket.socket() as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        port: int = any_port.getsockname()[1]
-        return port
+def free_port() -> int:
+    """Return a TCP port of this computer that nobody listens on.
+
+    It lies below those that systems hand out by themselves, so no other program gets it by chance
+    before its taker listens. Those who look at the same time are kept apart by a range each:
+    ``PYPAC_SANDBOX_PORTS=20000-20999``.
+    """
+    first, last = map(int, os.environ.get("PYPAC_SANDBOX_PORTS", "20000-32767").split("-"))
+    ports = list(range(first, last + 1))
+    random.shuffle(ports)
+    for port in ports:
+        with socket.socket() as attempt, contextlib.suppress(OSError):
+            attempt.bind(("127.0.0.1", port))
+            return port
+    raise BackendUnavailable(f"no port from {first} to {last} is free")
 
 
 def _display(screen: Player) -> str:

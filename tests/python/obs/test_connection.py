@@ -28,6 +28,7 @@ from pypac_obs.errors import (
 )
 from pypac_obs.obs import connection
 from pypac_obs.obs.connection import EventGroup, ObsAddress, ObsConnection, ObsVersion, Secret
+from pypac_obs.obs.sandbox import free_port
 
 # Far longer than anything here takes; what does not end by then hangs.
 PATIENCE_S = 30.0
@@ -55,12 +56,6 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_closing_waits_for_what_is_done_as_a_whole() -> None:

@@ -13,6 +13,7 @@ import pytest
 from fake_obs import DEFAULTS, FakeObs
 
 from pypac_obs.errors import ObsError, ObsNotRunning, ObsRefused, OutputFailed, PypacError
+from pypac_obs.obs import actual
 from pypac_obs.obs.actual import PIPEWIRE_KIND
 from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Journal, state_folder
@@ -1029,7 +1030,10 @@ JUNK = [None, 5, "text", "9" * 5000, ["x", 7, None], {"x": None}]
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=repr)
-def test_whatever_obs_answers_it_ends_in_an_error_or_a_report(desk: Desk, junk: object):
+def test_whatever_obs_answers_it_ends_in_an_error_or_a_report(
+    desk: Desk, junk: object, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(actual, "_SLOW_S", 0.2)  # of patience with an OBS that is just slow
     provisioner = desk.provisioner(own_profile="PyPAC")
     kinds = [name[1:] for name in dir(FakeObs) if name.startswith("_Get")]
     assert len(kinds) > 15

@@ -30,6 +30,8 @@ from pypac_obs.sandbox import Sandbox
 
 from .conftest import Websocket, start_recording
 
+pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
+
 PROFILE = """\
 version: 1
 session: {latency_ms: 10}

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from pypac_obs.obs.plugin import default_folders, install
-from pypac_obs.obs.sandbox import ObsSandbox
+from pypac_obs.obs.sandbox import ObsSandbox, free_port
 from pypac_obs.sandbox import Sandbox
 
 from ..conftest import RATE, Audio, wait_until
@@ -76,9 +76,7 @@ class Receiver:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.sent = bytearray()
-        with socket.socket() as any_port:
-            any_port.bind(("127.0.0.1", 0))
-            port = any_port.getsockname()[1]
+        port = free_port()
         # It is to write what comes, and not to wait for streams that might come as well.
         command = ["ffmpeg", "-nostdin", "-v", "info", "-nostats", "-analyzeduration", "500000"]
         command += ["-listen", "1"]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""The stages of the checks and tests: what each runs, what it needs, and which target wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``command`` is for bash. A stage of lane "build" only computes, and may run beside a test."""
+
+    name: str
+    command: str
+    needs: tuple[str, ...] = ()
+    lane: Literal["test", "build"] = "test"
+    #: Nothing runs beside it: what it looks at depends on the machine's time.
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """What of `.ci/setup` it takes, and its stages, of which each brings what it needs."""
+
+    wants: tuple[str, ...]
+    stages: tuple[str, ...]
+
+
+PYTEST = '.venv/bin/python -m pytest --junitxml="$PYPAC_REPORTS/{name}.xml" {options}'
+CTEST = 'ctest --preset {preset} --parallel 2 --output-junit "$PYPAC_REPORTS/ctest-{preset}.xml"'
+
+
+def pytest(name: str, options: str, needs: tuple[str, ...] = ()) -> Stage:
+    """Tests by pytest."""
+    return Stage(name, PYTEST.format(name=name, options=options), needs)
+
+
+def cmake(preset: str, needs: tuple[str, ...] = ()) -> Stage:
+    """A build of a CMake preset."""
+    command = f"cmake --preset {preset} && cmake --build --preset {preset}"
+    return Stage(f"build-{preset}", command, needs, lane="build")
+
+
+def ctest(preset: str) -> Stage:
+    """The C++ tests of a CMake preset."""
+    return Stage(f"ctest-{preset}", CTEST.format(preset=preset), (f"build-{preset}",))
+
+
+STAGES = [
+    Stage("style", ".ci/style", lane="build"),
+    Stage("style-changed", ".ci/style --changed", lane="build"),
+    cmake("release"),
+    pytest("python", "-n 4 pypac_obs tests/python tests/system"),
+    pytest("python-fast", "-n 3 pypac_obs tests/python tests/system/capture/test_apart.py"),
+    Stage("types", ".venv/bin/mypy", lane="build"),
+    cmake("asan"),
+    cmake("tsan"),
+    Stage("wheel-windows", ".ci/windows_wheel", lane="build"),
+    cmake("windows", ("wheel-windows",)),
+    ctest("release"),
+    ctest("asan"),
+    ctest("tsan"),
+    cmake("fuzz"),
+    Stage("fuzz", ".ci/fuzz", ("build-fuzz",), "build"),
+    Stage("wheel", ".ci/wheel", lane="build"),
+    Stage("clang-tidy", ".venv/bin/python .ci/tidy.py build/release", ("build-release",), "build"),
+    ctest("windows"),
+    pytest("windows", "-n 3 tests/windows", ("build-windows",)),
+    Stage(
+        "windows-python",
+        "tests/windows/python_tests --junitxml=$PYPAC_REPORTS/windows-python.xml",
+        ("build-windows",),
+    ),
+]
+
+TARGETS = {
+    "check": Target(("check",), ("style", "types", "clang-tidy")),
+    "test": Target(
+        ("test", "windows"),
+        (
+            *("python", "ctest-release", "ctest-asan", "ctest-tsan", "fuzz", "wheel"),
+            *("ctest-windows", "windows-python", "windows"),
+        ),
+    ),
+    "test-cpp": Target(("test",), ("ctest-release",)),
+    "test-sanitizers": Target(("test",), ("ctest-asan", "ctest-tsan")),
+    "test-python": Target(("test",), ("python",)),
+    "test-wheel": Target(("test",), ("wheel",)),
+    "test-windows": Target(("windows",), ("ctest-windows", "windows-python", "windows")),
+    "fuzz": Target(("test",), ("fuzz",)),
+    "windows": Target(("windows",), ("wheel-windows",)),
+    "test-fast": Target(
+        ("check", "test"), ("style-changed", "types", "ctest-release", "python-fast")
+    ),
+}
+
+
+def stages_of(targets: Iterable[str]) -> list[Stage]:
+    """What these targets run, each stage once, set-up first and then in the order of `STAGES`."""
+    chosen = [TARGETS[name] for name in targets]
+    wants = list(dict.fromkeys(want for target in chosen for want in target.wants))
+    setup = Stage("setup", f".ci/setup {' '.join(wants)}")
+    by_name = {stage.name: stage for stage in STAGES}
+    named = {name for target in chosen for name in target.stages}
+    while more := {need for name in named for need in by_name[name].needs} - named:
+        named |= more
+    return [
+        setup,
+        *(replace(stage, needs=("setup", *stage.needs)) for stage in STAGES if stage.name in named),
+    ]
