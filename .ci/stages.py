@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -28,8 +29,13 @@ class Target:
     stages: tuple[str, ...]
 
 
+CORES = os.cpu_count() or 1
+# Most of a test is waiting for sound to pass.
+WORKERS = 2 * CORES
 PYTEST = '.venv/bin/python -m pytest --junitxml="$PYPAC_REPORTS/{name}.xml" {options}'
-CTEST = 'ctest --preset {preset} --parallel 2 --output-junit "$PYPAC_REPORTS/ctest-{preset}.xml"'
+CTEST = (
+    'ctest --preset {preset} --parallel {cores} --output-junit "$PYPAC_REPORTS/ctest-{preset}.xml"'
+)
 
 
 def pytest(name: str, options: str, needs: tuple[str, ...] = ()) -> Stage:
@@ -45,15 +51,17 @@ def cmake(preset: str, needs: tuple[str, ...] = ()) -> Stage:
 
 def ctest(preset: str) -> Stage:
     """The C++ tests of a CMake preset."""
-    return Stage(f"ctest-{preset}", CTEST.format(preset=preset), (f"build-{preset}",))
+    return Stage(f"ctest-{preset}", CTEST.format(preset=preset, cores=CORES), (f"build-{preset}",))
 
 
 STAGES = [
     Stage("style", ".ci/style", lane="build"),
     Stage("style-changed", ".ci/style --changed", lane="build"),
     cmake("release"),
-    pytest("python", "-n 4 pypac_obs tests/python tests/system"),
-    pytest("python-fast", "-n 3 pypac_obs tests/python tests/system/capture/test_apart.py"),
+    pytest("python", f"-n {WORKERS} pypac_obs tests/python tests/system"),
+    pytest(
+        "python-fast", f"-n {WORKERS} pypac_obs tests/python tests/system/capture/test_apart.py"
+    ),
     Stage("types", ".venv/bin/mypy", lane="build"),
     cmake("asan"),
     cmake("tsan"),
@@ -67,7 +75,7 @@ STAGES = [
     Stage("wheel", ".ci/wheel", lane="build"),
     Stage("clang-tidy", ".venv/bin/python .ci/tidy.py build/release", ("build-release",), "build"),
     ctest("windows"),
-    pytest("windows", "-n 3 tests/windows", ("build-windows",)),
+    pytest("windows", f"-n {WORKERS} tests/windows", ("build-windows",)),
     Stage(
         "windows-python",
         "tests/windows/python_tests --junitxml=$PYPAC_REPORTS/windows-python.xml",
