@@ -137,7 +137,8 @@ class DriftWatch:
         try:
             note(obs, before, after)
         except PypacError as error:
-            self._say([f"OBS could not be looked at: {error.message}."])
+            if not self._stopped:  # else it is we who end the connection
+                self._say([f"OBS could not be looked at: {error.message}."])
 
     def look_soon(self) -> None:
         """Looks at OBS as soon as it is quiet, as after an event."""

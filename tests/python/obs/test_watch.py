@@ -290,6 +290,22 @@ def test_a_connection_that_we_end_ourselves_is_nothing_to_report(
     assert mending.said == []
 
 
+@pytest.mark.parametrize("we_end_it", [False, True])
+def test_a_renaming_that_cannot_be_looked_at_is_said_unless_we_end_the_connection(
+    mending: Room, monkeypatch: pytest.MonkeyPatch, we_end_it: bool
+):
+    def lost(*_: object, **__: object) -> None:
+        if we_end_it:
+            mending.watch.stop()  # from another thread, while OBS is asked
+        raise ObsNotRunning("the connection to OBS was closed")
+
+    monkeypatch.setattr(mending.obs, "request", lost)
+    names = {"oldSceneName": "Scene", "sceneName": "Other"}
+    mending.watch.on_event(mending.obs, "SceneNameChanged", names)
+    said = [] if we_end_it else ["OBS could not be looked at: the connection to OBS was closed."]
+    assert mending.said == said
+
+
 def test_nothing_is_done_after_the_stop(mending: Room):
     mending.change(1)
     mending.watch.stop()
