@@ -49,6 +49,10 @@ POLL_S = 0.05
 
 ALL_TRACKS = 0b111111
 
+# From this version on OBS answers while it still opens its windows, and may hang if it is asked
+# for much just then. An older one has them open when it answers.
+SETTLES_SINCE = (31,)
+
 
 def missing_packages() -> tuple[str, ...]:
     """Return the Debian packages that a private OBS needs and this machine lacks, sorted."""
@@ -90,6 +94,9 @@ class ObsSandbox:
         self.files = dict(files or {})
         self._args = tuple(args)
         self._visible = visible
+        #: When its websocket answered after the last start, by `time.monotonic`.
+        self.answered_s = 0.0
+        self._version: tuple[int, ...] = SETTLES_SINCE
         self._port = 0
         self._env: dict[str, str] = {}
         self._screen: Player | None = None
@@ -124,8 +131,11 @@ class ObsSandbox:
         command = ["obs", "--multi", "--disable-updater", "--disable-shutdown-check"]
         command += [] if self._visible else ["--minimize-to-tray"]
         self._obs = self.sandbox.spawn([*command, *self._args], env=self._env)
+        self._version = SETTLES_SINCE
         self._wait_for(self._obs, self._answers)
-        time.sleep(SETTLING_S)
+        self.answered_s = time.monotonic()
+        if self._version >= SETTLES_SINCE:
+            time.sleep(SETTLING_S)  # nothing tells when it has
 
     def kill(self) -> None:
         """End OBS at once (SIGKILL), as a crash does. start() brings it again."""
@@ -322,6 +332,7 @@ class ObsSandbox:
         try:
             with ObsConnection(address, timeout_s=2, subscriptions=EventGroup.NONE) as connection:
                 connection.request("GetStats")
+                self._version = connection.version.numbers
         except ObsWrongPassword:  # other settings were asked for
             return True
         except ObsError:
