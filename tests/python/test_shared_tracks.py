@@ -33,7 +33,7 @@ engine.add_track("game", 2, [(0, 0.0)], [])
 shared = _core.SharedTracks(engine, "stream", [0], ["game"], 48000)
 engine.start(_core.host_now_ns())
 print("started", flush=True)
-time.sleep(60)
+time.sleep(60)  # until it is killed
 """
 
 

@@ -10,13 +10,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 
 pytestmark = pytest.mark.linux("signals and terminals are POSIX's; see tests/windows")
 
+FRAMES = 10_000
 PROGRAM = [sys.executable, "-Im", "pypac_obs.cli"]
 
 
@@ -41,6 +44,24 @@ def wait_for_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+def wait_until(there: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def wait_for_sound(folder: Path) -> None:
+    """Waits until there is so much of the run's track, of two channels, in its file."""
+    path = folder / "out" / "tone.wav"
+    wait_until(lambda: path.exists() and path.stat().st_size > FRAMES * 2 * 4)
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / "out" / "session.json").read_text())
+    return read
+
+
 def fill(pipe: int) -> None:
     """Writes until the pipe takes no more."""
     os.set_blocking(pipe, False)
@@ -54,14 +75,14 @@ def fill(pipe: int) -> None:
 def test_a_signal_ends_a_run_cleanly_with_the_summary(tmp_path: Path, name: str):
     process = start("run", profile(tmp_path), "--json")
     wait_for_line(process)
-    time.sleep(0.6)
+    wait_for_sound(tmp_path)
     process.send_signal(signal.Signals[name])
     out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
     summary = json.loads(out.splitlines()[-1])["summary"]
-    assert summary["frames"] > 20_000
+    assert summary["frames"] > FRAMES
     assert soundfile.info(tmp_path / "out" / "tone.wav").frames == summary["frames"]
-    assert json.loads((tmp_path / "out" / "session.json").read_text())["state"] == "complete"
+    assert manifest(tmp_path)["state"] == "complete"
 
 
 def test_a_signal_that_comes_twice_at_once_counts_as_one(tmp_path: Path):
@@ -82,10 +103,11 @@ def test_a_second_signal_aborts_at_once_and_leaves_readable_files(tmp_path: Path
     )
     try:
         os.read(read, 1)
-        time.sleep(0.8)
+        wait_for_sound(tmp_path)
         fill(write)
         process.send_signal(signal.SIGTERM)
-        time.sleep(1)
+        wait_until(lambda: manifest(tmp_path)["state"] == "complete")
+        time.sleep(0.3)  # and no longer does anything
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
@@ -95,7 +117,7 @@ def test_a_second_signal_aborts_at_once_and_leaves_readable_files(tmp_path: Path
         os.close(write)
     assert process.returncode == 1
     assert err == "Aborted: the files hold what had been written by now.\n"
-    assert soundfile.info(tmp_path / "out" / "tone.wav").frames > 20_000
+    assert soundfile.info(tmp_path / "out" / "tone.wav").frames > FRAMES
 
 
 @pytest.mark.parametrize("args", [["schema"], ["--help"], ["run", "PROFILE", "--json"]])

@@ -123,7 +123,7 @@ class Stage:
     def start(self) -> None:
         """Starts recording as OBS does: it says so, and is active a little later."""
         self.event("STARTING")
-        time.sleep(0.03)
+        time.sleep(0.03)  # as OBS takes
         self.began_ns = _core.host_now_ns()
         self.active = True
         self.event("STARTED", self.file)
@@ -153,7 +153,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 def told(stage: Stage, *words: str) -> None:
     wait_for(lambda: len(stage.takes.told) >= len(words))
-    time.sleep(0.05)
+    time.sleep(0.05)  # and nothing comes after them
     assert stage.takes.words == list(words)
 
 
@@ -171,7 +171,7 @@ def test_a_take_begins_and_ends_with_the_recording(stage: Stage) -> None:
 
 
 def test_a_link_that_was_busy_meanwhile_is_no_less_sure(stage: Stage) -> None:
-    assert stage.link.post(lambda obs: time.sleep(1.0))
+    assert stage.link.post(lambda obs: time.sleep(0.6))  # longer than it may be unsure
     stage.start()
     told(stage, "begin")
     [take] = stage.takes.takes
@@ -191,7 +191,7 @@ def test_each_recording_is_a_take(stage: Stage) -> None:
 def test_a_start_that_fails_begins_nothing(stage: Stage) -> None:
     stage.event("STARTING")
     stage.event("STOPPED")
-    time.sleep(0.5)
+    time.sleep(0.5)  # longer than it may be unsure
     stage.start()
     told(stage, "begin")
     assert stage.takes.takes[0].uncertainty_s < 0.3  # the first start does not count
@@ -216,7 +216,7 @@ def test_a_split_begins_another_take_where_the_first_file_ends(stage: Stage) -> 
     stage.encoder_lag_s = 0.4  # what OBS has drawn and not written yet
     stage.start()
     wait_for(lambda: bool(stage.takes.told))
-    time.sleep(0.6)
+    time.sleep(0.6)  # longer than the encoder lags behind
     split_ns = _core.host_now_ns() - round(0.4e9)
     file = str(stage.folder / "take 2.mkv")
     stage.server.peers[-1].send_event("RecordFileChanged", {"newOutputPath": file})

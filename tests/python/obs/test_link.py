@@ -237,7 +237,7 @@ def test_nothing_is_done_on_connecting_once_it_is_to_stop() -> None:
         begun.wait(PATIENCE_S)
         stopping = threading.Thread(target=link.stop)
         stopping.start()
-        time.sleep(0.1)
+        time.sleep(0.1)  # it waits for the connecting: that nothing happens is not told
         go_on.set()
         stopping.join()
     assert connected == []

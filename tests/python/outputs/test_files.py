@@ -423,7 +423,8 @@ def test_a_file_opens_with_its_length_while_it_is_being_written(
 
 @pytest.mark.parametrize(
     ("file_format", "encoding", "bits", "seconds"),
-    [(*KINDS[0], 2.6), (*KINDS[2], 1.7), (*KINDS[3], 2.6), (*KINDS[3], 0.0)],
+    # Until the ledger has a line, or a second could have been lost and more is there.
+    [(*KINDS[0], 2.1), (*KINDS[2], 1.3), (*KINDS[3], 1.3), (*KINDS[3], 0.0)],
 )
 def test_a_kill_costs_at_most_the_last_second(
     tmp_path: Path, file_format: str, encoding: str, bits: int, seconds: float
@@ -576,7 +577,7 @@ def test_a_folder_that_is_removed_stops_the_output_instead_of_writing_into_nothi
     while thread.running and time.monotonic() < deadline:
         reader.push(numbered_tracks(at, at + 4800, TRACKS))
         at += 4800
-        time.sleep(0.05)
+        time.sleep(0.05)  # so that it need not keep up with all that can be pushed
     assert thread.stop(reader.end())
     assert str(thread.error) == f"files: {folder} is not there, or no longer"
     assert [incident.cause for incident in incidents] == ["output_failed"]
@@ -676,7 +677,7 @@ def test_the_manifest_is_whole_whenever_it_is_read_and_follows_within_a_second(
     thread.start()
     seen = []
     begun = time.monotonic()
-    for at in range(0, 120_000, 960):
+    for at in range(0, 120_000, 960):  # in real time: it follows by the clock
         reader.push([numbered(at, at + 960, 1, 0, 24)])
         time.sleep(max(0, begun + (at + 960) / 48000 - time.monotonic()))
         seen.append(manifest(tmp_path)["frames"])

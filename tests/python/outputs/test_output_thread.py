@@ -351,7 +351,7 @@ def test_status_comes_at_the_start_at_the_end_and_as_often_as_asked() -> None:
     thread.start()
     for _ in range(50):
         reader.push(numbered_tracks(0, 960, TRACKS))
-        time.sleep(0.02)
+        time.sleep(0.02)  # a block, in real time: it is asked by the clock
     assert thread.stop(reader.end())
     most = (time.monotonic() - begun) / 0.2
     assert recorder.calls[1] == "on_status"
@@ -378,7 +378,7 @@ def test_an_output_that_never_finishes_is_given_up_and_aborted() -> None:
     class Slow(Recorder):
         def write(self, block: Block) -> None:
             super().write(block)
-            time.sleep(0.3)
+            time.sleep(0.3)  # longer than there is for its end
 
     slow = Slow()
     reader = FakeReader(TRACKS)
