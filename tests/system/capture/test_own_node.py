@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
 
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, gap, shifts, together
+from ..conftest import RATE, gap, hear, shifts, together, wait_until, wait_until_playing
 from .conftest import Record, programs
 
 pytestmark = pytest.mark.pipewire
@@ -19,11 +18,14 @@ pytestmark = pytest.mark.pipewire
 Play = Callable[..., Player]
 
 
-def node_id(sandbox: Sandbox, name: str) -> int:
+def nodes(sandbox: Sandbox, name: str) -> dict[int, int]:
+    """The nodes of that name: the id of each by its serial, which no other ever has."""
+    found = {}
     for entry in json.loads(sandbox.run("pw-dump")):
-        if entry.get("info", {}).get("props", {}).get("node.name") == name:
-            return int(entry["id"])
-    raise AssertionError(f"there is no node {name}")
+        properties = entry.get("info", {}).get("props", {})
+        if properties.get("node.name") == name:
+            found[int(properties["object.serial"])] = int(entry["id"])
+    return found
 
 
 def test_a_node_of_ours_that_is_destroyed_is_made_again_and_the_others_lose_nothing(
@@ -31,11 +33,14 @@ def test_a_node_of_ours_that_is_destroyed_is_made_again_and_the_others_lose_noth
 ) -> None:
     play("destroyed-one")
     play("other-one")
-    time.sleep(0.3)
+    wait_until_playing(sandbox, "destroyed-one", "other-one")
     recording = record(taken=programs("destroyed-one"), steady=programs("other-one"))
-    time.sleep(0.5)
-    sandbox.run("pw-cli", "destroy", str(node_id(sandbox, "pypac-obs.taken")))
-    time.sleep(1.5)
+    hear(recording, 0.4)
+    [(serial, number)] = nodes(sandbox, "pypac-obs.taken").items()
+    sandbox.run("pw-cli", "destroy", str(number))
+    wait_until(lambda: bool(nodes(sandbox, "pypac-obs.taken").keys() - {serial}))
+    recording.wait_for_state("taken", "capturing")
+    hear(recording, 0.5)
     assert recording.state("taken") == "capturing"
     assert recording.capture.server_info().reconnects == 0
     tracks = recording.stop()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ..conftest import PLAYERS
+from ..conftest import PLAYERS, own, wait_until
 
 pytestmark = pytest.mark.pipewire
 
@@ -196,9 +196,10 @@ def test_record_of_a_pid_that_does_not_exist_ends_with_1(call, tmp_path):
 
 
 def test_run_tells_when_a_program_comes_and_goes(sandbox, start, tmp_path):
+    name = own("game")
     profile = tmp_path / "p.yaml"
     profile.write_text(
-        "version: 1\nsources:\n  game: {process: game}\ntracks:\n  game: {from: game}\n"
+        f"version: 1\nsources:\n  game: {{process: {name}}}\ntracks:\n  game: {{from: game}}\n"
         f"outputs:\n  files: {{folder: '{tmp_path}/out'}}\n"
     )
     run = start("run", profile)
@@ -206,8 +207,9 @@ def test_run_tells_when_a_program_comes_and_goes(sandbox, start, tmp_path):
     assert lines[1] == (
         "0:00.000  game: The program is not running. Its track is silence until it plays.\n"
     )
-    time.sleep(0.5)
-    game = sandbox.play_tone("game", 440.0)
+    track = tmp_path / "out" / "game.wav"
+    wait_until(lambda: track.exists() and track.stat().st_size > 48_000)  # some of its silence
+    game = sandbox.play_tone(name, 440.0)
     assert re.match(rf"0:0\d\.\d+  game: Playing\. Bound to .*\(PID {game.pid}\)", next_line(run))
     game.kill()
     run_lines = []

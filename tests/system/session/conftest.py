@@ -102,17 +102,6 @@ def state(session: Session, source: str) -> str:
     return next(one.state for one in session.status().sources if one.name == source)
 
 
-def wait_until_playing(sandbox: Sandbox, *programs: str) -> None:
-    """Waits until each of these programs has a stream that gives frames."""
-    from pypac_obs import ProcessWatch
-
-    with ProcessWatch() as watch:
-        wait_until(
-            lambda: {one.program for one in watch.processes() if one.playing} >= set(programs),
-            else_say=lambda: str(watch.processes()),
-        )
-
-
 # What lies in a folder ---------------------------------------------------------------------------
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +23,7 @@ from pypac_obs import (
 )
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, Audio, shifts
+from ..conftest import RATE, Audio, hear, shifts, wait_until, wait_until_playing
 from .conftest import (
     AMPLITUDE,
     breaks,
@@ -32,8 +31,6 @@ from .conftest import (
     level_db,
     profile,
     read,
-    wait_until,
-    wait_until_playing,
 )
 
 pytestmark = pytest.mark.pipewire
@@ -97,7 +94,8 @@ def test_the_recorder_gives_contiguous_blocks_of_all_programs(play: Play, sandbo
     with ProcessRecorder() as recorder:
         recorder.start_processes(["one", two.pid, "absent"])
         for _ in range(6):
-            time.sleep(0.15)
+            until = recorder.status().frames + RATE // 10
+            wait_until(lambda: recorder.status().frames >= until)  # noqa: B023
             blocks.append(recorder.get_audio())
         assert [source.name for source in recorder.status().sources] == names
         assert recorder.status().sources[0].programs[0].pid == one.pid
@@ -108,7 +106,7 @@ def test_the_recorder_gives_contiguous_blocks_of_all_programs(play: Play, sandbo
         assert recorder.lost_frames == 0
         assert {incident.source for incident in recorder.incidents} == {"absent"}
     assert all(block.frames for block in blocks[1:-1])
-    assert blocks[0].start <= RATE // 10  # it was opened just after the session had begun
+    assert blocks[0].start <= RATE // 2  # it was opened just after the session had begun
     for block, following in pairwise(blocks):
         assert following.start == block.start + block.frames
     assert blocks[-1].start + blocks[-1].frames == end
@@ -242,7 +240,7 @@ def test_a_slow_reader_loses_its_own_frames_and_the_files_stay_whole(
         for block in stream:
             slow.append(block)
             if len(slow) == 10:
-                time.sleep(1.0)
+                hear(session, 0.9)
             if len(slow) == 25:
                 break
         lost = stream.lost_frames
@@ -253,7 +251,7 @@ def test_a_slow_reader_loses_its_own_frames_and_the_files_stay_whole(
     # What it did get is in its place all the same.
     shift = {int(one) for block in slow for one in np.unique(in_place(block))}
     assert len(shift) == 1
-    [incident] = session.incidents
+    [incident] = [one for one in session.incidents if one.output is not None]
     assert (incident.cause, incident.output) == ("output_overrun", "a reader")
     assert incident.frames == lost
     assert sum(block.frames for block in quick) == session.position

@@ -15,7 +15,7 @@ import pytest
 from pypac_obs import Session
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, Start
+from ..conftest import RATE, Start, hear, own, wait_until, wait_until_playing
 from .conftest import (
     AMPLITUDE,
     Tape,
@@ -32,8 +32,6 @@ from .conftest import (
     read,
     spans,
     wait_for_state,
-    wait_until,
-    wait_until_playing,
 )
 
 pytestmark = pytest.mark.pipewire
@@ -50,18 +48,19 @@ def test_a_program_that_comes_back_at_44100_hz_keeps_its_pitch_and_its_place(
     play: Play, tone: Tone, sandbox: Sandbox, api: str
 ) -> None:
     steady = play("steady")
-    old = tone("game", 440.0, api=api)
-    wait_until_playing(sandbox, "steady", "game")
+    name = own("game")
+    old = tone(name, 440.0, api=api)
+    wait_until_playing(sandbox, "steady", name)
     tape = Tape()
-    with Session(profile({"steady": "steady", "game": "game"}), outputs=[tape]) as session:
-        time.sleep(0.7)
+    with Session(profile({"steady": "steady", "game": name}), outputs=[tape]) as session:
+        hear(session, 0.5)
         old.kill()
         wait_for_state(session, "game", "not_running")
         gone = session.position
-        tone("game", 440.0, api=api, rate=44100)
+        tone(name, 440.0, api=api, rate=44100)
         wait_for_state(session, "game", "playing")
         back = session.position + RATE // 5
-        time.sleep(1.0)
+        hear(session, 0.7)
     missed = missed_by(steady, tape.host_ns)
     assert lost(session.incidents, "steady", missed) == []
     assert_whole(tape.track("steady"), missed)
@@ -83,16 +82,17 @@ def test_a_program_that_comes_back_in_mono_is_aligned_to_the_frame(
     play: Play, sandbox: Sandbox
 ) -> None:
     steady = play("steady")
-    first = play("game")
-    wait_until_playing(sandbox, "steady", "game")
+    name = own("game")
+    first = play(name)
+    wait_until_playing(sandbox, "steady", name)
     tape = Tape()
-    with Session(profile({"steady": "steady", "game": "game"}), outputs=[tape]) as session:
-        time.sleep(0.5)
+    with Session(profile({"steady": "steady", "game": name}), outputs=[tape]) as session:
+        hear(session, 0.4)
         first.kill()
         wait_for_state(session, "game", "not_running")
-        play("game", "--channels", "1")
+        play(name, "--channels", "1")
         wait_for_state(session, "game", "playing")
-        time.sleep(0.5)
+        hear(session, 0.4)
     game, beside = tape.track("game"), tape.track("steady")
     assert_whole(beside, missed_by(steady, tape.host_ns))
     both = (game[:, 0] != 0) & (beside[:, 0] != 0)
@@ -128,11 +128,12 @@ def test_a_program_that_comes_back_in_surround_is_mixed_down_at_the_right_levels
     play: Play, tone: Tone, sandbox: Sandbox, tmp_path: Path, api: str
 ) -> None:
     steady = play("steady")
-    first = tone("film", 440.0, api=api)
-    wait_until_playing(sandbox, "steady", "film")
+    name = own("film")
+    first = tone(name, 440.0, api=api)
+    wait_until_playing(sandbox, "steady", name)
     tape = Tape()
-    with Session(profile({"steady": "steady", "film": "film"}), outputs=[tape]) as session:
-        time.sleep(0.3)
+    with Session(profile({"steady": "steady", "film": name}), outputs=[tape]) as session:
+        hear(session, 0.2)
         first.kill()
         wait_for_state(session, "film", "not_running")
         layout = (
@@ -145,18 +146,18 @@ def test_a_program_that_comes_back_in_surround_is_mixed_down_at_the_right_levels
         )
         path = surround_file(tmp_path / "surround.wav")
         command = "pacat" if api == "pulse" else "pw-cat"
-        film = sandbox.spawn([command, "--playback", *layout, path], name="film")
+        film = sandbox.spawn([command, "--playback", *layout, path], name=name)
         try:
             wait_for_state(session, "film", "playing")
             begin = session.position + RATE // 5
-            time.sleep(1.2)
+            hear(session, 0.75)
         finally:
             film.kill()
     missed = missed_by(steady, tape.host_ns)
     assert lost(session.incidents, "steady", missed) == []
     assert_whole(tape.track("steady"), missed)
     track = tape.track("film")
-    heard = track[begin : begin + RATE]
+    heard = track[begin : begin + RATE // 2]
     expected = {
         "FL": (0, None),
         "FR": (None, 0),
@@ -205,10 +206,10 @@ def test_a_change_of_the_graphs_rate_keeps_pitch_and_length_and_the_ledger_tells
     with Session(profile({name: name for name in names}), outputs=[tape]) as session:
         try:
             for rate in (44100, RATE):
-                time.sleep(1.2)
+                hear(session, 1.1)
                 sandbox.set_rate(rate)
                 marks.append(session.position)
-            time.sleep(1.2)
+            hear(session, 1.1)
         finally:
             sandbox.set_rate(0)
         elapsed_ns = time.monotonic_ns() - tape.host_ns
@@ -216,9 +217,13 @@ def test_a_change_of_the_graphs_rate_keeps_pitch_and_length_and_the_ledger_tells
     assert {len(track) for track in tracks.values()} == {session.position}
     assert session.position == pytest.approx(elapsed_ns * RATE / 1e9, abs=RATE // 5)
     marks.append(session.position)
+    dry = absences(session.incidents, "music")
     for begin, end in pairwise(marks):
-        part = tracks["music"][begin + RATE * 2 // 5 : end - RATE // 5, 0]
+        first, last = begin + RATE * 2 // 5, end - RATE // 5
+        part = tracks["music"][first:last, 0]
         assert len(part) > RATE // 3
+        if any(one[1] < last and first < one[2] for one in dry):
+            continue  # on a busy machine this player runs dry, which the ledger tells
         assert frequency_of(part) == pytest.approx(440, abs=1)
         assert level_db(part, 440.0) == pytest.approx(-12, abs=0.1)
     # The two stay together through it all, resampled or not. Half a kernel beside a gap, what is
@@ -268,10 +273,11 @@ def test_pipewire_restarts_during_a_run_into_files(
         "tracks: {game: {from: game}, discord: {from: discord}}\n"
         f"outputs: {{files: {{folder: '{folder}'}}}}\n"
     )
-    run = start_in(own_sandbox, "run", tmp_path / "p.yaml", "--duration", "6")
-    wait_until(lambda: (folder / "session.json").exists() and size(folder / "session.json") > 0)
+    length_s = 5
+    run = start_in(own_sandbox, "run", tmp_path / "p.yaml", "--duration", str(length_s))
+    wait_until(lambda: size(folder / "session.json") > 0)
     origin_ns = manifest(folder)["start"]["host_ns"]
-    time.sleep(1.5)
+    wait_until(lambda: size(folder / "game.wav") > 4 * RATE)
     down_ns = time.monotonic_ns()
     own_sandbox.restart_pipewire()
     for player in playing:
@@ -283,7 +289,7 @@ def test_pipewire_restarts_during_a_run_into_files(
     for index, (name, frequency) in enumerate((("game", 440.0), ("discord", 1000.0))):
         player = again[index]
         track = read(folder / f"{name}.wav")[:, 0]
-        assert len(track) == 6 * RATE
+        assert len(track) == length_s * RATE
         told = [line for line in ledger(folder) if line["source"] == name]
         [gone] = [line["begin"] for line in told if line["cause"] == "backend_lost"]
         heard = np.flatnonzero(track)
@@ -293,7 +299,7 @@ def test_pipewire_restarts_during_a_run_into_files(
         assert before[1] == pytest.approx(down, abs=RATE // 10)
         first_ns = int(player.output().split()[1])
         assert after[0] == pytest.approx((first_ns - origin_ns) * RATE / 1e9, abs=RATE)
-        assert after[1] >= 6 * RATE - 1
+        assert after[1] >= length_s * RATE - 1
         ends = [(line["begin"], line["begin"] + line["frames"]) for line in told]
         # Whatever the new graph loses before it has settled is in the ledger, and is little.
         edges = {end + beside for both in ends for end in both for beside in range(-2, 3)}
@@ -310,4 +316,4 @@ def test_pipewire_restarts_during_a_run_into_files(
 
 
 def size(path: Path) -> int:
-    return path.stat().st_size
+    return path.stat().st_size if path.exists() else 0

@@ -13,7 +13,7 @@ import pytest
 from pypac_obs import Session
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, shifts, wait_until
+from ..conftest import RATE, hear, long_or, shifts, wait_until, wait_until_playing
 from .conftest import (
     AMPLITUDE,
     Tape,
@@ -24,7 +24,6 @@ from .conftest import (
     missed_by,
     profile,
     wait_for_state,
-    wait_until_playing,
 )
 
 pytestmark = pytest.mark.pipewire
@@ -38,14 +37,16 @@ def test_32_programs_at_once_are_aligned_in_every_frame(play: Play, sandbox: San
     players = [play(name) for name in names]
     wait_until_playing(sandbox, *names)
     tape = Tape()
-    with Session(profile({name: name for name in names}), outputs=[tape], duration_s=4) as session:
+    length_s = long_or(1.5, 4)
+    rules = profile({name: name for name in names})
+    with Session(rules, outputs=[tape], duration_s=length_s) as session:
         assert session.wait(10)
     reference = None
     for name, player in zip(names, players, strict=True):
         missed = missed_by(player, tape.host_ns)
         assert lost(session.incidents, name, missed) == []
         track = tape.track(name)
-        assert len(track) == 4 * RATE
+        assert len(track) == length_s * RATE
         assert_whole(track, missed)
         reference = track if reference is None else reference
         both = (track != 0) & (reference != 0)
@@ -73,7 +74,7 @@ def test_a_program_that_is_killed_20_times_costs_another_not_one_frame(
             # Some die before they play, some while they begin, some while they play.
             if is_heard:
                 wait_until(functools.partial(plays, mortal))
-            time.sleep(phase)
+            time.sleep(phase)  # chance, not an event
             mortal.kill()
     missed = missed_by(steady, tape.host_ns)
     assert lost(session.incidents, "steady", missed) == []
@@ -97,14 +98,14 @@ def test_a_frozen_program_costs_another_nothing_and_comes_back_when_it_is_thawed
     wait_until_playing(sandbox, "steady", "hung")
     tape = Tape()
     with Session(profile({"steady": "steady", "hung": "hung"}), outputs=[tape]) as session:
-        time.sleep(0.5)
+        hear(session, 0.3)
         hung.freeze()
         wait_for_state(session, "hung", "frozen", timeout_s=1)
-        time.sleep(0.7)
+        hear(session, 0.6)
         assert next(s.state for s in session.status().sources if s.name == "steady") == "playing"
         hung.thaw()
         wait_for_state(session, "hung", "playing", timeout_s=1)
-        time.sleep(0.5)
+        hear(session, 0.3)
     missed = missed_by(steady, tape.host_ns)
     assert lost(session.incidents, "steady", missed) == []
     assert_whole(tape.track("steady"), missed)
@@ -130,9 +131,9 @@ def test_two_sessions_on_the_same_programs_are_complete_and_identical(
     tapes = Tape(), Tape()
     rules = profile({"game": "game", "voice": "voice"})
     with Session(rules, outputs=[tapes[0]]) as one:
-        time.sleep(0.3)
+        hear(one, 0.2)
         with Session(rules, outputs=[tapes[1]]) as other:
-            time.sleep(1.5)
+            hear(other, 0.7)
     assert (one.incidents, other.incidents) == ((), ())
     games = [tape.track("game") for tape in tapes]
     for game in games:
@@ -144,7 +145,7 @@ def test_two_sessions_on_the_same_programs_are_complete_and_identical(
     for name in ("game", "voice"):
         first, second = (tape.track(name) for tape in tapes)
         shared = min(len(first) - earlier, len(second))
-        assert shared > RATE
+        assert shared > RATE // 2
         assert np.array_equal(first[earlier : earlier + shared], second[:shared])
     voice = tapes[0].track("voice")[:, 0]
     assert np.abs(voice).max() == pytest.approx(AMPLITUDE, rel=1e-3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An evening in twenty seconds: the game plays, Discord comes late, crashes and comes back."""
+"""An evening in some seconds: the game plays, Discord comes late, crashes and comes back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import PROGRAM, RATE, require
+from ..conftest import PROGRAM, RATE, long_or, own, require, wait_until, wait_until_playing
 from .conftest import (
     breaks,
     excused,
@@ -26,13 +26,16 @@ from .conftest import (
     missed_by,
     read,
     spans,
-    wait_until,
 )
 
 pytestmark = pytest.mark.pipewire
 
+GAME, DISCORD = own("game"), own("discord")
 CONFIG = Path(__file__).resolve().parents[3] / "configs" / "game-and-discord.yaml"
-FRAMES = 20 * RATE
+LENGTH_S = round(long_or(10, 20))
+# When Discord comes, crashes, and is back.
+COMES_S, CRASHES_S, IS_BACK_S = LENGTH_S / 4, LENGTH_S / 2, LENGTH_S * 0.75
+FRAMES = LENGTH_S * RATE
 NEAR = RATE // 4  # what the clocks of the test and of the programs may be apart
 
 
@@ -41,7 +44,7 @@ class Evening:
     code: int
     out: str
     folder: Path
-    killed: dict[str, Path]  # folders of the runs that were killed at 10 s, by format
+    killed: dict[str, Path]  # folders of the runs that were killed half-way, by format
     starts: list[int]  # of Discord's first frames, on the timeline
     kill: int  # of Discord
     missed: list[tuple[int, int]]  # what the programs themselves could not play, begin and end
@@ -52,14 +55,28 @@ class Evening:
         return excused(line["cause"], begin, end, self.missed)
 
     def ledger(self) -> list[dict[str, Any]]:
-        return [line for line in ledger(self.folder) if not self.by_programs(line)]
+        """What is missing. A program that dies on a busy machine stalls before it is seen to."""
+        found: list[dict[str, Any]] = []
+        for line in ledger(self.folder):
+            if self.by_programs(line):
+                continue
+            last = found[-1] if found else None
+            follows = last is not None and (
+                (last["source"], last["cause"]) == (line["source"], "stalled")
+                and last["begin"] + last["frames"] == line["begin"]
+            )
+            if last is not None and follows:
+                line |= {"begin": last["begin"], "frames": last["frames"] + line["frames"]}
+                found.pop()
+            found.append(line)
+        return found
 
 
 @pytest.fixture(scope="module")
 def evening(
     sandbox: Sandbox, position_player: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Evening]:
-    """The profile runs for 20 s; beside it, two runs that are killed by SIGKILL at 10 s."""
+    """The profile runs to its end; beside it, two runs that are killed by SIGKILL half-way."""
     runs: list[subprocess.Popen[str]] = []
     players: list[Player] = []
 
@@ -83,15 +100,21 @@ def evening(
     tmp = tmp_path_factory.mktemp("evening")
     killed = {}
     try:
-        play("game", 440)
-        # Not by a watch of this process, which would be in the wrong environment.
-        wait_until(lambda: "game" in sandbox.run("pw-link", "--links"))
-        time.sleep(0.3)
-        whole = run(CONFIG, "--duration", "20")
+        text = CONFIG.read_text()
+        for old, new in (
+            ('[cs2.exe, "steam_app_*", "game"]', GAME),
+            ("[Discord.exe, Discord, vesktop, discord]", DISCORD),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        config = tmp / CONFIG.name
+        config.write_text(text)
+        play(GAME, 440)
+        wait_until_playing(sandbox, GAME)
+        whole = run(config, "--duration", str(LENGTH_S))
         for kind in ("wav", "flac"):
             killed[kind] = tmp / kind
             profile = tmp / f"{kind}.yaml"
-            text = CONFIG.read_text()
             old = '{folder: "~/Recordings/{date} {time}", name: "{track}", format: wav}'
             assert old in text
             profile.write_text(text.replace(old, f"{{folder: '{tmp / kind}', format: {kind}}}"))
@@ -108,27 +131,28 @@ def evening(
             manifest(folder)["start"]["host_ns"] for folder in (recording, *killed.values())
         )
 
+        # The evening has its own times, and nothing to wait for.
         def sleep_until(seconds: float, begin_ns: int = origin_ns) -> None:
             time.sleep(max(0.0, seconds + (begin_ns - time.monotonic_ns()) / 1e9))
 
-        sleep_until(5)
-        first = play("discord", 1000)
-        sleep_until(10)
+        sleep_until(COMES_S)
+        first = play(DISCORD, 1000)
+        sleep_until(CRASHES_S)
         kill_ns = time.monotonic_ns()
         first.kill()
-        sleep_until(10, max(other_ns))
+        sleep_until(CRASHES_S, max(other_ns))
         for killed_run in runs[1:]:
             killed_run.send_signal(signal.SIGKILL)
-        sleep_until(12)
-        second = play("discord", 1000)
+        sleep_until(IS_BACK_S)
+        second = play(DISCORD, 1000)
         out, _ = whole.communicate(timeout=20)
 
         def frame(host_ns: int) -> int:
             return round((host_ns - origin_ns) * RATE / 1e9)
 
         starts = [frame(int(player.output().split()[1])) for player in (first, second)]
-        assert starts[0] == pytest.approx(5 * RATE, abs=RATE)
-        assert starts[1] == pytest.approx(12 * RATE, abs=RATE)
+        assert starts[0] == pytest.approx(COMES_S * RATE, abs=RATE)
+        assert starts[1] == pytest.approx(IS_BACK_S * RATE, abs=RATE)
         folder = tmp / "whole"
         shutil.copytree(recording, folder)
         missed = [one for player in players for one in missed_by(player, origin_ns)]
@@ -142,7 +166,7 @@ def evening(
             player.kill()
 
 
-def test_both_files_have_960000_frames_and_the_run_ends_well(evening: Evening) -> None:
+def test_both_files_have_every_frame_and_the_run_ends_well(evening: Evening) -> None:
     assert evening.code == 0, evening.out
     assert sorted(path.name for path in evening.folder.iterdir()) == [
         "discord.wav",
@@ -223,7 +247,7 @@ def frames_by(program: str, path: Path) -> int:
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac"])
-def test_a_run_that_is_killed_at_10_s_leaves_files_of_9_s_that_every_player_opens(
+def test_a_run_that_is_killed_leaves_files_up_to_its_last_second_that_every_player_opens(
     evening: Evening, kind: str
 ) -> None:
     folder = evening.killed[kind]
@@ -232,7 +256,7 @@ def test_a_run_that_is_killed_at_10_s_leaves_files_of_9_s_that_every_player_open
         assert frames_by("soxi", path) == frames_by("ffprobe", path) == len(read(path))
     game, discord = (read(path) for path in paths)
     assert len(game) == len(discord)
-    assert 9 * RATE <= len(game) <= 10.5 * RATE
+    assert (CRASHES_S - 1) * RATE <= len(game) <= (CRASHES_S + 0.5) * RATE
     # PCM of 24 bits is no exact sine; its steps stay below what counts as a break.
     cuts = breaks(game[:, 0], 440.0)
     assert len(cuts) <= 4 * len(evening.missed)

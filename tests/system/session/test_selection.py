@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from pypac_obs import Session
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE
+from ..conftest import RATE, hear, own, wait_until, wait_until_playing
 from .conftest import (
     AMPLITUDE,
     Tape,
@@ -21,8 +20,6 @@ from .conftest import (
     profile,
     spans,
     wait_for_state,
-    wait_until,
-    wait_until_playing,
 )
 
 pytestmark = pytest.mark.pipewire
@@ -56,16 +53,16 @@ def test_pick_first_goes_to_the_first_of_the_list_that_runs_and_falls_back(
     rules = {"player": {"process": ["spotify", "vlc"], "pick": "first"}}
     with Session(profile(rules), outputs=[tape]) as session:
         wait_until_bound(session, "player", second)
-        time.sleep(0.4)
+        hear(session, 0.2)
         first = play("spotify", "--tone", "1000")
         wait_until_bound(session, "player", first)
         begin = session.position + RATE // 10
-        time.sleep(0.6)
+        hear(session, 0.5)
         end = session.position
         first.kill()
         wait_until_bound(session, "player", second)
         back = session.position + RATE // 10
-        time.sleep(0.6)
+        hear(session, 0.5)
     track = tape.track("player")[:, 0]
     assert level_db(track[begin:end], 1000.0) == pytest.approx(-12, abs=0.1)
     assert level_db(track[begin:end], 440.0) < -110
@@ -85,12 +82,12 @@ def test_pick_newest_goes_to_the_latest_started_and_back_when_that_ends(
         new = play("player", "--tone", "1000")
         wait_until_bound(session, "player", new)
         begin = session.position + RATE // 10
-        time.sleep(0.6)
+        hear(session, 0.5)
         end = session.position
         new.kill()
         wait_until_bound(session, "player", old)
         back = session.position + RATE // 10
-        time.sleep(0.6)
+        hear(session, 0.5)
     track = tape.track("player")[:, 0]
     assert level_db(track[begin:end], 1000.0) == pytest.approx(-12, abs=0.1)
     assert level_db(track[begin:end], 440.0) < -110
@@ -123,12 +120,12 @@ def test_a_pid_takes_one_of_two_programs_of_the_same_name(tone: Tone, sandbox: S
         wait_until_bound(session, "one", one)
         wait_until_bound(session, "other", other)
         begin = session.position + RATE // 10
-        time.sleep(0.7)
+        hear(session, 0.5)
         other.kill()
         successor = tone("twin", 1000.0, api="pulse")
         wait_for_state(session, "other", "not_running")
         wait_until_playing(sandbox, "twin")
-        time.sleep(0.2)
+        hear(session, 0.2)
         # Another program of the name is another program.
         assert bound(session, "other") == set()
         assert successor.running
@@ -147,26 +144,27 @@ def test_everything_except_two_never_has_them_though_one_comes_and_goes(
     tone("discord", 1000.0, api="pulse")
     wait_until_playing(sandbox, "browser", "discord")
     tape = Tape()
+    name = own("obs")
     sources = {
         "discord": "discord",
-        "rest": {"everything_except": ["discord", {"process": "obs*"}]},
-        "obs": {"process": "obs*"},
+        "rest": {"everything_except": ["discord", {"process": f"{name}*"}]},
+        "obs": {"process": f"{name}*"},
     }
     with Session(profile(sources), outputs=[tape]) as session:
-        time.sleep(0.3)
-        for name, api in (("obs", "pipewire"), ("obs-helper", "pulse")):
-            excluded = tone(name, 2000.0, api=api)
+        hear(session, 0.2)
+        for program, api in ((name, "pipewire"), (f"{name}-helper", "pulse")):
+            excluded = tone(program, 2000.0, api=api)
             wait_for_state(session, "obs", "playing")
-            time.sleep(0.5)
+            hear(session, 0.4)
             excluded.kill()
             wait_for_state(session, "obs", "not_running")
         before = session.position
         late = tone("late", 3000.0)
         wait_until(lambda: late.pid in bound(session, "rest"))
         wait_for_state(session, "rest", "playing")
-        time.sleep(0.3)
+        hear(session, 0.2)
         after = session.position
-        time.sleep(0.5)
+        hear(session, 0.4)
     rest, obs, discord = (tape.track(name)[:, 0] for name in ("rest", "obs", "discord"))
     assert sum(end - begin for begin, end in spans(obs)) > RATE // 2
     assert np.abs(obs).max() == pytest.approx(AMPLITUDE, rel=1e-3)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +42,10 @@ class Studio:
         )
         self.nodes = [one.node_name for one in self.sources.status()]
         self.engine.start(_core.host_now_ns())
+
+    @property
+    def position(self) -> int:
+        return self.engine.position
 
     def states(self) -> list[str]:
         return [one.state for one in self.sources.status()]
@@ -139,9 +142,9 @@ def _link(sandbox: Sandbox, output: str, input_: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def cycle_recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cycle_recorder() -> Path:
     """The program that records cycle by cycle, built."""
-    return build_player("cycle_recorder", tmp_path_factory.mktemp("players"))
+    return build_player("cycle_recorder")
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +186,7 @@ def node_property(sandbox: Sandbox, node: str, key: str) -> str | None:
 
 
 def parec(sandbox: Sandbox, node: str, path: Path, seconds: float) -> Audio:
-    """What a Pulse program records from a device of that name."""
+    """What a Pulse program records from a device, until it has so much from a first sound on."""
     player = sandbox.spawn(
         [
             *("pacat", "--record", f"--device={node}", "--format=float32le", "--channels=2"),
@@ -191,7 +194,16 @@ def parec(sandbox: Sandbox, node: str, path: Path, seconds: float) -> Audio:
         ],
         name=path.stem,
     )
-    time.sleep(seconds)
+
+    def recorded() -> Audio:
+        samples = np.fromfile(path, dtype="<f4") if path.exists() else np.zeros(0, np.float32)
+        return samples[: len(samples) // 2 * 2].reshape(-1, 2)
+
+    def is_enough() -> bool:
+        samples = recorded()
+        sounds = samples.any(axis=1)
+        return bool(sounds.any()) and len(samples) - np.argmax(sounds) >= seconds * RATE
+
+    wait_until(is_enough, seconds + 30, lambda: f"{len(recorded())} frames: {player.output()}")
     player.stop()
-    heard = np.fromfile(path, dtype="<f4")
-    return heard[: len(heard) // 2 * 2].reshape(-1, 2)
+    return recorded()
