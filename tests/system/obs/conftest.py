@@ -239,6 +239,27 @@ def start_recording(websocket: Websocket) -> None:
     wait_until(active, 30.0, websocket.obs.log)
 
 
+def let_record(websocket: Websocket, seconds: float) -> None:
+    """Waits until OBS has recorded that much more, as it counts. Sound takes its time."""
+    _let(websocket, "GetRecordStatus", seconds)
+
+
+def let_stream(websocket: Websocket, seconds: float) -> None:
+    """Waits until OBS has streamed that much more, as it counts. Sound takes its time."""
+    _let(websocket, "GetStreamStatus", seconds)
+
+
+def _let(websocket: Websocket, question: str, seconds: float) -> None:
+    def lasts_s() -> float:
+        return float(websocket.request(question)["outputDuration"]) / 1000
+
+    until = lasts_s() + seconds
+    deadline = time.monotonic() + seconds + PATIENCE_S
+    while (left := until - lasts_s()) > 0:
+        assert time.monotonic() < deadline, websocket.obs.log()
+        time.sleep(left)
+
+
 def inputs(websocket: Websocket) -> dict[str, dict[str, Any]]:
     """Kind and OBS tracks of each input, by its name."""
     found = {}
@@ -281,7 +302,7 @@ def audio_track(path: str | Path, number: int) -> Audio:
 def record(websocket: Websocket, seconds: float) -> str:
     """Lets OBS record for a while, and gives its file."""
     start_recording(websocket)
-    time.sleep(seconds)
+    let_record(websocket, seconds)
     path: str = websocket.request("StopRecord")["outputPath"]
     wait_until(lambda: not websocket.request("GetRecordStatus")["outputActive"], PATIENCE_S)
     return path

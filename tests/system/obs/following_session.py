@@ -2,14 +2,15 @@
 """Runs a session whose split files follow OBS, until an empty line comes to its standard input.
 
 It says "ready" when it is connected to OBS, each time anew. "away" on its standard input ends the
-connection, and "back" lets it connect again. The tracks are also in memory, where
-OBS's module finds them: noise, that one can find again in a recording, and a tone.
+connection, which it answers with "gone", and "back" lets it connect again. The tracks are also in
+memory, where OBS's module finds them: noise, that one can find again in a recording, and a tone.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 
 from pypac_obs import Profile, Session
 from pypac_obs.errors import ObsNotRunning
@@ -56,11 +57,14 @@ def main() -> None:
     with Session(Profile.from_dict(PROFILE), name="follow", outputs=[files]) as session:
         assert session._wiring is not None
         shared = session._wiring.add_shared_tracks("follow", ("noise", "tone"))
+        while session.position < session.sample_rate // 2:
+            time.sleep(0.01)  # else a recording might begin before the session
         link.start()
         while order := sys.stdin.readline().strip():
             away.set() if order == "away" else away.clear()
             if order == "away" and link.connection is not None:
                 link.connection.close()
+                print("gone", flush=True)
         link.stop()
         shared.close()
     print(link.error, [str(error) for error in session.errors], flush=True)

@@ -25,7 +25,7 @@ from pypac_obs.obs.settings import obs_folders
 from pypac_obs.sandbox import Sandbox
 
 from ..conftest import PROGRAM, RATE, wait_until
-from .conftest import Websocket, start_recording
+from .conftest import Websocket, let_record, start_recording
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
 
@@ -78,8 +78,11 @@ class Follower:
         )
 
     def wait_until_connected(self) -> None:
+        self.wait_for("ready")
+
+    def wait_for(self, word: str) -> None:
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
+        assert self._process.stdout.readline() == f"{word}\n"
 
     def tell(self, order: str) -> None:
         assert self._process.stdin is not None
@@ -101,7 +104,6 @@ def follower(obs: ObsSandbox, tmp_path: Path) -> Iterator[Follower]:
     obs.start()
     running = Follower(obs, tmp_path / "fallback")
     running.wait_until_connected()
-    time.sleep(1.0)  # the session runs before OBS records, else the files begin with the session
     yield running
     running.kill()
     if obs.running:
@@ -143,12 +145,12 @@ def join_late(
     """Follows a recording that runs already, until before its end, and gives OBS's file."""
     with Websocket(obs) as websocket:
         start_recording(websocket)
-        time.sleep(recorded_s)
+        let_record(websocket, recorded_s)
         late = Follower(obs, folder)
         try:
             late.wait_until_connected()
             take(obs, "running", known)
-            time.sleep(followed_s)
+            let_record(websocket, followed_s)
             late.end()
         finally:
             late.kill()
@@ -187,11 +189,11 @@ def test_files_begin_end_and_are_named_with_the_recording(
     for _ in range(2):
         websocket.request("StartRecord")
         stem, _ = take(obs, "running", known)
-        time.sleep(2.5)
+        let_record(websocket, 1.2)
         command = [*PROGRAM, "mark", "in the middle"]
         marked = subprocess.run(command, env=obs.env, capture_output=True, text=True, check=True)
         assert marked.stdout.startswith("follow: marked")
-        time.sleep(1.0)
+        let_record(websocket, 0.7)
         path = websocket.request("StopRecord")["outputPath"]
         stem, manifest = take(obs, "complete", known)
         known.add(stem)
@@ -203,7 +205,7 @@ def test_files_begin_end_and_are_named_with_the_recording(
         }
         [marker] = manifest["markers"]
         assert marker["text"] == "in the middle"
-        assert 2.0 * RATE < marker["frame"] < manifest["frames"]
+        assert 1.0 * RATE < marker["frame"] < manifest["frames"]
         assert manifest["obs"]["frame_0_at_s"] == pytest.approx(0, abs=1 / RATE)
         wait_until(lambda: file_is_complete(path), PATIENCE_S)  # noqa: B023
         theirs, own = decoded(path), ours(obs, stem)
@@ -228,15 +230,15 @@ def test_a_pause_is_left_out_as_obs_leaves_it_out(
     known = set(manifests(obs))
     websocket.request("StartRecord")
     take(obs, "running", known)
-    time.sleep(2.0)
+    let_record(websocket, 1.5)
     websocket.request("PauseRecord")
-    time.sleep(2.0)
+    time.sleep(1.2)  # a pause is long by the clock alone
     websocket.request("ResumeRecord")
-    time.sleep(2.5)
+    let_record(websocket, 1.8)
     path = websocket.request("StopRecord")["outputPath"]
     stem, manifest = take(obs, "complete", known)
     [pause] = manifest["obs"]["pauses"]
-    assert pause["left_out_s"] > 1.5
+    assert pause["left_out_s"] > 0.7
     wait_until(lambda: file_is_complete(path), PATIENCE_S)
     theirs, own = decoded(path), ours(obs, stem)
     unsure_s = manifest["obs"]["uncertainty_s"]
@@ -252,21 +254,21 @@ def test_a_pause_that_was_not_heard_of_is_made_up_for(
     known = set(manifests(obs))
     websocket.request("StartRecord")
     take(obs, "running", known)
-    time.sleep(2.0)
+    let_record(websocket, 1.0)
     follower.tell("away")
-    time.sleep(0.5)
+    follower.wait_for("gone")
     websocket.request("PauseRecord")
-    time.sleep(4.0)
+    time.sleep(2.5)  # a pause is long by the clock alone
     websocket.request("ResumeRecord")
-    time.sleep(0.5)
+    let_record(websocket, 0.3)
     follower.tell("back")
     follower.wait_until_connected()
-    time.sleep(2.5)
+    let_record(websocket, 1.8)
     path = websocket.request("StopRecord")["outputPath"]
     stem, manifest = take(obs, "complete", known)
     [pause] = manifest["obs"]["pauses"]
     assert pause["left_out_s"] == 0
-    assert pause["kept_s"] > 3.0
+    assert pause["kept_s"] > 1.5
     wait_until(lambda: file_is_complete(path), PATIENCE_S)
     theirs, own = decoded(path), ours(obs, stem)
     unsure_s = manifest["obs"]["uncertainty_s"]
@@ -317,11 +319,11 @@ def test_nothing_is_lost_when_obs_crashes(
     known = set(manifests(obs))
     websocket.request("StartRecord")
     stem, _ = take(obs, "running", known)
-    time.sleep(1.0)
+    let_record(websocket, 0.5)
     before = manifests(obs)[stem]["frames"]
     obs.kill()
     # It goes on without OBS.
-    wait_until(lambda: manifests(obs)[stem]["frames"] > before + 3 * RATE, PATIENCE_S)
+    wait_until(lambda: manifests(obs)[stem]["frames"] > before + 2 * RATE, PATIENCE_S)
     obs.start()
     follower.wait_until_connected()
     # OBS is back and does not record: now it ends, whole.
@@ -341,7 +343,7 @@ def test_nothing_is_lost_when_obs_crashes(
 def test_a_recording_that_runs_already_is_joined(obs: ObsSandbox, tmp_path: Path) -> None:
     obs.start()
     known = set(manifests(obs))
-    path = join_late(obs, tmp_path, known, recorded_s=3.0, followed_s=2.0)
+    path = join_late(obs, tmp_path, known, recorded_s=1.5, followed_s=1.8)
     stem, manifest = take(obs, "complete", known)
     at_s = manifest["obs"]["frame_0_at_s"]
     assert at_s > 1.0
@@ -389,10 +391,10 @@ def test_run_follows_and_lists_what_was_silent_all_the_while(
                 ),
                 PATIENCE_S,
             )
-            time.sleep(3.0)  # it begins while the session is well under way
+            time.sleep(1.0)  # it begins while the session is well under way
             websocket.request("StartRecord")
             take(obs, "running", known)
-            time.sleep(2.0)
+            let_record(websocket, 1.0)
             websocket.request("StopRecord")
             stem, manifest = take(obs, "complete", known)
     finally:

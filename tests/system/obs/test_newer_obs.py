@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Sandbox
 
 from ..conftest import PROGRAM, RATE, wait_until
-from .conftest import Websocket
+from .conftest import Websocket, let_record
 from .test_follow import (
     PATIENCE_S,
     PRIMING_S,
@@ -83,16 +82,15 @@ def test_files_split_where_obs_splits(obs: ObsSandbox, tmp_path: Path) -> None:
     follower = Follower(obs, tmp_path)
     try:
         follower.wait_until_connected()
-        time.sleep(1.0)
         known = set(manifests(obs))
         with Websocket(obs) as websocket:
             websocket.request("StartRecord")
             first, _ = take(obs, "running", known)
-            time.sleep(4.0)
+            let_record(websocket, 3.0)
             websocket.request("SplitRecordFile")
             known.add(first)
             second, _ = take(obs, "running", known)
-            time.sleep(4.0)
+            let_record(websocket, 3.0)
             websocket.request("StopRecord")
         take(obs, "complete", known)
         follower.end()
@@ -134,10 +132,10 @@ def test_marks_become_chapters(obs: ObsSandbox, tmp_path: Path) -> None:
         with Websocket(obs) as websocket:
             websocket.request("StartRecord")
             take(obs, "running", known)
-            time.sleep(2.0)
+            let_record(websocket, 2.0)
             command = [*PROGRAM, "mark", "the boss"]
             subprocess.run(command, env=obs.env, check=True, capture_output=True)
-            time.sleep(2.0)
+            let_record(websocket, 2.0)
             path = websocket.request("StopRecord")["outputPath"]
         _, manifest = take(obs, "complete", known)
     finally:

@@ -49,7 +49,7 @@ def test_another_rate_than_obss_is_said_with_what_to_do_and_does_no_harm(
 ) -> None:
     session = run(PROFILE % rate)
     session.wait_for(AS_IT_SAYS)
-    assert_only("game", audio_track(record(websocket, 5.0), 0)[-3 * RATE :], AAC_DB)
+    assert_only("game", audio_track(record(websocket, 3.0), 0)[-2 * RATE :], AAC_DB)
     assert (SENTENCE in session.end()) == is_said
     planned = session.command("obs", "plan", "stream.yaml")
     assert planned.returncode == 0, planned.stderr

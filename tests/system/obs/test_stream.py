@@ -30,6 +30,7 @@ from .conftest import (
     assert_only,
     audio_track,
     inputs,
+    let_stream,
 )
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire, pytest.mark.usefixtures("players")]
@@ -226,7 +227,7 @@ def assert_heard(path: Path, name: str) -> None:
     A stream may begin before there is a session, and has all of the desktop in it until then.
     """
     assert audio_streams(path) == 1
-    assert_only(name, audio_track(path, 0)[-3 * RATE :], AAC_DB)
+    assert_only(name, audio_track(path, 0)[-2 * RATE :], AAC_DB)
 
 
 def test_the_stream_has_the_track_that_obs_streams_and_no_other(
@@ -240,7 +241,7 @@ def test_the_stream_has_the_track_that_obs_streams_and_no_other(
     server = receiver()
     assert said(session, "stream", "start") == "OBS streams.\n"
     assert said(session, "stream", "start") == "OBS streams already.\n"
-    wait_for_stream(websocket, 4.0)
+    wait_for_stream(websocket, 3.0)
     assert "\nStream: on, 0:00:" in said(session, "status")
     status = json.loads(said(session, "status", "--json"))
     assert status["stream"]["active"]
@@ -277,7 +278,7 @@ def test_a_session_that_is_started_under_a_stream_leaves_it_alone_until_its_end(
     before = inputs(websocket), websocket.request("GetProfileList")
     assert said(session, "apply", "own.yaml", code=1).count("Waits until the stream") >= 2
     assert (inputs(websocket), websocket.request("GetProfileList")) == before
-    wait_for_stream(websocket, 5.0)
+    let_stream(websocket, 3.0)
     said(session, "stream", "stop")
     assert_heard(first.wait(), "game")
     # What had to wait is done by itself now, and the stream has the track of the advanced mode.
@@ -289,7 +290,7 @@ def test_a_session_that_is_started_under_a_stream_leaves_it_alone_until_its_end(
     assert said(session, "apply", "stream.yaml").startswith("nothing to change\n")
     second = receiver()
     said(session, "stream", "start")
-    wait_for_stream(websocket, 4.0)
+    wait_for_stream(websocket, 3.0)
     said(session, "stream", "stop")
     assert_heard(second.wait(), "voice")
     session.end()
@@ -314,10 +315,10 @@ def test_the_vod_track_is_sent_beside_the_stream_and_has_no_other_track(
     session.wait_for(AS_IT_SAYS)
     server = receiver()
     said(session, "stream", "start")
-    wait_for_stream(websocket, 5.0)
+    wait_for_stream(websocket, 3.0)
     said(session, "stream", "stop")
     assert_heard(server.wait(), "game")
-    assert_only("voice", server.vod_track()[-3 * RATE :], AAC_DB)
+    assert_only("voice", server.vod_track()[-2 * RATE :], AAC_DB)
     session.end()
     said(session, "restore", "stream.yaml")
 
