@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -223,6 +223,18 @@ def together(one: Audio, two: Audio) -> None:
     assert np.array_equal(shift_one[at_one], shift_two[at_two])
 
 
+def assert_whole(track: Audio, missed: Sequence[tuple[int, int]] = ()) -> None:
+    """Every frame that a position player has played is there, and each in its place."""
+    frames, shift = shifts(track)
+    assert np.unique(shift).size == 1
+    absent = np.ones(len(track), bool)
+    absent[frames] = False
+    for begin, end in missed:
+        absent[max(0, begin - 2 * QUANTUM) : end + 2 * QUANTUM] = False
+    assert not absent.any()
+    assert len(frames) > 0.9 * len(track)
+
+
 def gap(track: Audio) -> tuple[int, int]:
     """The longest silence between two sounds: where it begins, and its length."""
     heard = np.flatnonzero(track[:, 0])
@@ -236,3 +248,29 @@ def level_db(samples: Audio, frequency: float) -> float:
     window = np.kaiser(len(samples), 20)
     tone = np.exp(-2j * np.pi * frequency * np.arange(len(samples)) / RATE)
     return float(20 * np.log10(abs(np.sum(samples * window * tone)) * 2 / window.sum() + 1e-15))
+
+
+# What programs miss themselves -------------------------------------------------------------------
+
+QUANTUM = 1024  # of the sandbox
+
+
+def missed_by(player: Player, origin_ns: int) -> list[tuple[int, int]]:
+    """What a position player says that it could not play, as stretches of the timeline.
+
+    On a busy machine programs miss cycles of the graph. No capture can have those.
+    """
+    missed = []
+    for line in player.output().splitlines():
+        if line.startswith("missed "):
+            _, host_ns, frames = line.split()
+            end = round((int(host_ns) - origin_ns) * RATE / 1e9)
+            missed.append((end - int(frames), end))
+    return missed
+
+
+def excused(cause: str, begin: int, end: int, missed: Sequence[tuple[int, int]]) -> bool:
+    """True for a line of the ledger that tells what the program missed itself."""
+    return cause in ("lost_cycles", "stalled") and any(
+        first - 2 * QUANTUM <= begin and end <= last + 2 * QUANTUM for first, last in missed
+    )

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pypac_obs import _core
-from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, Audio, wait_until
+from ..conftest import RATE, Audio, excused, missed_by, wait_until
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,15 @@ class Recording:
         ]
         return tracks
 
-    def missing(self, name: str) -> int:
-        """How many frames of a source the ledger calls missing."""
+    def missing(self, name: str, player: Player | None = None) -> int:
+        """How many frames of a source the ledger calls missing, but for what its player missed."""
+        missed = missed_by(player, self.origin_ns) if player is not None else []
         return sum(
             one.frames
             for one in self.incidents
-            if one.source == name and one.cause not in ("overlap", "restamped")
+            if one.source == name
+            and one.cause not in ("overlap", "restamped")
+            and not excused(one.cause, one.begin, one.begin + one.frames, missed)
         )
 
     def close(self) -> None:

@@ -235,8 +235,11 @@ def next_line(run) -> str:
 
 @pytest.mark.parametrize("real", [False, True], ids=["in a private system", "in one's own"])
 def test_the_demo_keeps_its_programs_apart_and_together(call, tmp_path, real):
-    folder = tmp_path / "a {strange} $folder"
-    done = call("demo", "--duration", "4", "--out", folder, *(["--real"] if real else []))
+    for attempt in range(4):  # where the machine is too busy for the programs, another time
+        folder = tmp_path / f"a {{strange}} $folder {attempt}"
+        done = call("demo", "--duration", "4", "--out", folder, *(["--real"] if real else []))
+        if "Nothing is measured" not in done.stdout + done.stderr:
+            break
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"isolation of \w+ from \w+: ([\d.]+) dB", done.stdout)
     assert len(found) == 2

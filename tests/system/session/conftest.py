@@ -14,9 +14,9 @@ import pytest
 import soundfile
 
 from pypac_obs import Block, Output, Profile, Session, SessionInfo
-from pypac_obs.sandbox import Player, Sandbox, missing_packages
+from pypac_obs.sandbox import Sandbox, missing_packages
 
-from ..conftest import RATE, Audio, require, shifts, wait_until
+from ..conftest import RATE, Audio, excused, require, wait_until
 from ..conftest import level_db as level_db
 
 AMPLITUDE = 10 ** (-12 / 20)  # of every tone, unless told otherwise
@@ -170,44 +170,9 @@ def absences(incidents: Sequence[Any], source: str) -> list[tuple[str, int, int]
 
 # What programs miss themselves -------------------------------------------------------------------
 
-QUANTUM = 1024  # of the sandbox
-
-
-def missed_by(player: Player, origin_ns: int) -> list[tuple[int, int]]:
-    """What a position player says that it could not play, as stretches of the timeline.
-
-    On a busy machine programs miss cycles of the graph. No capture can have those.
-    """
-    missed = []
-    for line in player.output().splitlines():
-        if line.startswith("missed "):
-            _, host_ns, frames = line.split()
-            end = round((int(host_ns) - origin_ns) * RATE / 1e9)
-            missed.append((end - int(frames), end))
-    return missed
-
-
-def excused(cause: str, begin: int, end: int, missed: Sequence[tuple[int, int]]) -> bool:
-    """True for a line of the ledger that tells what the program missed itself."""
-    return cause in ("lost_cycles", "stalled") and any(
-        first - 2 * QUANTUM <= begin and end <= last + 2 * QUANTUM for first, last in missed
-    )
-
 
 def lost(
     incidents: Sequence[Any], source: str, missed: Sequence[tuple[int, int]]
 ) -> list[tuple[str, int, int]]:
     """What is missing of a source though its program did play it."""
     return [one for one in absences(incidents, source) if not excused(*one, missed)]
-
-
-def assert_whole(track: Audio, missed: Sequence[tuple[int, int]] = ()) -> None:
-    """Every frame that a position player has played is there, and each in its place."""
-    frames, shift = shifts(track)
-    assert np.unique(shift).size == 1
-    absent = np.ones(len(track), bool)
-    absent[frames] = False
-    for begin, end in missed:
-        absent[max(0, begin - 2 * QUANTUM) : end + 2 * QUANTUM] = False
-    assert not absent.any()
-    assert len(frames) > 0.9 * len(track)

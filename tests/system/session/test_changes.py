@@ -15,19 +15,26 @@ import pytest
 from pypac_obs import Session
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, Start, hear, own, wait_until, wait_until_playing
+from ..conftest import (
+    RATE,
+    Start,
+    assert_whole,
+    hear,
+    missed_by,
+    own,
+    wait_until,
+    wait_until_playing,
+)
 from .conftest import (
     AMPLITUDE,
     Tape,
     absences,
-    assert_whole,
     breaks,
     frequency_of,
     ledger,
     level_db,
     lost,
     manifest,
-    missed_by,
     profile,
     read,
     spans,

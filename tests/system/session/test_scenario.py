@@ -16,17 +16,18 @@ import pytest
 
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import PROGRAM, RATE, long_or, own, require, wait_until, wait_until_playing
-from .conftest import (
-    breaks,
+from ..conftest import (
+    PROGRAM,
+    RATE,
     excused,
-    ledger,
-    level_db,
-    manifest,
+    long_or,
     missed_by,
-    read,
-    spans,
+    own,
+    require,
+    wait_until,
+    wait_until_playing,
 )
+from .conftest import breaks, ledger, level_db, manifest, read, spans
 
 pytestmark = pytest.mark.pipewire
 
