@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // tell_exit_code FILE PROGRAM [ARGUMENT...]: runs a program, and writes the code that it ends with
 // into a file. Who ends it, as for a time-out, ends the program with it; not what that has started.
-// Without them: does nothing but make Wine start what it lacks.
+//
+// tell_exit_code --stay FILE: keeps what Wine starts with a program, its services and its desktop's
+// explorer.exe, until nobody has touched the file for a minute.
 //
 // What the process of Wine ends with is not always that: Wine's server kills processes that take
 // half a second to end (137), and one that tears itself down may fall over its own threads (139).
@@ -9,9 +11,28 @@
 // After windows.h.
 #include <shellapi.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <cwchar>
 
 namespace {
+
+constexpr std::uint64_t kUnused100ns = 600'000'000;
+constexpr DWORD kLookMs = 1000;
+
+std::uint64_t number(const FILETIME& time) {
+  return (static_cast<std::uint64_t>(time.dwHighDateTime) << 32) | time.dwLowDateTime;
+}
+
+void stay_while_used(const wchar_t* file) {
+  WIN32_FILE_ATTRIBUTE_DATA found{};
+  FILETIME now{};
+  while (GetFileAttributesExW(file, GetFileExInfoStandard, &found)) {
+    GetSystemTimeAsFileTime(&now);
+    if (number(now) > number(found.ftLastWriteTime) + kUnused100ns) return;
+    Sleep(kLookMs);
+  }
+}
 
 /// What comes after the first word of a command line.
 const wchar_t* after_word(const wchar_t* at) {
@@ -31,10 +52,15 @@ int main() {
   GetDesktopWindow();
   int argc = 0;
   wchar_t** const argv = CommandLineToArgvW(GetCommandLineW(), &argc);
-  if (argc == 1) return 0;
-  if (argc == 2) {
-    std::fprintf(stderr, "usage: tell_exit_code FILE PROGRAM [ARGUMENT...]\n");
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: tell_exit_code FILE PROGRAM [ARGUMENT...] | --stay FILE\n");
     return 2;
+  }
+  if (std::wcscmp(argv[1], L"--stay") == 0) {
+    std::puts("stays");
+    std::fclose(stdout);
+    stay_while_used(argv[2]);
+    return 0;
   }
   // As it came: nothing is quoted a second time. CreateProcess wants to write into it.
   wchar_t* const command = const_cast<wchar_t*>(after_word(after_word(GetCommandLineW())));
