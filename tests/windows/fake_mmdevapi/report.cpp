@@ -26,6 +26,19 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
+void write_to_file(const std::string& text) {
+  std::array<wchar_t, 1024> path{};
+  const DWORD length = GetEnvironmentVariableW(L"PYPAC_FAKE_MMDEVAPI_REPORT", path.data(),
+                                               static_cast<DWORD>(path.size()));
+  if (length == 0 || length >= path.size()) return;
+  const HANDLE file = CreateFileW(path.data(), FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                                  nullptr, OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
+  if (file == INVALID_HANDLE_VALUE) return;
+  DWORD written = 0;
+  WriteFile(file, text.data(), static_cast<DWORD>(text.size()), &written, nullptr);
+  CloseHandle(file);
+}
+
 }  // namespace
 
 Line::Line(std::string_view event) : text_("{\"event\": " + quoted(event)) {
@@ -49,19 +62,8 @@ Line& Line::add_result(std::string_view key, long result) {
 }
 
 void Report::append(const Line& line) {
-  const std::string text = line.text();
-  lines_.push_back(text);
-  std::array<wchar_t, 1024> path{};
-  const DWORD length = GetEnvironmentVariableW(L"PYPAC_FAKE_MMDEVAPI_REPORT", path.data(),
-                                               static_cast<DWORD>(path.size()));
-  if (length == 0 || length >= path.size()) return;
-  const HANDLE file = CreateFileW(path.data(), FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                                  nullptr, OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
-  if (file == INVALID_HANDLE_VALUE) return;
-  const std::string whole = text + "\n";
-  DWORD written = 0;
-  WriteFile(file, whole.data(), static_cast<DWORD>(whole.size()), &written, nullptr);
-  CloseHandle(file);
+  lines_.push_back(line.text());
+  write_to_file(lines_.back() + "\n");
 }
 
 void Report::write(const Line& line) {
@@ -115,18 +117,25 @@ void Report::await_closed() {
 void Report::finish() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;
+  // All in one: a process that ends has little time under Wine, where a loaded machine took it in
+  // the middle of these lines.
+  const std::size_t before = lines_.size();
   for (const auto& [id, object] : open_) {
     Line line("open");
     line.add("type", object.type).add("id", static_cast<std::int64_t>(id));
-    append(line.add("references", static_cast<std::int64_t>(object.references)));
+    lines_.push_back(line.add("references", static_cast<std::int64_t>(object.references)).text());
   }
   for (const auto& [method, times] : calls_) {
     Line line("calls");
-    append(line.add("method", method).add("times", static_cast<std::int64_t>(times)));
+    line.add("method", method).add("times", static_cast<std::int64_t>(times));
+    lines_.push_back(line.text());
   }
   Line line("end");
   line.add("violations", static_cast<std::int64_t>(violations_));
-  append(line.add("open", static_cast<std::int64_t>(open_.size())));
+  lines_.push_back(line.add("open", static_cast<std::int64_t>(open_.size())).text());
+  std::string text;
+  for (std::size_t i = before; i < lines_.size(); ++i) text += lines_[i] + "\n";
+  write_to_file(text);
   calls_.clear();
   violations_ = 0;
 }
