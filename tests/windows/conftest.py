@@ -2,12 +2,13 @@
 """The shipped program, on a Windows whose audio service does as a script says: Wine and the double.
 
 The tests run here, the programs under Wine. They take what `make windows` and the `windows` preset
-have built; PYPAC_WINDOWS_PYTHON, PYPAC_WINDOWS_DOUBLE,
-PYPAC_WINDOWS_PLAYER and PYPAC_WINDOWS_PREFIX name others.
+have built; PYPAC_WINDOWS_PYTHON, PYPAC_WINDOWS_DOUBLE and PYPAC_WINDOWS_PLAYER name others.
 """
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import json
 import os
 import select
@@ -15,10 +16,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ import pytest
 import soundfile
 
 RATE = 48000
+FRAME_BYTES = 8  # of a track
+LATENCY_S = 1.5  # of a recording
 NUMBERS = 1 << 24  # the double's numbers are counted modulo this
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "windows"
@@ -53,7 +56,7 @@ def wait_until(there: Callable[[], bool], else_say: Callable[[], str] = lambda: 
     deadline = time.monotonic() + PATIENCE_S
     while not there():
         assert time.monotonic() < deadline, else_say()
-        time.sleep(0.02)
+        time.sleep(0.02)  # neither files nor processes of Wine's tell when they change
 
 
 @dataclass
@@ -192,7 +195,7 @@ class Windows:
     def begin(self, sources: dict[str, str], seconds: float | None) -> subprocess.Popen[str]:
         """Starts to record each source into a track of its name; without a time, until told."""
         # Long enough for a busy machine: lateness is not what these tests are about.
-        lines = ["version: 1", "session: {latency_ms: 1500}", "sources:"]
+        lines = ["version: 1", f"session: {{latency_ms: {LATENCY_S * 1000:.0f}}}", "sources:"]
         lines += [f"  {name}: {source}" for name, source in sources.items()]
         lines += ["tracks:", *(f"  {name}: {{from: {name}}}" for name in sources)]
         target = in_windows(self.folder / "out").replace("\\", "/")
@@ -217,36 +220,61 @@ class Windows:
         ledger = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
         return Recording(tracks, manifest, ledger, output, self.report())
 
+    def await_recorded(self, track: str, seconds: float) -> None:
+        """Waits until there is so much more of a track in its file, which was heard LATENCY_S ago."""
+        file = self.folder / "out" / f"{track}.wav"
+        wait_until(file.exists)
+        enough = file.stat().st_size + seconds * RATE * FRAME_BYTES
+        wait_until(lambda: file.stat().st_size >= enough, lambda: f"{track} grows no more")
+
     def record(self, sources: dict[str, str], seconds: float = 3) -> Recording:
         return self.finish(self.begin(sources, seconds))
 
 
+def free_prefix() -> tuple[Path, TextIO]:
+    """A Windows that no other process tests in, and its lock; with what a killed one has left."""
+    for number in itertools.count():
+        prefix = BUILD / f"wine-double-{number}"
+        lock = prefix.with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return prefix, lock
+    raise AssertionError  # there is always another number
+
+
+def remove(prefix: Path) -> None:
+    """Ends all that runs in a Windows, and takes it away."""
+    if not prefix.exists():
+        return
+    env = os.environ | {"WINEPREFIX": str(prefix)}
+    for option in ("-k", "-w"):  # the former fails where nothing runs
+        subprocess.run(["wineserver", option], env=env, check=False, timeout=PATIENCE_S)
+    shutil.rmtree(prefix)
+
+
 @pytest.fixture(scope="session")
-def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def wine_prefix() -> Iterator[Path]:
+    """One Windows for each process that tests: in_wine copies it from the build's."""
     for path in (PYTHON, DOUBLE, PLAYER, TELLER):
         if not path.exists():
             assert not os.environ.get("PYPAC_REQUIRE_ALL"), f"{path} has not been built"
             pytest.skip(f"{path} has not been built")
-    prefix = Path(os.environ.get("PYPAC_WINDOWS_PREFIX", BUILD / "wine-double"))
-    env = os.environ | {"WINEPREFIX": str(prefix)}
-    subprocess.run(
-        [HERE / "in_wine_with_double", DOUBLE, "cmd.exe", "/c", "exit"],
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=300,
-        check=True,
-    )
-    # As long as one program runs, Wine's services do, which nobody has to wait for then.
-    keeper = Windows(tmp_path_factory.mktemp("keeper"), prefix)
-    try:
-        keeper.program("keeper.exe")
+    prefix, lock = free_prefix()
+    with lock:
+        remove(prefix)
+        subprocess.run(
+            [HERE / "in_wine_with_double", DOUBLE, "cmd.exe", "/c", "exit"],
+            env=os.environ | {"WINEPREFIX": str(prefix)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=300,
+            check=True,
+        )
         yield prefix
-    finally:
-        subprocess.run(["wineserver", "-k"], env=env, check=False)
-        for process in keeper.programs:
-            keeper.kill(process)
+        remove(prefix)
 
 
 @pytest.fixture
@@ -263,6 +291,15 @@ def level_db(track: Audio, hz: float) -> float:
     window = np.kaiser(len(samples), 20)
     tone = np.exp(-2j * np.pi * hz * np.arange(len(samples)) / RATE)
     return float(20 * np.log10(abs(np.sum(samples * window * tone)) * 2 / window.sum() + 1e-15))
+
+
+def levels_db(track: Audio, tones: Iterable[float]) -> list[float]:
+    """The levels of tones in the left channel of what is there: a late machine's gaps are zeros."""
+    frames = np.flatnonzero(track[:, 0])
+    turns = 2 * np.pi * frames[:, None] * np.array(list(tones)) / RATE
+    waves = np.hstack([np.cos(turns), np.sin(turns)])
+    parts = np.linalg.lstsq(waves, track[frames, 0].astype(np.float64), rcond=None)[0]
+    return list(20 * np.log10(np.hypot(*parts.reshape(2, -1)) + 1e-15))
 
 
 def zeros(track: Audio) -> int:

@@ -38,7 +38,7 @@ def main() -> int:
             handle = int(process._handle)  # type: ignore[attr-defined]
             if not kernel.CreateRemoteThread(handle, None, 0, routine, number, 0, None):
                 raise ctypes.WinError(ctypes.get_last_error())
-        time.sleep(0.02)
+        time.sleep(0.02)  # nothing wakes for both, a file and the end of the program
     return process.returncode
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .conftest import RATE, Audio, Windows, in_windows, level_db
+from .conftest import RATE, Audio, Windows, in_windows, levels_db
 
 TONES = {"game.exe": 440, "Discord.exe": 700}
 FULL = -12.04  # dBFS, of each program
@@ -52,11 +52,10 @@ def run(windows: Windows, code: str) -> tuple[dict[str, Audio], dict[str, Any]]:
 
 
 def holds(audio: Audio, *programs: str) -> None:
-    """Asserts that these play in it, all the time, and no other."""
-    for name, hz in TONES.items():
-        level = level_db(audio[len(audio) // 4 :], hz)
-        # A busy machine may be late: a gap takes little of a tone, and gives little to another.
-        assert level == pytest.approx(FULL, abs=1) if name in programs else level < -45
+    """Asserts that these play in it, and no other; there are gaps where a busy machine is late."""
+    assert np.count_nonzero(audio[:, 0]) > len(audio) / 2
+    for name, level in zip(TONES, levels_db(audio, TONES.values()), strict=True):
+        assert level == pytest.approx(FULL, abs=0.2) if name in programs else level < -45
 
 
 def test_programs_are_listed(windows: Windows) -> None:
@@ -123,7 +122,7 @@ with ProcessRecorder(latency_ms=1500) as recorder:
     told["twice"] = refusal(lambda: recorder.start_process("game.exe"))
     deadline = time.monotonic() + 60
     while sum(block.frames for block in blocks) < 2 * 48000 and time.monotonic() < deadline:
-        time.sleep(0.2)
+        time.sleep(0.2)  # as a program that takes blocks now and then
         blocks.append(recorder.get_audio())
     sources = recorder.status().sources
     told["sources"] = [source.name for source in sources] == names

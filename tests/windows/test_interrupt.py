@@ -10,10 +10,9 @@ import time
 import numpy as np
 import pytest
 
-from .conftest import PATIENCE_S, RATE, Recording, Windows, in_windows, shifts, wait_until
+from .conftest import PATIENCE_S, RATE, Recording, Windows, in_windows, shifts
 
 EVENTS = {"ctrl_c": 0, "ctrl_break": 1, "closed": 2, "shutdown": 6}
-FRAME_BYTES = 8
 LOGOFF = 5  # of some user's, to services
 
 FIND_WINDOW = """
@@ -68,8 +67,7 @@ def begin(windows: Windows) -> subprocess.Popen[str]:
     windows.script("program game.exe content=numbers\n")
     windows.program("game.exe")
     run = windows.begin({"game": "{process: game.exe}"}, None)
-    wait_until((windows.folder / "out" / "session.json").exists)
-    time.sleep(1.5)
+    windows.await_recorded("game", 0.1)
     assert run.poll() is None
     return run
 
@@ -112,10 +110,8 @@ def test_a_logoff_that_does_not_come_ends_nothing(windows: Windows) -> None:
     send_logoff(windows)
     send_logoff(windows, 0)
     windows.tell(LOGOFF)
-    track = windows.folder / "out" / "game.wav"
     # One that ends writes no more than it has heard until then, which is less.
-    enough = track.stat().st_size + 4 * RATE * FRAME_BYTES
-    wait_until(lambda: track.stat().st_size > enough)
+    windows.await_recorded("game", 4)
     assert run.poll() is None
     windows.tell(EVENTS["ctrl_c"])
     finish_whole(windows, run)
@@ -147,7 +143,7 @@ def test_a_second_key_aborts_a_run_that_hangs(windows: Windows) -> None:
     assert run.stdout is not None
     assert run.stdout.readline().startswith("{")
     windows.tell(EVENTS["ctrl_break"])
-    time.sleep(1)
+    time.sleep(1)  # it would have ended by then
     assert run.poll() is None
     windows.tell(EVENTS["ctrl_c"])
     output, _ = run.communicate(timeout=PATIENCE_S)
@@ -166,7 +162,7 @@ def test_ctrl_c_interrupts_what_waits(windows: Windows, offline: bool, wait: str
     process = windows.listening("-Ic", code)
     assert process.stdout is not None
     assert process.stdout.readline() == "waits\n"
-    time.sleep(0.5)
+    time.sleep(0.5)  # nothing tells that the wait has begun, a few instructions later
     windows.tell(EVENTS["ctrl_c"])
     output, _ = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, output) == (0, "interrupted\n")

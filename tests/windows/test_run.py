@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -248,8 +247,7 @@ def test_a_killed_program_comes_back_on_its_track(windows: Windows) -> None:
     game = windows.program("game.exe")
     windows.program("Discord.exe")
     run = windows.begin({"game": SOURCES["game"], "voice": SOURCES["voice"]}, 10)
-    wait_until((windows.folder / "out" / "session.json").exists)
-    time.sleep(1.5)
+    windows.await_recorded("game", 0.1)
     windows.kill(game)
     wait_until(lambda: windows.saw("stop", client="game.exe"))
     windows.program("game.exe")
@@ -315,7 +313,7 @@ def test_the_audio_service_comes_back(windows: Windows) -> None:
     wait_until(lambda: '"backend_lost"' in manifest.read_text())
     windows.script(script)
     wait_until(lambda: sum(line["event"] == "start" for line in windows.report()) >= 2)
-    time.sleep(1)
+    windows.await_recorded("game", 1)
     windows.tell(0)  # Ctrl-C
     recording = windows.finish(run)
     assert np.abs(shifts(recording, "game")).max() <= 1
