@@ -10,7 +10,7 @@
 #include <numbers>
 
 // Twice as wide vectors, where the processor that it runs on has them.
-#if defined(__GNUC__) && defined(__x86_64__)
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(PYPAC_NO_WIDE_VECTORS)
 #define PYPAC_X86_64
 #define PYPAC_INLINE [[gnu::always_inline]] inline
 #else
