@@ -200,6 +200,7 @@ def test_a_paused_program_is_told_from_one_that_is_gone(sandbox: Sandbox, record
     try:
         recording = record(game=programs("pauser"))
         recording.wait_for_state("game", "capturing")
+        wait_until(lambda: "playing" in player.output())  # and heeds its signal
         player._process.send_signal(signal.SIGUSR1)
         recording.wait_for_state("game", "paused")
         assert "paused" in recording.capture.source_status(0).reason

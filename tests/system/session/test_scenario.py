@@ -48,6 +48,7 @@ class Evening:
     killed: dict[str, Path]  # folders of the runs that were killed half-way, by format
     starts: list[int]  # of Discord's first frames, on the timeline
     kill: int  # of Discord
+    killed_ns: int  # when those runs were, by the host's clock
     missed: list[tuple[int, int]]  # what the programs themselves could not play, begin and end
 
     def by_programs(self, line: dict[str, Any]) -> bool:
@@ -142,6 +143,7 @@ def evening(
         kill_ns = time.monotonic_ns()
         first.kill()
         sleep_until(CRASHES_S, max(other_ns))
+        killed_ns = time.monotonic_ns()
         for killed_run in runs[1:]:
             killed_run.send_signal(signal.SIGKILL)
         sleep_until(IS_BACK_S)
@@ -158,7 +160,8 @@ def evening(
         shutil.copytree(recording, folder)
         missed = [one for player in players for one in missed_by(player, origin_ns)]
         print("missed by the programs themselves:", missed)
-        yield Evening(whole.returncode, out, folder, killed, starts, frame(kill_ns), missed)
+        kill = frame(kill_ns)
+        yield Evening(whole.returncode, out, folder, killed, starts, kill, killed_ns, missed)
     finally:
         for process in runs:
             process.kill()
@@ -257,7 +260,9 @@ def test_a_run_that_is_killed_leaves_files_up_to_its_last_second_that_every_play
         assert frames_by("soxi", path) == frames_by("ffprobe", path) == len(read(path))
     game, discord = (read(path) for path in paths)
     assert len(game) == len(discord)
-    assert (CRASHES_S - 1) * RATE <= len(game) <= (CRASHES_S + 0.5) * RATE
+    lasted_s = (evening.killed_ns - manifest(folder)["start"]["host_ns"]) / 1e9
+    assert lasted_s > CRASHES_S - 0.1
+    assert (lasted_s - 1) * RATE <= len(game) <= (lasted_s + 0.5) * RATE
     # PCM of 24 bits is no exact sine; its steps stay below what counts as a break.
     cuts = breaks(game[:, 0], 440.0)
     assert len(cuts) <= 4 * len(evening.missed)
