@@ -80,7 +80,8 @@ STAGES = [
     pytest("windows", f"-n {WINE_WORKERS} --dist=worksteal tests/windows", ("build-windows",)),
     Stage(
         "windows-python",
-        f"tests/windows/python_tests -n {WINE_WORKERS} --junitxml=$PYPAC_REPORTS/windows-python.xml",
+        f"tests/windows/python_tests -n {WINE_WORKERS}"
+        ' --junitxml="$PYPAC_REPORTS/windows-python.xml"',
         ("build-windows",),
     ),
 ]
