@@ -140,10 +140,10 @@ class Checks:
                 if self.stopped:
                     _signal(child, signal.SIGTERM)
             assert child.stdout is not None
-            for line in child.stdout:
-                log.write(line)
+            while said := os.read(child.stdout.fileno(), 2**16):
+                log.write(said)
                 if stage.lane == "test":
-                    sys.stdout.buffer.write(line)
+                    sys.stdout.buffer.write(said)
                     sys.stdout.buffer.flush()
             passed = child.wait() == 0
         with self.changed:
