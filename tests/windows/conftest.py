@@ -221,7 +221,7 @@ class Windows:
         return Recording(tracks, manifest, ledger, output, self.report())
 
     def await_recorded(self, track: str, seconds: float) -> None:
-        """Waits until there is that much more in a track's file; it was heard LATENCY_S ago."""
+        """Waits until so much more of a track is in its file, heard LATENCY_S before."""
         file = self.folder / "out" / f"{track}.wav"
         wait_until(file.exists)
         enough = file.stat().st_size + seconds * RATE * FRAME_BYTES

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "rendering.hpp"
 #include "report.hpp"
@@ -27,6 +26,24 @@ void keep_module_loaded() {
   HMODULE module = nullptr;
   GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
                      reinterpret_cast<LPCWSTR>(&keep_module_loaded), &module);
+}
+
+/// Whoever calls exit() still has all its threads, and ends in good order. Only after that Windows
+/// kills them: Wine then takes one's answer from its server for another's if it was killed while it
+/// waited for a file, and the process ends in the middle of the double's last lines.
+int __cdecl end_in_good_order() {
+  engine().end();
+  report().end(true);
+  return 0;
+}
+
+/// In the list of the program's own C library: the module's is worked off when threads are dead.
+void call_at_exit(int(__cdecl* function)()) {
+  const HMODULE library = GetModuleHandleW(L"msvcrt.dll");
+  if (!library) return;
+  using Register = void*(__cdecl*)(int(__cdecl*)());
+  const FARPROC found = GetProcAddress(library, "_onexit");
+  if (found) reinterpret_cast<Register>(reinterpret_cast<void*>(found))(function);
 }
 
 }  // namespace
@@ -85,7 +102,13 @@ void Engine::run() {
   script_ = current_script().get();
   keep_module_loaded();
   scan();
-  std::thread([this] { work(); }).detach();
+  thread_ = std::thread([this] { work(); });
+  call_at_exit(end_in_good_order);
+}
+
+void Engine::end() {
+  ending_ = true;
+  if (thread_.joinable()) thread_.join();
 }
 
 void Engine::begin() {
@@ -103,7 +126,7 @@ void Engine::begin() {
 
 void Engine::work() {
   std::int64_t scanned = 0;
-  for (;;) {
+  while (!ending_) {
     Sleep(kTickMs);
     const std::int64_t now = qpc_100ns();
     const bool due = now - scanned >= kScan100ns;

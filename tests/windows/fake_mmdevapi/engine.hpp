@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "process_tree.hpp"
@@ -82,6 +83,9 @@ class Engine {
   /// Starts the thread; the module stays loaded from then on.
   void run();
 
+  /// Ends the thread: nobody plays any more.
+  void end();
+
   /// Also forgets processes and counts: a test begins.
   void begin();
 
@@ -129,6 +133,8 @@ class Engine {
 
   std::mutex mutex_;
   bool running_ = false;
+  std::atomic<bool> ending_{false};
+  std::thread thread_;
   ProcessTree processes_;
   std::shared_ptr<const Script> script_;
   std::vector<Player> players_;

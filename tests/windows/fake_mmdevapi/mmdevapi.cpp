@@ -99,7 +99,8 @@ int WINAPI FakeHandovers(std::int64_t* out, int size) {
 }
 
 BOOL WINAPI DllMain(HINSTANCE, DWORD reason, LPVOID) {
-  if (reason == DLL_PROCESS_DETACH) fake::report().finish();
+  // Of a process that did not come to its exit().
+  if (reason == DLL_PROCESS_DETACH) fake::report().end(false);
   return TRUE;
 }
 

@@ -115,10 +115,23 @@ void Report::await_closed() {
 }
 
 void Report::finish() {
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return;
-  // All in one: a process that ends has little time under Wine, where a loaded machine took it in
-  // the middle of these lines.
+  const std::lock_guard lock(mutex_);
+  add_rest();
+}
+
+void Report::end(bool others_run) {
+  std::unique_lock lock(mutex_, std::defer_lock);
+  if (others_run)
+    lock.lock();
+  else if (!lock.try_lock())
+    return;
+  if (ended_) return;
+  ended_ = true;
+  add_rest();
+}
+
+void Report::add_rest() {
+  // Written in one go: where a process is ending, any of these may be its last.
   const std::size_t before = lines_.size();
   for (const auto& [id, object] : open_) {
     Line line("open");

@@ -41,9 +41,11 @@ class Report {
   /// held up while it was stopped lets go of its objects later.
   void await_closed();
 
-  /// Adds a line for each object that is still referenced, and one with the calls' counts. Does
-  /// nothing where another thread was killed inside the report: a process that ends.
+  /// Adds a line for each object that is still referenced, and one with the calls' counts.
   void finish();
+  /// As finish(), once, when the process ends. `others_run`: else they have been killed, perhaps in
+  /// here, and nothing is known any more.
+  void end(bool others_run);
   /// All lines since the beginning or the last call, one after the other.
   [[nodiscard]] std::string take();
 
@@ -53,6 +55,7 @@ class Report {
     std::uint32_t references = 1;
   };
   void append(const Line& line);
+  void add_rest();  // under the lock
 
   std::mutex mutex_;
   std::vector<std::string> lines_;
@@ -60,6 +63,7 @@ class Report {
   std::map<std::uint64_t, Open> open_;
   std::uint64_t last_id_ = 0;
   std::uint64_t violations_ = 0;
+  bool ended_ = false;
 };
 
 Report& report();

@@ -15,6 +15,10 @@
 namespace fake {
 namespace {
 
+std::uint64_t joined(FILETIME time) {
+  return (static_cast<std::uint64_t>(time.dwHighDateTime) << 32) | time.dwLowDateTime;
+}
+
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 struct ScriptLine {
@@ -421,6 +425,12 @@ void CurrentScript::read_file() {
   const DWORD length =
       GetEnvironmentVariableW(L"PYPAC_FAKE_MMDEVAPI", path.data(), static_cast<DWORD>(path.size()));
   if (length == 0 || length >= path.size()) return;
+  // Opened only when there is something new: that takes Wine much longer.
+  WIN32_FILE_ATTRIBUTE_DATA there{};
+  if (GetFileAttributesExW(path.data(), GetFileExInfoStandard, &there) &&
+      joined(there.ftLastWriteTime) == file_stamp_) {
+    return;
+  }
   const HANDLE file =
       CreateFileW(path.data(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
                   nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
@@ -431,25 +441,21 @@ void CurrentScript::read_file() {
   }
   FILETIME written{};
   GetFileTime(file, nullptr, nullptr, &written);
-  const std::uint64_t stamp =
-      (static_cast<std::uint64_t>(written.dwHighDateTime) << 32) | written.dwLowDateTime;
-  if (stamp != file_stamp_) {
-    file_stamp_ = stamp;
-    std::string text;
-    std::array<char, 4096> part{};
-    DWORD got = 0;
-    while (ReadFile(file, part.data(), static_cast<DWORD>(part.size()), &got, nullptr) && got > 0) {
-      text.append(part.data(), got);
-    }
-    try {
-      script_ = Script::parse(text);
-      report().write(Line("script").add("bytes", static_cast<std::int64_t>(text.size())));
-    } catch (const std::runtime_error& error) {
-      report().violation("script", "PYPAC_FAKE_MMDEVAPI", error.what());
-      std::fprintf(stderr, "fake mmdevapi: %s\n", error.what());
-    }
+  file_stamp_ = joined(written);
+  std::string text;
+  std::array<char, 4096> part{};
+  DWORD got = 0;
+  while (ReadFile(file, part.data(), static_cast<DWORD>(part.size()), &got, nullptr) && got > 0) {
+    text.append(part.data(), got);
   }
   CloseHandle(file);
+  try {
+    script_ = Script::parse(text);
+    report().write(Line("script").add("bytes", static_cast<std::int64_t>(text.size())));
+  } catch (const std::runtime_error& error) {
+    report().violation("script", "PYPAC_FAKE_MMDEVAPI", error.what());
+    std::fprintf(stderr, "fake mmdevapi: %s\n", error.what());
+  }
 }
 
 CurrentScript& current_script() {
