@@ -39,9 +39,9 @@ CTEST = (
 )
 
 
-def pytest(name: str, options: str, needs: tuple[str, ...] = ()) -> Stage:
+def pytest(name: str, options: str, needs: tuple[str, ...] = (), alone: bool = False) -> Stage:
     """Tests by pytest."""
-    return Stage(name, PYTEST.format(name=name, options=options), needs)
+    return Stage(name, PYTEST.format(name=name, options=options), needs, alone=alone)
 
 
 def cmake(preset: str, needs: tuple[str, ...] = ()) -> Stage:
@@ -59,7 +59,7 @@ STAGES = [
     Stage("style", ".ci/style", lane="build"),
     Stage("style-changed", ".ci/style --changed", lane="build"),
     cmake("release"),
-    pytest("python", f"-n {WORKERS} pypac_obs tests/python tests/system"),
+    pytest("python", f"-m 'not alone' -n {WORKERS} pypac_obs tests/python tests/system"),
     pytest(
         "python-fast", f"-n {WORKERS} pypac_obs tests/python tests/system/capture/test_apart.py"
     ),
@@ -75,6 +75,7 @@ STAGES = [
     Stage("fuzz", ".ci/fuzz", ("build-fuzz",), "build"),
     Stage("wheel", ".ci/wheel", lane="build"),
     Stage("clang-tidy", ".venv/bin/python .ci/tidy.py build/release", ("build-release",), "build"),
+    pytest("python-alone", "-m alone tests/system", alone=True),
     ctest("windows"),
     # By test: one module has more than half of them.
     pytest("windows", f"-n {WINE_WORKERS} --dist=worksteal tests/windows", ("build-windows",)),
@@ -91,13 +92,21 @@ TARGETS = {
     "test": Target(
         ("test", "windows"),
         (
-            *("python", "ctest-release", "ctest-asan", "ctest-tsan", "fuzz", "wheel"),
+            *(
+                "python",
+                "python-alone",
+                "ctest-release",
+                "ctest-asan",
+                "ctest-tsan",
+                "fuzz",
+                "wheel",
+            ),
             *("ctest-windows", "windows-python", "windows"),
         ),
     ),
     "test-cpp": Target(("test",), ("ctest-release",)),
     "test-sanitizers": Target(("test",), ("ctest-asan", "ctest-tsan")),
-    "test-python": Target(("test",), ("python",)),
+    "test-python": Target(("test",), ("python", "python-alone")),
     "test-wheel": Target(("test",), ("wheel",)),
     "test-windows": Target(("windows",), ("ctest-windows", "windows-python", "windows")),
     "fuzz": Target(("test",), ("fuzz",)),

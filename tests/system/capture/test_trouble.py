@@ -69,6 +69,7 @@ def test_a_killed_program_is_not_running_at_once_and_bound_again_when_it_returns
     assert recording.missing("game") == gap(tracks["game"])[1]
 
 
+@pytest.mark.alone
 def test_a_returning_program_is_captured_within_100_ms_of_its_first_frame(
     play: Play, record: Record, sandbox: Sandbox
 ) -> None:
@@ -94,7 +95,7 @@ def test_a_returning_program_is_captured_within_100_ms_of_its_first_frame(
     late_ms = np.sort((heard_ns - np.array(starts_ns)) / 1e6)
     print(f"re-binding: p50 {late_ms[len(late_ms) // 2]:.1f} ms, worst {late_ms[-1]:.1f} ms")
     assert late_ms[0] > -30  # not before it began, but for the clock's jitter
-    assert late_ms[len(late_ms) * 3 // 4] < 100  # some wait longer on a busy machine
+    assert late_ms[-1] < 100
 
 
 def test_a_program_that_moves_to_another_sink_goes_on(

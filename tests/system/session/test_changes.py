@@ -200,6 +200,7 @@ def test_six_ports_of_a_program_are_mixed_down_without_the_lfe(
 # The graph ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_change_of_the_graphs_rate_keeps_pitch_and_length_and_the_ledger_tells_the_pause(
     play: Play, tone: Tone, sandbox: Sandbox
 ) -> None:
@@ -224,13 +225,9 @@ def test_a_change_of_the_graphs_rate_keeps_pitch_and_length_and_the_ledger_tells
     assert {len(track) for track in tracks.values()} == {session.position}
     assert session.position == pytest.approx(elapsed_ns * RATE / 1e9, abs=RATE // 5)
     marks.append(session.position)
-    dry = absences(session.incidents, "music")
     for begin, end in pairwise(marks):
-        first, last = begin + RATE * 2 // 5, end - RATE // 5
-        part = tracks["music"][first:last, 0]
+        part = tracks["music"][begin + RATE * 2 // 5 : end - RATE // 5, 0]
         assert len(part) > RATE // 3
-        if any(one[1] < last and first < one[2] for one in dry):
-            continue  # on a busy machine this player runs dry, which the ledger tells
         assert frequency_of(part) == pytest.approx(440, abs=1)
         assert level_db(part, 440.0) == pytest.approx(-12, abs=0.1)
     # The two stay together through it all, resampled or not. Half a kernel beside a gap, what is
