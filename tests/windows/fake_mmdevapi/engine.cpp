@@ -32,6 +32,7 @@ void keep_module_loaded() {
 /// kills them: Wine then takes one's answer from its server for another's if it was killed while it
 /// waited for a file, and the process ends in the middle of the double's last lines.
 int __cdecl end_in_good_order() {
+  report().await_closed();
   engine().end();
   report().end(true);
   return 0;
