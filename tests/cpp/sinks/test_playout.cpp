@@ -245,14 +245,22 @@ TEST_CASE("a pump that comes too late costs its own frames, and what follows is 
   CHECK(bench.told <= 5 * 1024);
 }
 
+// With sanitizers a part is enough.
+#ifdef NDEBUG
+constexpr int kDriftingCycles = 3000;  // 64 s: 13 ms of skew
+#else
+constexpr int kDriftingCycles = 1200;
+#endif
+
 TEST_CASE("a clock that drifts gets a smooth signal, the same in all tracks, at a constant delay") {
   for (const double ppm : {200.0, -200.0}) {
     Bench bench;
     bench.skew = ppm * 1e-6;
     double worst = 0;
+    float apart = 0;
     float before = 0;
     Frames off = 0;
-    for (int cycle = 0; cycle < 3000; ++cycle) {  // 64 s: 13 ms of skew
+    for (int cycle = 0; cycle < kDriftingCycles; ++cycle) {
       bench.pump();
       const auto left = bench.play(0);
       const auto mono = bench.play(1);
@@ -262,7 +270,7 @@ TEST_CASE("a clock that drifts gets a smooth signal, the same in all tracks, at 
           const double step = static_cast<double>(left[i]) - before;
           worst = std::max(worst, std::abs(step - 1));
           before = left[i];
-          CHECK(std::abs(left[i] + mono[i]) < 1);
+          apart = std::max(apart, std::abs(left[i] + mono[i]));
         }
         const double at = std::chrono::duration<double>(bench.time - kOrigin).count() * kRate;
         off = std::max<Frames>(off, std::llabs(std::llround(at - static_cast<double>(left[0] - 1)) -
@@ -272,6 +280,7 @@ TEST_CASE("a clock that drifts gets a smooth signal, the same in all tracks, at 
       }
       bench.next_cycle();
     }
+    CHECK(apart < 1);
     CHECK(worst < 2);  // a float holds no fractions of a frame at three million
     CHECK(off <= 2);
     CHECK(bench.playout.lost_frames(0) == 0);
