@@ -7,15 +7,15 @@ The native core says the same (``cpp/os/runtime_folder.hpp``).
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from pypac_obs.errors import OutputFailed, PermissionDenied
+from pypac_obs.own_folder import NotOwnFolder, OwnFolder
 
-__all__ = ["file_name_of", "is_own_folder", "make_folder", "name_of_file", "runtime_folder"]
+__all__ = ["file_name_of", "make_folder", "name_of_file", "open_folder", "runtime_folder"]
 
 _VARIABLE = "USERPROFILE" if sys.platform == "win32" else "XDG_RUNTIME_DIR"
 LONGEST_FILE_NAME = 255
@@ -40,49 +40,59 @@ def runtime_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(f"/tmp/pypac-obs-{os.geteuid()}")
 
 
-def make_folder(*names: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Make the folder that these names lead to in the runtime folder, and return it.
+def open_folder(
+    *names: str, make: bool = False, environ: Mapping[str, str] = os.environ
+) -> OwnFolder:
+    """Open the folder that these names lead to in the runtime folder; the caller closes it.
 
-    Each name may be any text: see `file_name_of`. Folders that are there already have to be this
-    user's own and closed to everybody else. Raises PermissionDenied and OutputFailed, and
-    ValueError for a name that is no file's.
+    Each name may be any text: see `file_name_of`. With ``make`` what is not there yet is made. All
+    folders on the way have to be this user's own and closed to everybody else; nothing is looked at
+    or done in them before that is known. Raises PermissionDenied and OutputFailed, and ValueError
+    for a name that is no file's.
     """
-    folder = runtime_folder(environ)
-    _make_own_folder(folder)
-    for name in names:
-        folder = folder / file_name_of(name)
-        _make_own_folder(folder)
-    return folder
-
-
-def _make_own_folder(folder: Path) -> None:
+    steps = [file_name_of(name) for name in names]
+    path = runtime_folder(environ)
+    done = "made" if make else "used"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        folder = OwnFolder(path, make=make)
+        for step in steps:
+            path /= step
+            with folder:
+                folder = folder.folder(step, make=make)
+    except NotOwnFolder as error:
+        raise PermissionDenied(str(error), remedy=_remedy(error)) from error
     except PermissionError as error:
         raise PermissionDenied(
-            f"the folder {folder} cannot be made: {error.strerror}", native_code=error.errno
+            f"the folder {path} cannot be {done}: {error.strerror}", native_code=error.errno
         ) from error
     except OSError as error:
         raise OutputFailed(
-            f"the folder {folder} cannot be made: {error.strerror}",
+            f"the folder {path} cannot be {done}: {error.strerror}",
             remedy=f"{_VARIABLE} has to name a folder that is there.",
             native_code=error.errno,
         ) from error
-    if not is_own_folder(found) or (sys.platform != "win32" and found.st_mode & 0o077):
-        raise PermissionDenied(
-            f"{folder} is not a folder of this user's alone",
-            remedy="Remove it, or make it this user's with mode 0700.",
-        )
+    return folder
 
 
-def is_own_folder(found: os.stat_result) -> bool:
-    """Tell whether what ``lstat`` found is a folder, no link, and this user's."""
-    if sys.platform == "win32":
-        # A user's profile is closed to others; what could lead out of it is a link.
-        link = found.st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT
-        return stat.S_ISDIR(found.st_mode) and not link
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+def make_folder(*names: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Make the folder that these names lead to in the runtime folder, and return it.
+
+    It is checked as by `open_folder`, and the same is raised.
+    """
+    with open_folder(*names, make=True, environ=environ) as folder:
+        return folder.path
+
+
+def _remedy(error: NotOwnFolder) -> str:
+    """What a user can do who may not touch the folder, because it is somebody else's."""
+    if "is open to" in error.why:
+        return f"Make it yours alone: `chmod 700 {error.path}`"
+    if sys.platform == "win32" or "belongs to" not in error.why:
+        return "Move it away: a new one is made."
+    return (
+        f"Have its owner or the administrator remove it (`sudo rm -r {error.path}`), or set "
+        f"{_VARIABLE} to a folder of your own, for OBS as well."
+    )
 
 
 def file_name_of(name: str) -> str:

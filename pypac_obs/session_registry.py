@@ -12,7 +12,7 @@ import itertools
 import json
 import math
 import os
-import shutil
+import re
 import stat
 import time
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ from typing import Any
 import psutil
 
 from pypac_obs import _core
-from pypac_obs.errors import NotRunning, OutputFailed
-from pypac_obs.runtime_folder import file_name_of, is_own_folder, make_folder, runtime_folder
-from pypac_obs.whole_file import replace_file
+from pypac_obs.errors import NotRunning, OutputFailed, PypacError
+from pypac_obs.own_folder import NotPlainFile, OwnFolder
+from pypac_obs.runtime_folder import file_name_of, open_folder
 
 __all__ = ["LONGEST_TEXT", "Mark", "RunningSession", "SessionRegistration", "running_sessions"]
 
@@ -35,9 +35,15 @@ _MAX_BYTES = 2**14
 # Of one look, so that no flood of marks keeps a session from watching.
 _MAX_MARKS = 200
 _TAKEN_WITHIN_S = 3.0
+# A session writes its session.json well within that.
+_NEW_S = 10.0
 _POLL_S = 0.02
 # Two sessions of one program that bear the same name are told apart by a number.
 _MOST_OF_ONE_NAME = 100
+# What a session lays down. Nothing else is ever removed, wherever it lies.
+_SESSION_FOLDER = re.compile(r"[^.].*-\d+(-\d+)?")
+_SESSION_FILES = ("session.json", ".session.json.part")
+_MARK_FILE = re.compile(r"[^.].*\.json|\..*\.json\.part")
 # Times of a process's start that agree this closely are the same; they are kept as text.
 _SAME_START_S = 0.02
 
@@ -64,11 +70,17 @@ class SessionRegistration:
         start_host_ns: int,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        for folder in _session_folders(environ):
-            if _read_session(folder) is None and not _is_new(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-        self._folder = self._own_folder(name, environ)
-        self._marks = self._folder / "marks"
+        with contextlib.ExitStack() as on_failure:
+            self._sessions = open_folder("sessions", make=True, environ=environ)
+            on_failure.callback(self._sessions.close)
+            for stale in list(self._sessions.names()):
+                if _SESSION_FOLDER.fullmatch(stale) and _is_stale(self._sessions, stale):
+                    _remove_session(self._sessions, stale)
+            self._folder = self._new_folder(name)
+            on_failure.callback(self._folder.close)
+            self._marks = self._folder.folder("marks")
+            on_failure.pop_all()
+        self._closed = False
         process = psutil.Process()
         self._told: dict[str, object] = {
             "name": name,
@@ -77,28 +89,26 @@ class SessionRegistration:
             "sample_rate": sample_rate,
             "start_host_ns": start_host_ns,
         }
-        _write(self._folder / "session.json", self._told)
+        _write(self._folder, "session.json", self._told)
 
-    @staticmethod
-    def _own_folder(name: str, environ: Mapping[str, str]) -> Path:
-        make_folder("sessions", environ=environ)
+    def _new_folder(self, name: str) -> OwnFolder:
         for number in range(1, _MOST_OF_ONE_NAME):
             more = f"-{number}" if number > 1 else ""
             # A name may be too long for a file's together with the rest.
             own = file_name_of(name[:60] + f"-{os.getpid()}{more}")
-            folder = runtime_folder(environ) / "sessions" / own
-            with contextlib.suppress(FileExistsError):
-                try:
-                    folder.mkdir(mode=0o700)
-                    (folder / "marks").mkdir(mode=0o700)
-                except OSError as error:
-                    if isinstance(error, FileExistsError):
-                        raise
-                    raise OutputFailed(
-                        f"the session cannot be made known in {folder}: {error.strerror}",
-                        native_code=error.errno,
-                    ) from error
-                return folder
+            try:
+                self._sessions.make_new_folder(own)
+                folder = self._sessions.folder(own)
+                folder.make_new_folder("marks")
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise OutputFailed(
+                    f"the session cannot be made known in {self._sessions.path / own}: "
+                    f"{error.strerror or error}",
+                    native_code=error.errno,
+                ) from error
+            return folder
         raise OutputFailed(f"too many sessions of this program are named {name}")
 
     def tell(self, *, keeps_marks: bool) -> None:
@@ -107,7 +117,7 @@ class SessionRegistration:
             return
         told = self._told | {"keeps_marks": keeps_marks}
         with contextlib.suppress(OSError):  # then with the next look
-            _write(self._folder / "session.json", told)
+            _write(self._folder, "session.json", told)
             self._told = told
 
     def take_marks(self) -> list[Mark]:
@@ -116,18 +126,23 @@ class SessionRegistration:
         What is no mark is removed. Raises nothing.
         """
         marks: list[Mark] = []
-        with contextlib.suppress(OSError), os.scandir(self._marks) as entries:
-            names = (entry.name for entry in entries if not entry.name.startswith("."))
-            for name in itertools.islice(names, _MAX_MARKS):
-                if (mark := _read_mark(self._marks / name)) is not None:
+        with contextlib.suppress(OSError):
+            waiting = (name for name in self._marks.names() if not name.startswith("."))
+            for name in list(itertools.islice(waiting, _MAX_MARKS)):
+                if (mark := _read_mark(self._marks, name)) is not None:
                     marks.append(mark)
                 with contextlib.suppress(OSError):
-                    (self._marks / name).unlink()
+                    self._marks.remove(name)
         return sorted(marks, key=lambda mark: mark.host_ns)
 
     def close(self) -> None:
         """Makes the session unknown again. May be called again."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not self._closed:
+            self._closed = True
+            self._marks.close()
+            self._folder.close()
+            with self._sessions:
+                _remove_session(self._sessions, self._folder.path.name)
 
 
 @dataclass(frozen=True)
@@ -146,7 +161,9 @@ class RunningSession:
 
     def keeps_marks(self) -> bool:
         """Tells whether the mark that was taken last is in a file, or comes into one."""
-        return _read(self.folder / "session.json").get("keeps_marks") is not False
+        with contextlib.suppress(OSError), _opened(self.folder) as folder:
+            return _read(folder, "session.json").get("keeps_marks") is not False
+        return True
 
     def mark(self, text: str, host_ns: int | None = None) -> int:
         """Marks a moment (by default this one) and waits until the session has taken it.
@@ -160,27 +177,33 @@ class RunningSession:
             f"the session {self.name} (PID {self.pid}) does not take the mark",
             remedy="It has just ended, or hangs.",
         )
-        path = self.folder / "marks" / f"{host_ns}-{os.getpid()}-{time.monotonic_ns()}.json"
+        name = f"{host_ns}-{os.getpid()}-{time.monotonic_ns()}.json"
         try:
-            _write(path, {"host_ns": host_ns, "text": text})
+            with _opened(self.folder) as folder, folder.folder("marks") as marks:
+                _write(marks, name, {"host_ns": host_ns, "text": text})
+                deadline = time.monotonic() + _TAKEN_WITHIN_S
+                while _is_there(marks, name):
+                    if time.monotonic() > deadline:
+                        marks.remove(name)
+                        raise gone
+                    time.sleep(_POLL_S)
+                if not self.folder.exists():
+                    raise gone
         except OSError:
             raise gone from None
-        deadline = time.monotonic() + _TAKEN_WITHIN_S
-        while path.exists():
-            if time.monotonic() > deadline:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                raise gone
-            time.sleep(_POLL_S)
-        if not self.folder.exists():
-            raise gone
         return self.frame_at(host_ns)
 
 
 def running_sessions(environ: Mapping[str, str] = os.environ) -> tuple[RunningSession, ...]:
     """Lists this user's running sessions, the oldest first."""
-    found = (_read_session(folder) for folder in _session_folders(environ))
-    return tuple(sorted(filter(None, found), key=lambda session: session.start_host_ns))
+    found: list[RunningSession] = []
+    # Somebody else's folder, in /tmp say, is not even looked into.
+    with contextlib.suppress(OSError, PypacError), open_folder("sessions", environ=environ) as all_:
+        for name in list(all_.names()):
+            if not name.startswith("."):
+                with contextlib.suppress(OSError), all_.folder(name) as folder:
+                    found += filter(None, [_read_session(folder)])
+    return tuple(sorted(found, key=lambda session: session.start_host_ns))
 
 
 def frame_at(host_ns: int, start_host_ns: int, sample_rate: int) -> int:
@@ -204,21 +227,15 @@ def checked_text(text: str) -> str:
     return line
 
 
-def _session_folders(environ: Mapping[str, str]) -> list[Path]:
-    sessions = runtime_folder(environ) / "sessions"
-    try:
-        found = sessions.lstat()
-        # Somebody else's folder, in /tmp say, is not even looked into.
-        if not is_own_folder(found):
-            return []
-        return [sessions / name for name in os.listdir(sessions) if not name.startswith(".")]
-    except OSError:
-        return []
+def _opened(session: Path) -> OwnFolder:
+    """Opens a session's folder again, with every step on the way checked again."""
+    with OwnFolder(session.parent.parent) as runtime, runtime.folder("sessions") as sessions:
+        return sessions.folder(session.name)
 
 
-def _read_session(folder: Path) -> RunningSession | None:
+def _read_session(folder: OwnFolder) -> RunningSession | None:
     """Reads what a session says of itself; None if it has ended, or says nothing sensible."""
-    values = _read(folder / "session.json")
+    values = _read(folder, "session.json")
     name, pid, started = (values.get(key) for key in ("name", "pid", "pid_started"))
     rate, start = values.get("sample_rate"), values.get("start_host_ns")
     if (
@@ -238,19 +255,52 @@ def _read_session(folder: Path) -> RunningSession | None:
         )
     except psutil.Error:
         return None
-    return RunningSession(name, pid, rate, start, folder) if alive else None
+    return RunningSession(name, pid, rate, start, folder.path) if alive else None
 
 
-def _is_new(folder: Path) -> bool:
-    """Whether it may be a session that has not written its session.json yet."""
+def _is_stale(sessions: OwnFolder, name: str) -> bool:
+    """Whether its session has ended; False where that cannot be told."""
     try:
-        return time.time() - folder.lstat().st_mtime < 10
+        # A new one may not have written its session.json yet.
+        if time.time() - sessions.stat(name).st_mtime < _NEW_S:
+            return False
+        with sessions.folder(name) as folder:
+            return _read_session(folder) is None
     except OSError:
         return False
 
 
-def _read_mark(path: Path) -> Mark | None:
-    values = _read(path)
+def _remove_session(sessions: OwnFolder, name: str) -> None:
+    """Removes what a session has laid down; what else is there stays, with the folder."""
+    with contextlib.suppress(OSError), sessions.folder(name) as folder:
+        for file in _SESSION_FILES:
+            _remove_file(folder, file)
+        with contextlib.suppress(OSError), folder.folder("marks") as marks:
+            for file in list(marks.names()):
+                if _MARK_FILE.fullmatch(file):
+                    _remove_file(marks, file)
+        with contextlib.suppress(OSError):
+            folder.remove_folder("marks")
+    with contextlib.suppress(OSError):
+        sessions.remove_folder(name)
+
+
+def _remove_file(folder: OwnFolder, name: str) -> None:
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(folder.stat(name).st_mode):
+            folder.remove(name)
+
+
+def _is_there(folder: OwnFolder, name: str) -> bool:
+    try:
+        folder.stat(name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _read_mark(marks: OwnFolder, name: str) -> Mark | None:
+    values = _read(marks, name)
     host_ns, text = values.get("host_ns"), values.get("text")
     if not _whole(host_ns, 0, 2**63) or not isinstance(text, str):
         return None
@@ -265,29 +315,15 @@ def _whole(value: object, least: int, beyond: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value < beyond
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Reads a small JSON object; an empty one for all that is none."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+def _read(folder: OwnFolder, name: str) -> dict[str, Any]:
+    """Reads a small JSON object; an empty one for all that is none. Raises OSError."""
     try:
-        descriptor = os.open(path, flags)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return {}
-            data = file.read(_MAX_BYTES + 1)
+        data, _ = folder.read(name, _MAX_BYTES + 1)
         values = json.loads(data) if len(data) <= _MAX_BYTES else None
-    except (OSError, ValueError, RecursionError):
+    except (FileNotFoundError, NotPlainFile, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 
 
-def _write(path: Path, values: Mapping[str, object]) -> None:
-    """Writes a file that others find whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("x", encoding="utf-8") as file:
-            json.dump(values, file)
-        replace_file(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+def _write(folder: OwnFolder, name: str, values: Mapping[str, object]) -> None:
+    folder.write(name, json.dumps(values).encode())

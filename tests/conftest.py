@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +60,32 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and nothing may be: {report.longrepr}"
     return report
+
+
+class SecondUser:
+    """Another user of this computer: a number is all that takes, and nothing of it stays.
+
+    ``shared`` is a folder that both may write to, as /tmp is.
+    """
+
+    uid = 65533
+
+    def __init__(self, shared: Path) -> None:
+        self.shared = shared
+
+    def run(self, *command: str, check: bool = True) -> int:
+        """Runs a command as that user, and gives its exit code."""
+        return subprocess.run(
+            command, user=self.uid, group=self.uid, extra_groups=[], cwd="/", check=check
+        ).returncode
+
+
+@pytest.fixture
+def second_user() -> Iterator[SecondUser]:
+    """Somebody else on this computer. Only root can act as one."""
+    if sys.platform == "win32" or os.geteuid() != 0:
+        pytest.skip("skipped, because only root can act as another user")
+    folder = Path(tempfile.mkdtemp(prefix="pypac-shared-", dir="/tmp"))
+    folder.chmod(0o1777)
+    yield SecondUser(folder)
+    shutil.rmtree(folder)

@@ -24,6 +24,7 @@ from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
 from pypac_obs.outputs import sndfile_commands
 from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo, output_failure
 from pypac_obs.outputs.manifest import Ledger, Manifest, TrackFile
+from pypac_obs.own_folder import is_own_folder
 from pypac_obs.profile.paths import expand_path, placeholders
 
 __all__ = ["FilesOutput", "FilesRule"]
@@ -228,8 +229,9 @@ class FilesOutput(Output):
             suffix = ""
         self._folder = folder
         self._create_folder(folder.parent)
-        if own_folder and folder.exists():
-            if not folder.is_dir() or any(folder.iterdir()):
+        if own_folder and os.path.lexists(folder):
+            # Where others may write, a link or a folder of theirs may lie in wait under the name.
+            if not is_own_folder(folder.lstat()) or any(folder.iterdir()):
                 raise FileExistsError
         elif not folder.exists():
             folder.mkdir()  # exclusive: of two sessions, one gets it and the other a number

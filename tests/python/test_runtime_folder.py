@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: MIT
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pypac_obs.errors import OutputFailed, PermissionDenied
-from pypac_obs.runtime_folder import file_name_of, make_folder, name_of_file, runtime_folder
+from pypac_obs.runtime_folder import (
+    file_name_of,
+    make_folder,
+    name_of_file,
+    open_folder,
+    runtime_folder,
+)
+
+if TYPE_CHECKING:
+    from tests.conftest import SecondUser
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
@@ -52,16 +64,42 @@ def test_folders_are_made_closed_to_others_and_used_again(tmp_path: Path):
 @pytest.mark.linux("modes are POSIX's: a user's profile is closed on Windows")
 def test_a_folder_that_others_can_read_is_refused(tmp_path: Path):
     (tmp_path / "pypac-obs").mkdir(mode=0o755)
-    with pytest.raises(PermissionDenied, match="not a folder of this user's alone"):
+    with pytest.raises(PermissionDenied, match=r"open to other users \(its mode is 0755") as caught:
         make_folder("sessions", environ={VARIABLE: str(tmp_path)})
+    assert f"chmod 700 {tmp_path}" in caught.value.remedy
 
 
 @pytest.mark.linux("Windows lets administrators make links only")
 def test_a_link_in_its_place_is_refused(tmp_path: Path):
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / "pypac-obs").symlink_to("elsewhere")
-    with pytest.raises(PermissionDenied, match="not a folder of this user's alone"):
+    with pytest.raises(PermissionDenied, match="pypac-obs is a link"):
         make_folder("sessions", environ={VARIABLE: str(tmp_path)})
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.linux("Windows keeps each user's profile closed")
+def test_another_user_s_folder_is_refused_and_its_owner_named(second_user: SecondUser):
+    second_user.run("mkdir", "-m", "755", str(second_user.shared / "pypac-obs"))
+    with pytest.raises(PermissionDenied, match=f"belongs to .*UID {second_user.uid}") as caught:
+        make_folder("sessions", environ={VARIABLE: str(second_user.shared)})
+    assert "remove it" in caught.value.remedy
+    assert VARIABLE in caught.value.remedy
+
+
+def test_what_is_done_in_an_open_folder_cannot_be_led_elsewhere(tmp_path: Path):
+    environ = {VARIABLE: str(tmp_path)}
+    with open_folder("sessions", make=True, environ=environ) as folder:
+        if not WINDOWS:  # which lets nobody move what is open
+            folder.path.rename(tmp_path / "moved")
+            (tmp_path / "victim").mkdir(mode=0o700)
+            (tmp_path / "victim" / "kept.json").write_text("kept")
+            folder.path.symlink_to(tmp_path / "victim")
+        folder.write("kept.json", b"ours")
+        assert folder.read("kept.json", 100)[0] == b"ours"
+        folder.remove("kept.json")
+    if not WINDOWS:
+        assert (tmp_path / "victim" / "kept.json").read_text() == "kept"
 
 
 def test_a_runtime_folder_that_is_not_there_is_said(tmp_path: Path):

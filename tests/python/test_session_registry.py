@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -9,20 +10,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from pypac_obs import _core
 from pypac_obs.cli import commands
-from pypac_obs.errors import NotRunning
+from pypac_obs.errors import NotRunning, PermissionDenied
 from pypac_obs.outputs import files as split_files
 from pypac_obs.outputs.following import FollowingFiles, Take
+from pypac_obs.own_folder import OwnFolder
 from pypac_obs.profile import FilesOutput, Profile
-from pypac_obs.runtime_folder import runtime_folder
+from pypac_obs.runtime_folder import make_folder, runtime_folder
 from pypac_obs.session import Session
 from pypac_obs.session_registry import Mark, SessionRegistration, checked_text, running_sessions
+
+if TYPE_CHECKING:
+    from tests.conftest import SecondUser
 
 PROFILE: dict[str, Any] = {
     "version": 1,
@@ -109,6 +114,87 @@ def test_a_session_that_died_is_not_listed_and_is_cleared_away() -> None:
     os.utime(folder, (1, 1))
     SessionRegistration("alive", 48000, 1).close()
     assert not folder.exists()
+
+
+def foreign_sessions(folder: Path) -> Path:
+    """Somebody's folders that look like a runtime folder with a stale session."""
+    precious = folder / "sessions" / "precious-1"
+    (precious / "marks").mkdir(parents=True, mode=0o700)
+    for file in ("session.json", "letter.txt", "marks/1.json", "marks/photo.jpg"):
+        (precious / file).write_text("mine")
+    for made in (precious, precious.parent, folder):
+        made.chmod(0o700)
+        os.utime(made, (1, 1))
+    return precious
+
+
+def everything_in(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.linux("Windows lets administrators make links only")
+def test_stale_sessions_are_not_looked_for_behind_a_link(runtime: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    foreign_sessions(victim)
+    before = everything_in(victim)
+    (runtime / "pypac-obs").symlink_to(victim)
+    with pytest.raises(PermissionDenied, match="is a link"):
+        SessionRegistration("gaming", 48000, 1)
+    assert everything_in(victim) == before
+    (runtime / "pypac-obs").unlink()
+    (runtime / "pypac-obs").mkdir(mode=0o700)
+    (runtime / "pypac-obs" / "sessions").symlink_to(victim / "sessions")
+    with pytest.raises(PermissionDenied, match="is a link"):
+        SessionRegistration("gaming", 48000, 1)
+    assert everything_in(victim) == before
+
+
+@pytest.mark.linux("Windows keeps each user's profile closed")
+def test_a_link_of_another_user_s_leads_to_no_deletion(
+    second_user: SecondUser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim"
+    foreign_sessions(victim)
+    before = everything_in(victim)
+    second_user.run("ln", "-s", str(victim), str(second_user.shared / "pypac-obs"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(second_user.shared))
+    with pytest.raises(PermissionDenied, match=f"belongs to .*UID {second_user.uid}"):
+        SessionRegistration("gaming", 48000, 1)
+    assert running_sessions() == ()
+    assert everything_in(victim) == before
+
+
+def test_of_a_stale_session_only_its_own_files_are_removed(runtime: Path, tmp_path: Path) -> None:
+    sessions = make_folder("sessions")
+    precious = foreign_sessions(sessions.parent)
+    (sessions / "not a session").mkdir(mode=0o700)
+    os.utime(sessions / "not a session", (1, 1))
+    if sys.platform != "win32":
+        (tmp_path / "letters-1").mkdir()
+        (tmp_path / "letters-1" / "session.json").write_text("mine")
+        os.utime(tmp_path / "letters-1", (1, 1))
+        (sessions / "letters-1").symlink_to(tmp_path / "letters-1")
+    SessionRegistration("gaming", 48000, 1).close()
+    left = {path.relative_to(precious).as_posix() for path in everything_in(precious)}
+    assert left == {"letter.txt", "marks", "marks/photo.jpg"}
+    assert (sessions / "not a session").is_dir()
+    assert sys.platform == "win32" or (tmp_path / "letters-1" / "session.json").exists()
+
+
+@pytest.mark.linux("descriptors are limited by POSIX's ulimit")
+def test_a_session_that_cannot_be_read_for_now_is_not_cleared_away(
+    gaming: SessionRegistration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [session] = running_sessions()
+    os.utime(session.folder, (1, 1))
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OwnFolder, "read", refuse)
+        SessionRegistration("other", 48000, 2).close()
+    assert running_sessions() == (session,)
 
 
 def test_a_process_that_only_has_the_same_number_is_not_the_session() -> None:

@@ -82,6 +82,13 @@ bool has_writer(const FileDescriptor& folder, const char* name) noexcept {
   return file && !take_lock(file) && errno == EWOULDBLOCK;
 }
 
+/// No folder, link or pipe: those are nobody's that writes tracks, and stay.
+bool is_own_file(const FileDescriptor& folder, const char* name) noexcept {
+  struct stat found {};
+  return fstatat(folder.get(), name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) &&
+         found.st_uid == geteuid();
+}
+
 /// What writers left that were killed. Under the lock.
 void remove_dead(const FileDescriptor& folder) {
   struct CloseFolder {
@@ -94,7 +101,8 @@ void remove_dead(const FileDescriptor& folder) {
     return;
   }
   while (const dirent* const entry = readdir(entries.get()))
-    if (name_of_file(entry->d_name) && !has_writer(folder, entry->d_name))
+    if (name_of_file(entry->d_name) && is_own_file(folder, entry->d_name) &&
+        !has_writer(folder, entry->d_name))
       unlinkat(folder.get(), entry->d_name, 0);
 }
 

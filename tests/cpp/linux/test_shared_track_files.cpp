@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -159,6 +160,32 @@ TEST_CASE("what lies under the name and is no file of the user's is not there") 
   }
   CHECK(SharedTrackReader("stream", "game").poll(5s) == State::absent);
   CHECK(list_shared_tracks(5s).empty());
+}
+
+TEST_CASE("what no writer left in the folder of a session's tracks stays") {
+  const RuntimeFolder folder;
+  const std::filesystem::path session = folder.tracks() / "stream";
+  std::filesystem::create_directories(session);
+  for (const auto& made : {folder.tracks().parent_path(), folder.tracks(), session})
+    std::filesystem::permissions(made, std::filesystem::perms::owner_all);
+  std::filesystem::create_symlink("/etc/hostname", session / "link");
+  REQUIRE(mkfifo((session / "pipe").c_str(), 0600) == 0);
+  { const Writer writer; }
+  CHECK(std::filesystem::is_symlink(session / "link"));
+  CHECK(std::filesystem::is_fifo(session / "pipe"));
+  CHECK_FALSE(std::filesystem::exists(session / "game"));
+}
+
+TEST_CASE("a track's folder that is a link is not followed") {
+  const RuntimeFolder folder;
+  const std::filesystem::path victim = folder.tracks().parent_path().parent_path() / "victim";
+  std::filesystem::create_directories(victim / "stream");
+  std::ofstream(victim / "stream" / "letter") << "mine";
+  std::filesystem::create_directories(folder.tracks().parent_path());
+  std::filesystem::permissions(folder.tracks().parent_path(), std::filesystem::perms::owner_all);
+  std::filesystem::create_directory_symlink(victim, folder.tracks());
+  CHECK_THROWS_AS(Writer{}, Failure);
+  CHECK(std::filesystem::exists(victim / "stream" / "letter"));
 }
 
 TEST_CASE("a folder that others may enter is not looked into") {

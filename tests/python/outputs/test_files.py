@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -30,6 +30,9 @@ from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import Incident
 from pypac_obs.outputs.base import Block, OutputThread
 from pypac_obs.outputs.files import FilesOutput
+
+if TYPE_CHECKING:
+    from tests.conftest import SecondUser
 
 HERE = Path(__file__).parent
 TRACKS = {"game": 2, "voice": 1, "surround": 6}
@@ -310,6 +313,24 @@ def test_a_folder_with_a_date_belongs_to_one_session(tmp_path: Path) -> None:
 def test_a_folder_with_a_date_that_is_empty_is_taken(tmp_path: Path) -> None:
     (tmp_path / "2026-11-23").mkdir()
     assert record(Rule(str(tmp_path / "{date}")), {"v": 1}).folder == tmp_path / "2026-11-23"
+
+
+@pytest.mark.linux("Windows lets administrators make links only")
+def test_a_link_that_bears_the_folders_name_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "2026-11-23").symlink_to(tmp_path / "elsewhere")
+    output = record(Rule(str(tmp_path / "{date}")), {"v": 1})
+    assert output.folder == tmp_path / "2026-11-23 (2)"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.linux("Windows has no such numbers of users")
+def test_another_users_folder_of_that_name_is_not_used(second_user: SecondUser) -> None:
+    theirs = second_user.shared / "2026-11-23"
+    second_user.run("mkdir", "-m", "777", str(theirs))
+    output = record(Rule(str(second_user.shared / "{date}")), {"v": 1})
+    assert output.folder == second_user.shared / "2026-11-23 (2)"
+    assert list(theirs.iterdir()) == []
 
 
 def test_a_file_that_bears_the_folders_name_stays(tmp_path: Path) -> None:
