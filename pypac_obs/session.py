@@ -18,16 +18,23 @@ from pypac_obs.audio_system import only_zeros
 from pypac_obs.awake import kept_awake
 from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
-from pypac_obs.errors import NotRunning, PypacError, SessionClosed
+from pypac_obs.errors import NotRunning, OutputFailed, PypacError, SessionClosed
 from pypac_obs.incidents import Incident
 from pypac_obs.outputs.base import Block, Marker, Output, OutputThread, SessionInfo
 from pypac_obs.outputs.callback import CallbackOutput
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
+from pypac_obs.outputs.manifest import MOST_MARKERS
 from pypac_obs.outputs.obs import ObsOutput
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.profile.model import DeviceSource
-from pypac_obs.session_registry import Mark, SessionRegistration, checked_text, frame_at
+from pypac_obs.session_registry import (
+    Mark,
+    SessionRegistration,
+    TakenMark,
+    checked_text,
+    frame_at,
+)
 from pypac_obs.status import (
     BoundProgram,
     Level,
@@ -274,7 +281,7 @@ class Session:
         While no files are being written the mark is in `markers` only.
 
         Raises ValueError for a text that is empty or too long, SessionClosed if the session is not
-        running.
+        running, OutputFailed if it has 10,000 marks already.
         """
         text = checked_text(text)
         if self._require_running() and self._origin is None:
@@ -547,10 +554,18 @@ class Session:
                 )
 
     def _collect_marks(self) -> None:
-        if self._registration is not None:
-            self._registration.tell(keeps_marks=self._keeps_marks())
-            for mark in self._registration.take_marks():
-                self._add_marker(mark)
+        if self._registration is None:
+            return
+        for mark in self._registration.take_marks():
+            in_file = self._keeps_marks()
+            try:
+                frame = self._add_marker(mark)
+            except PypacError as refusal:
+                self._registration.refuse(mark, str(refusal))
+            else:
+                self._registration.answer(mark, TakenMark(frame, in_file))
+        with self._lock:
+            self._warnings += self._registration.take_trouble()
 
     def _keeps_marks(self) -> bool:
         return any(thread.running and thread.output.keeps_marks() for thread in self._threads)
@@ -562,6 +577,8 @@ class Session:
         wall = origin_wall + timedelta(seconds=frame / self.sample_rate)
         marker = Marker(frame, wall, mark.text)
         with self._lock:
+            if len(self._markers) >= MOST_MARKERS:
+                raise OutputFailed(f"it has {MOST_MARKERS} marks already, and keeps no more")
             self._markers.append(marker)
         for thread in self._threads:
             thread.post_marker(marker)

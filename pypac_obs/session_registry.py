@@ -2,7 +2,9 @@
 """Which sessions of this user run, and the marks that other programs leave for them.
 
 Each has the folder ``sessions/NAME-PID`` in the runtime folder: ``session.json`` says what one
-needs to place a moment on its timeline, and in ``marks`` each mark is a file.
+needs to place a moment on its timeline. In ``marks`` each mark is a file; the session takes it away
+and answers under the same name in ``answers``: where the mark lies, and whether a file keeps it, or
+why it is not taken. What is no mark goes to ``set-aside``, unopened where it is no plain file.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import os
 import re
 import stat
 import time
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,14 @@ from pypac_obs.errors import NotRunning, OutputFailed, PypacError
 from pypac_obs.own_folder import NotPlainFile, OwnFolder
 from pypac_obs.runtime_folder import file_name_of, open_folder
 
-__all__ = ["LONGEST_TEXT", "Mark", "RunningSession", "SessionRegistration", "running_sessions"]
+__all__ = [
+    "LONGEST_TEXT",
+    "Mark",
+    "RunningSession",
+    "SessionRegistration",
+    "TakenMark",
+    "running_sessions",
+]
 
 # In characters; a chapter's name is a line.
 LONGEST_TEXT = 500
@@ -35,6 +45,10 @@ _MAX_BYTES = 2**14
 # Of one look, so that no flood of marks keeps a session from watching.
 _MAX_MARKS = 200
 _TAKEN_WITHIN_S = 3.0
+# A mark that has been taken is answered within that, where all is well: it is one look's work.
+_ANSWERED_WITHIN_S = 1.0
+# An answer that nobody has fetched by then is of no use to anybody.
+_ANSWERS_KEPT_S = 10.0
 # A session writes its session.json well within that.
 _NEW_S = 10.0
 _POLL_S = 0.02
@@ -44,6 +58,8 @@ _MOST_OF_ONE_NAME = 100
 _SESSION_FOLDER = re.compile(r"[^.].*-\d+(-\d+)?")
 _SESSION_FILES = ("session.json", ".session.json.part")
 _MARK_FILE = re.compile(r"[^.].*\.json|\..*\.json\.part")
+_SET_ASIDE_FILE = re.compile(r"\d+")
+_PARTS = {"marks": _MARK_FILE, "answers": _MARK_FILE, "set-aside": _SET_ASIDE_FILE}
 # Times of a process's start that agree this closely are the same; they are kept as text.
 _SAME_START_S = 0.02
 
@@ -54,6 +70,15 @@ class Mark:
 
     host_ns: int
     text: str
+    file: str = field(default="", compare=False)  # the name under which it is answered
+
+
+@dataclass(frozen=True)
+class TakenMark:
+    """A mark that a session has taken: its frame, and whether a file keeps it."""
+
+    frame: int
+    in_file: bool
 
 
 class SessionRegistration:
@@ -78,18 +103,23 @@ class SessionRegistration:
                     _remove_session(self._sessions, stale)
             self._folder = self._new_folder(name)
             on_failure.callback(self._folder.close)
-            self._marks = self._folder.folder("marks")
+            self._marks, self._answers, self._set_aside = map(self._folder.folder, _PARTS)
             on_failure.pop_all()
         self._closed = False
+        self._numbers = itertools.count(1)  # of what is set aside
+        self._unmovable: set[str] = set()  # what can neither be taken nor set aside
+        self._given: deque[tuple[float, str]] = deque()  # answers: when, and their files
+        self._trouble: list[str] = []
+        self._trouble_known: set[str] = set()
         process = psutil.Process()
-        self._told: dict[str, object] = {
+        about: dict[str, object] = {
             "name": name,
             "pid": process.pid,
             "pid_started": process.create_time(),
             "sample_rate": sample_rate,
             "start_host_ns": start_host_ns,
         }
-        _write(self._folder, "session.json", self._told)
+        _write(self._folder, "session.json", about)
 
     def _new_folder(self, name: str) -> OwnFolder:
         for number in range(1, _MOST_OF_ONE_NAME):
@@ -99,7 +129,8 @@ class SessionRegistration:
             try:
                 self._sessions.make_new_folder(own)
                 folder = self._sessions.folder(own)
-                folder.make_new_folder("marks")
+                for part in _PARTS:
+                    folder.make_new_folder(part)
             except FileExistsError:
                 continue
             except OSError as error:
@@ -111,37 +142,96 @@ class SessionRegistration:
             return folder
         raise OutputFailed(f"too many sessions of this program are named {name}")
 
-    def tell(self, *, keeps_marks: bool) -> None:
-        """Says whether marks that are taken from now on get into a file. Raises nothing."""
-        if self._told.get("keeps_marks") == keeps_marks:
-            return
-        told = self._told | {"keeps_marks": keeps_marks}
-        with contextlib.suppress(OSError):  # then with the next look
-            _write(self._folder, "session.json", told)
-            self._told = told
-
     def take_marks(self) -> list[Mark]:
         """Gives the marks that have come since the last call, in the order of their times.
 
-        What is no mark is removed. Raises nothing.
+        Each is to be answered, by `answer` or `refuse`. What is no mark is set aside: see
+        `take_trouble`. Raises nothing: what can't be read now is tried again the next time.
         """
         marks: list[Mark] = []
+        self._forget_old_answers()
         with contextlib.suppress(OSError):
-            waiting = (name for name in self._marks.names() if not name.startswith("."))
+            waiting = (
+                name
+                for name in self._marks.names()
+                if not name.startswith(".") and name not in self._unmovable
+            )
             for name in list(itertools.islice(waiting, _MAX_MARKS)):
-                if (mark := _read_mark(self._marks, name)) is not None:
-                    marks.append(mark)
                 with contextlib.suppress(OSError):
-                    self._marks.remove(name)
+                    if (mark := self._take(name)) is not None:
+                        marks.append(mark)
         return sorted(marks, key=lambda mark: mark.host_ns)
 
+    def _take(self, name: str) -> Mark | None:
+        """Takes one file out of the mailbox. Raises OSError, and has changed nothing then."""
+        try:
+            data, found = self._marks.read(name, _MAX_BYTES + 1)
+        except NotPlainFile:
+            self._put_aside(name, "no plain file")
+            return None
+        host_ns, text = _mark_in(data)
+        if host_ns is None or text is None:
+            self._put_aside(name, "no mark")
+            return None
+        # First of all: what stays would be taken again each time.
+        self._marks.remove_read(name, found)
+        return Mark(host_ns, text, name)
+
+    def _put_aside(self, name: str, why: str) -> None:
+        aside = str(next(self._numbers))
+        where = self._set_aside.path / aside
+        try:
+            self._marks.move(name, self._set_aside, aside)
+        except OSError:
+            self._unmovable.add(name)
+            where = self._marks.path / name
+        self._say(why, f"What lay among the marks was {why} and is left unused: {where}")
+
+    def take_trouble(self) -> list[str]:
+        """Gives a sentence for each kind of trouble with marks, once."""
+        trouble, self._trouble = self._trouble, []
+        return trouble
+
+    def _say(self, kind: str, sentence: str) -> None:
+        if kind not in self._trouble_known:
+            self._trouble_known.add(kind)
+            self._trouble.append(sentence)
+
+    def answer(self, mark: Mark, taken: TakenMark) -> None:
+        """Tells who left the mark that it is kept. Raises nothing."""
+        self._give(mark, {"frame": taken.frame, "in_file": taken.in_file})
+
+    def refuse(self, mark: Mark, why: str) -> None:
+        """Tells who left the mark why it is not taken. Raises nothing."""
+        self._give(mark, {"refused": why})
+
+    def _give(self, mark: Mark, answer: dict[str, object]) -> None:
+        if mark.file:
+            self._given.append((time.monotonic(), mark.file))
+            with contextlib.suppress(OSError):  # then whoever waits is told that it hangs
+                _write(self._answers, mark.file, answer)
+
+    def _forget_old_answers(self) -> None:
+        while self._given and time.monotonic() - self._given[0][0] > _ANSWERS_KEPT_S:
+            _remove_file(self._answers, self._given.popleft()[1])
+
     def close(self) -> None:
-        """Makes the session unknown again. May be called again."""
-        if not self._closed:
-            self._closed = True
-            self._marks.close()
-            self._folder.close()
-            with self._sessions:
+        """Makes the session unknown again. May be called again.
+
+        An answer that is on its way is left until it is fetched; what stays then is removed with
+        stale sessions.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        awaited = {file for _, file in self._given}
+        with self._marks, self._answers, self._set_aside, self._folder, self._sessions:
+            for file in _SESSION_FILES:
+                _remove_file(self._folder, file)
+            # Now nobody finds the session any more, and the last mark has been looked at.
+            with contextlib.suppress(OSError):
+                awaited &= set(self._answers.names())
+            if not awaited:
                 _remove_session(self._sessions, self._folder.path.name)
 
 
@@ -159,17 +249,11 @@ class RunningSession:
         """Gives the place of a moment on the session's timeline; 0 for what was before it."""
         return frame_at(host_ns, self.start_host_ns, self.sample_rate)
 
-    def keeps_marks(self) -> bool:
-        """Tells whether the mark that was taken last is in a file, or comes into one."""
-        with contextlib.suppress(OSError), _opened(self.folder) as folder:
-            return _read(folder, "session.json").get("keeps_marks") is not False
-        return True
+    def mark(self, text: str, host_ns: int | None = None) -> TakenMark:
+        """Marks a moment (by default this one) and waits until the session has kept it.
 
-    def mark(self, text: str, host_ns: int | None = None) -> int:
-        """Marks a moment (by default this one) and waits until the session has taken it.
-
-        Gives its frame on the session's timeline. Raises ValueError for a text that is empty or
-        not one short line, NotRunning if the session ends instead.
+        Raises ValueError for a text that is empty or not one short line, NotRunning if the session
+        ends or hangs, OutputFailed if it refuses the mark.
         """
         text = checked_text(text)
         host_ns = _core.host_now_ns() if host_ns is None else host_ns
@@ -181,17 +265,15 @@ class RunningSession:
         try:
             with _opened(self.folder) as folder, folder.folder("marks") as marks:
                 _write(marks, name, {"host_ns": host_ns, "text": text})
-                deadline = time.monotonic() + _TAKEN_WITHIN_S
-                while _is_there(marks, name):
-                    if time.monotonic() > deadline:
-                        marks.remove(name)
-                        raise gone
-                    time.sleep(_POLL_S)
-                if not self.folder.exists():
-                    raise gone
+                answer = _await_answer(folder, marks, name)
         except OSError:
             raise gone from None
-        return self.frame_at(host_ns)
+        if (why := answer.get("refused")) is not None:
+            raise OutputFailed(f"the session {self.name} does not take the mark: {why}")
+        frame = answer.get("frame")
+        if not isinstance(frame, int):
+            raise gone
+        return TakenMark(frame, answer.get("in_file") is True)
 
 
 def running_sessions(environ: Mapping[str, str] = os.environ) -> tuple[RunningSession, ...]:
@@ -275,20 +357,47 @@ def _remove_session(sessions: OwnFolder, name: str) -> None:
     with contextlib.suppress(OSError), sessions.folder(name) as folder:
         for file in _SESSION_FILES:
             _remove_file(folder, file)
-        with contextlib.suppress(OSError), folder.folder("marks") as marks:
-            for file in list(marks.names()):
-                if _MARK_FILE.fullmatch(file):
-                    _remove_file(marks, file)
-        with contextlib.suppress(OSError):
-            folder.remove_folder("marks")
+        for part, ours in _PARTS.items():
+            with contextlib.suppress(OSError), folder.folder(part) as files:
+                for file in list(files.names()):
+                    if ours.fullmatch(file):
+                        _remove_file(files, file, anything=part == "set-aside")
+            with contextlib.suppress(OSError):
+                folder.remove_folder(part)
     with contextlib.suppress(OSError):
         sessions.remove_folder(name)
 
 
-def _remove_file(folder: OwnFolder, name: str) -> None:
+def _remove_file(folder: OwnFolder, name: str, *, anything: bool = False) -> None:
+    """Removes a plain file; with ``anything`` a link, a pipe or an empty folder as well."""
     with contextlib.suppress(OSError):
-        if stat.S_ISREG(folder.stat(name).st_mode):
+        kind = folder.stat(name).st_mode
+        if stat.S_ISDIR(kind) and anything:
+            folder.remove_folder(name)
+        elif stat.S_ISREG(kind) or anything:
             folder.remove(name)
+
+
+def _await_answer(session: OwnFolder, marks: OwnFolder, name: str) -> dict[str, Any]:
+    """Waits for a session's answer to a mark; empty where none comes. Raises OSError."""
+    until = time.monotonic() + _TAKEN_WITHIN_S
+    withdrawn = False
+    with session.folder("answers") as answers:
+        while True:
+            # Looked at first: a session that ends has answered before it takes this away.
+            ended = not _is_there(session, "session.json")
+            if answer := _read(answers, name):
+                _remove_file(answers, name)
+                return answer
+            if ended or (withdrawn and time.monotonic() > until):
+                return {}
+            if time.monotonic() > until:
+                try:
+                    marks.remove(name)
+                    return {}
+                except FileNotFoundError:  # it has just been taken, so the answer is near
+                    withdrawn, until = True, time.monotonic() + _ANSWERED_WITHIN_S
+            time.sleep(_POLL_S)
 
 
 def _is_there(folder: OwnFolder, name: str) -> bool:
@@ -299,16 +408,15 @@ def _is_there(folder: OwnFolder, name: str) -> bool:
     return True
 
 
-def _read_mark(marks: OwnFolder, name: str) -> Mark | None:
-    values = _read(marks, name)
+def _mark_in(data: bytes) -> tuple[int | None, str | None]:
+    """The moment and the text of a mark; None for what is not sensible."""
+    values = _object_in(data)
     host_ns, text = values.get("host_ns"), values.get("text")
-    if not _whole(host_ns, 0, 2**63) or not isinstance(text, str):
-        return None
-    assert isinstance(host_ns, int)
     try:
-        return Mark(host_ns, checked_text(text))
+        text = checked_text(text) if isinstance(text, str) else None
     except ValueError:
-        return None
+        text = None
+    return (host_ns if _whole(host_ns, 0, 2**63) else None), text
 
 
 def _whole(value: object, least: int, beyond: int) -> bool:
@@ -318,9 +426,15 @@ def _whole(value: object, least: int, beyond: int) -> bool:
 def _read(folder: OwnFolder, name: str) -> dict[str, Any]:
     """Reads a small JSON object; an empty one for all that is none. Raises OSError."""
     try:
-        data, _ = folder.read(name, _MAX_BYTES + 1)
+        return _object_in(folder.read(name, _MAX_BYTES + 1)[0])
+    except (FileNotFoundError, NotPlainFile):
+        return {}
+
+
+def _object_in(data: bytes) -> dict[str, Any]:
+    try:
         values = json.loads(data) if len(data) <= _MAX_BYTES else None
-    except (FileNotFoundError, NotPlainFile, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -7,7 +7,7 @@ import click
 
 from pypac_obs import _core
 from pypac_obs.cli.console import say
-from pypac_obs.errors import NotRunning
+from pypac_obs.errors import NotRunning, PypacError
 from pypac_obs.incidents import timeline_text
 from pypac_obs.session_registry import checked_text, running_sessions
 
@@ -39,16 +39,16 @@ def command(context: click.Context, text: str, name: str | None) -> None:
     chosen = [session for session in sessions if name is None or session.name == name]
     if not chosen:
         raise _none_runs(name, [session.name for session in sessions])
-    refusals: list[NotRunning] = []
+    refusals: list[PypacError] = []
     for session in chosen:
         try:
-            frame = session.mark(text, host_ns)
-        except NotRunning as refusal:  # the others are to get it all the same
+            taken = session.mark(text, host_ns)
+        except PypacError as refusal:  # the others are to get it all the same
             refusals.append(refusal)
             continue
-        at = timeline_text(frame, session.sample_rate)
-        kept = "" if session.keeps_marks() else ", but no files are being written that keep it"
-        say(f"{session.name}: marked {at} (frame {frame}){kept}")
+        at = timeline_text(taken.frame, session.sample_rate)
+        kept = "" if taken.in_file else ", but no files are being written that keep it"
+        say(f"{session.name}: marked {at} (frame {taken.frame}){kept}")
     if refusals:
         raise refusals[0]
 

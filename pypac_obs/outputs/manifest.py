@@ -17,13 +17,13 @@ from pypac_obs.incidents import Incident, describe
 from pypac_obs.outputs.base import Marker, SessionInfo
 from pypac_obs.whole_file import replace_file
 
-__all__ = ["Ledger", "Manifest", "TrackFile"]
+__all__ = ["MOST_MARKERS", "Ledger", "Manifest", "TrackFile"]
 
 # What of a source's status is kept over time; the rest (levels, drift) changes all the time, and
 # only its latest value is kept.
 _KEPT_OVER_TIME = ("state", "bindings")
 _MOST_CHANGES = 1000  # per source; the ledger has all of them
-_MOST_MARKERS = 10_000
+MOST_MARKERS = 10_000  # a session takes no more, so that none is left out in silence
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Manifest:
 
     def add_marker(self, marker: Marker) -> None:
         """Adds a mark, kept in the order of the frames; beyond 10,000 of them none."""
-        if len(self._markers) < _MOST_MARKERS:
+        if len(self._markers) < MOST_MARKERS:
             entry = {"frame": marker.frame, "time": marker.wall.isoformat(), "text": marker.text}
             self._markers.append(entry)
             self._markers.sort(key=lambda entry: int(entry["frame"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -17,14 +18,21 @@ from click.testing import CliRunner, Result
 
 from pypac_obs import _core
 from pypac_obs.cli import commands
-from pypac_obs.errors import NotRunning, PermissionDenied
+from pypac_obs.errors import NotRunning, OutputFailed, PermissionDenied
 from pypac_obs.outputs import files as split_files
 from pypac_obs.outputs.following import FollowingFiles, Take
 from pypac_obs.own_folder import OwnFolder
 from pypac_obs.profile import FilesOutput, Profile
 from pypac_obs.runtime_folder import make_folder, runtime_folder
 from pypac_obs.session import Session
-from pypac_obs.session_registry import Mark, SessionRegistration, checked_text, running_sessions
+from pypac_obs.session_registry import (
+    Mark,
+    SessionRegistration,
+    TakenMark,
+    checked_text,
+    frame_at,
+    running_sessions,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import SecondUser
@@ -63,7 +71,10 @@ class Taker:
 
     def _run(self) -> None:
         while not self._ended.wait(0.01):
-            self.marks += self._registration.take_marks()
+            for mark in self._registration.take_marks():
+                self.marks.append(mark)
+                frame = frame_at(mark.host_ns, 1_000_000_000, 48000)
+                self._registration.answer(mark, TakenMark(frame, in_file=True))
 
     def __enter__(self) -> Taker:
         self._thread.start()
@@ -210,8 +221,8 @@ def test_a_process_that_only_has_the_same_number_is_not_the_session() -> None:
 def test_a_mark_gets_there(gaming: SessionRegistration) -> None:
     [session] = running_sessions()
     with Taker(gaming) as taker:
-        assert session.mark(" first\nkill ", 3_500_000_000) == 120_000
-        assert session.mark("too early", 5) == 0
+        assert session.mark(" first\nkill ", 3_500_000_000) == TakenMark(120_000, in_file=True)
+        assert session.mark("too early", 5).frame == 0
     assert taker.marks == [Mark(3_500_000_000, "first kill"), Mark(5, "too early")]
 
 
@@ -225,7 +236,7 @@ def test_marks_come_in_the_order_of_their_times(gaming: SessionRegistration) -> 
     assert list(folder.iterdir()) == []
 
 
-def test_what_is_no_mark_is_cleared_away(gaming: SessionRegistration, tmp_path: Path) -> None:
+def test_what_is_no_mark_is_set_aside_and_said(gaming: SessionRegistration, tmp_path: Path) -> None:
     folder = marks_folder()
     secret = tmp_path / "secret"
     secret.write_text('{"host_ns": 1, "text": "secret"}')
@@ -249,14 +260,136 @@ def test_what_is_no_mark_is_cleared_away(gaming: SessionRegistration, tmp_path: 
         ]
     ):
         (folder / f"{number}.json").write_text(content)
+    kinds = 1 if sys.platform == "win32" else 3
     if sys.platform != "win32":
         (folder / "link.json").symlink_to(secret)
         os.mkfifo(folder / "pipe.json")
+        if os.geteuid() == 0:
+            os.mknod(folder / "device.json", 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # endless
+            kinds += 1
     (folder / "folder.json").mkdir()
+    (folder / "folder.json" / "letter.txt").write_text("mine")
     (folder / ".part.json").write_text("not yet")
     assert gaming.take_marks() == []
-    assert sorted(path.name for path in folder.iterdir()) == [".part.json", "folder.json"]
+    assert [path.name for path in folder.iterdir()] == [".part.json"]
+    aside = sorted((folder.parent / "set-aside").iterdir())
+    assert len(aside) == 15 + kinds
+    assert any((path / "letter.txt").exists() for path in aside)
     assert secret.exists()
+    trouble = gaming.take_trouble()
+    assert len(trouble) == 2
+    assert "no mark and is left unused" in trouble[0] + trouble[1]
+    assert "no plain file and is left unused" in trouble[0] + trouble[1]
+    (folder / "more.json").mkdir()
+    assert gaming.take_marks() == []
+    assert gaming.take_trouble() == []  # each kind once
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.linux("Windows opens no folders as files")
+@pytest.mark.parametrize("kind", ["folder", "full folder", "pipe", "link"])
+def test_what_is_no_plain_file_leaks_no_descriptor(gaming: SessionRegistration, kind: str) -> None:
+    folder = marks_folder()
+    before = open_descriptors()
+    for number in range(100):
+        path = folder / f"{number}.json"
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "link":
+            path.symlink_to("/etc")
+        else:
+            path.mkdir()
+            if kind == "full folder":
+                (path / "1.json").write_text('{"host_ns": 1, "text": "x"}')
+        assert gaming.take_marks() == []
+        running_sessions()
+    assert open_descriptors() <= before
+
+
+@pytest.mark.linux("Windows opens no folders as files")
+def test_a_session_file_that_is_a_folder_leaks_no_descriptor() -> None:
+    session = make_folder("sessions", "x-1") / "session.json"
+    session.mkdir()
+    before = open_descriptors()
+    for _ in range(50):
+        assert running_sessions() == ()
+    assert open_descriptors() <= before
+
+
+@pytest.mark.linux("descriptors are limited by POSIX's ulimit")
+def test_a_mark_that_cannot_be_read_now_is_read_later(gaming: SessionRegistration) -> None:
+    (marks_folder() / "1.json").write_text('{"host_ns": 1, "text": "x"}')
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OwnFolder, "read", refuse)
+        assert gaming.take_marks() == []
+    assert [mark.text for mark in gaming.take_marks()] == ["x"]
+
+
+def test_a_mark_that_cannot_be_taken_away_is_not_taken_again_and_again(
+    gaming: SessionRegistration,
+) -> None:
+    (marks_folder() / "1.json").write_text('{"host_ns": 1, "text": "x"}')
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OwnFolder, "remove", refuse)
+        assert [gaming.take_marks(), gaming.take_marks()] == [[], []]
+    assert len(gaming.take_marks()) == 1
+
+
+def test_a_mark_counts_only_once_the_session_answers(
+    gaming: SessionRegistration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pypac_obs.session_registry._TAKEN_WITHIN_S", 0.2)
+    monkeypatch.setattr("pypac_obs.session_registry._ANSWERED_WITHIN_S", 0.2)
+    [session] = running_sessions()
+    taking = threading.Thread(target=lambda: (time.sleep(0.1), gaming.take_marks()))
+    taking.start()
+    with pytest.raises(NotRunning, match="does not take the mark"):
+        session.mark("taken, and lost")
+    taking.join()
+
+
+def test_an_answer_reaches_its_mark_though_the_session_ends(gaming: SessionRegistration) -> None:
+    [session] = running_sessions()
+    answered = threading.Event()
+
+    def end() -> None:
+        while not (marks := gaming.take_marks()):
+            time.sleep(0.01)
+        gaming.answer(marks[0], TakenMark(7, in_file=False))
+        gaming.close()
+        answered.set()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    assert session.mark("the last") == TakenMark(7, in_file=False)
+    ending.join()
+    assert running_sessions() == ()
+
+
+def test_a_refused_mark_says_why(gaming: SessionRegistration) -> None:
+    [session] = running_sessions()
+
+    def refuse() -> None:
+        while not (marks := gaming.take_marks()):
+            time.sleep(0.01)
+        gaming.refuse(marks[0], "there are too many")
+
+    refusing = threading.Thread(target=refuse)
+    refusing.start()
+    with pytest.raises(OutputFailed, match="gaming does not take the mark: there are too many"):
+        session.mark("x")
+    refusing.join()
 
 
 def test_a_flood_of_marks_is_taken_in_pieces(gaming: SessionRegistration) -> None:
@@ -370,16 +503,25 @@ def test_a_session_that_writes_no_files_says_so() -> None:
         assert mark("x").output.rstrip().endswith(KEPT_NOWHERE)
 
 
-def test_what_a_session_says_of_marks_is_heard(gaming: SessionRegistration) -> None:
-    [session] = running_sessions()
-    assert session.keeps_marks()  # it has not said anything
-    for keeps in (False, True, True, False):
-        gaming.tell(keeps_marks=keeps)
-        assert session.keeps_marks() == keeps
-    assert running_sessions() == (session,)
-    gaming.close()
-    gaming.tell(keeps_marks=True)
-    assert not session.folder.exists()
+def test_a_session_warns_of_what_is_no_mark() -> None:
+    with Session(Profile.from_dict(PROFILE), name="gaming") as session:
+        (marks_folder() / "folder.json").mkdir()
+        until(lambda: any("no plain file" in text for text in session.status().warnings))
+        assert mark("x").exit_code == 0
+    assert running_sessions() == ()
+    assert list((runtime_folder() / "sessions").iterdir()) == []
+
+
+def test_a_session_with_all_its_marks_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pypac_obs.session.MOST_MARKERS", 1)
+    with Session(Profile.from_dict(PROFILE), name="gaming") as session:
+        assert mark("first").exit_code == 0
+        second = mark("second")
+        assert second.exit_code == 1
+        assert "does not take the mark: it has 1 marks already" in second.output
+        with pytest.raises(OutputFailed, match="marks already"):
+            session.mark("by Python")
+    assert [marker.text for marker in session.markers] == ["first"]
 
 
 def test_every_session_gets_the_mark_or_the_one_that_is_named() -> None:
