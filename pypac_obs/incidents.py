@@ -2,7 +2,7 @@
 """Incidents: every missing or moved frame, with its place, its length and its cause.
 
 An incident is data, never an exception. The native ledger makes most of them; the outputs add
-``late_start``, ``output_failed`` and ``disk_full``.
+``late_start``, ``shared_track_lost``, ``output_failed`` and ``disk_full``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ __all__ = [
     "DISK_FULL",
     "LATE_START",
     "OUTPUT_FAILED",
+    "SHARED_TRACK_LOST",
     "Incident",
     "describe",
     "timeline_text",
 ]
 
 LATE_START = "late_start"
+SHARED_TRACK_LOST = "shared_track_lost"
 OUTPUT_FAILED = "output_failed"
 DISK_FULL = "disk_full"
 
-# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last three are
+# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last four are
 # made in Python. {who}: the source, else the tracks. {at}: the first frame. {span}: "from ... to
 # ...".
 _SENTENCES = {
@@ -46,6 +48,8 @@ _SENTENCES = {
     "backend_lost": "the audio system was gone {span}: {who} gave nothing",
     LATE_START: "the output {output} was told too late to begin: {frames} of {tracks} are missing "
     "{span}",
+    SHARED_TRACK_LOST: "the output {output} lost {frames} of {tracks} {span}: another program cut "
+    "off, overwrote or deleted the shared file, and it was made anew",
     OUTPUT_FAILED: "the output {output} stopped at {at}",
     DISK_FULL: "the output {output} stopped at {at}: the disk is full",
 }

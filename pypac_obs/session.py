@@ -496,6 +496,7 @@ class Session:
             while not wiring.engine.wait_finished(_WATCH_S):
                 self._collect_incidents(wiring)
                 self._collect_marks()
+                self._look_after_obs()
                 self._warn_of_priority(wiring)
                 self._warn_of_stamps(wiring)
                 if not threading.main_thread().is_alive():
@@ -552,6 +553,11 @@ class Session:
                     "Windows' time stamps of a capture are lastingly wrong: the time at which its "
                     "packets come is taken instead, so its track may be a little late"
                 )
+
+    def _look_after_obs(self) -> None:
+        if self._obs is not None:
+            for incident in self._obs.look_after_tracks():
+                self._note(incident)
 
     def _collect_marks(self) -> None:
         if self._registration is None:

@@ -199,6 +199,13 @@ class SharedOutput {
   std::uint32_t subject() const { return subject_; }
   const SharedTracks& sink() const { return *sink_; }
 
+  nb::list restore_lost() {
+    nb::list losses;
+    for (const SharedTracks::Loss& loss : sink_->restore_lost())
+      losses.append(nb::make_tuple(loss.track, loss.begin, loss.frames, loss.error));
+    return losses;
+  }
+
   void close() {
     if (sink_->closed()) return;
     sink_->close();
@@ -452,6 +459,10 @@ void bind_engine(nb::module_& module) {
       .def_prop_ro(
           "session_id", [](const SharedOutput& self) { return hex_of(self.sink().session_id()); },
           "32 hexadecimal digits: readers see by it that a new session has begun.")
+      .def("restore_lost", &SharedOutput::restore_lost,
+           nb::sig("def restore_lost(self) -> list[tuple[int, int, int, str]]"),
+           "Makes files anew that were cut off. For each loss that is over: its track, first frame "
+           "and frames; or, once, the reason why its file could not be made anew.")
       .def("close", &SharedOutput::close, "Ends the tracks for their readers; removes the files.");
 
   module.def("virtual_source_name", &virtual_source_name, "session"_a, "track"_a,

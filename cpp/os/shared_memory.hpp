@@ -23,6 +23,9 @@ class NameInUse : public Failure {
 /// The file appears whole or not at all, and all its memory is there before it does: a full file
 /// system is an error here, never a signal later. It belongs to its writer for as long as that
 /// lives; what a dead one left is replaced by a new file, so that readers of the old one notice.
+///
+/// Whoever can read the file can as a rule cut it off as well. That costs its readers the rest, and
+/// this process nothing: the memory stays, is empty, and nobody reads it any more (lost()).
 class SharedMemory {
  public:
   /// [control-thread] `fill` writes what is to be there when the file appears, into memory that is
@@ -38,6 +41,11 @@ class SharedMemory {
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+  /// [any-thread, realtime-safe] The file was cut off, and was touched since. Never goes back.
+  [[nodiscard]] bool lost() const noexcept;
+  /// [control-thread] False: readers have lost it, or are about to: it is shorter, or deleted.
+  [[nodiscard]] bool intact() const noexcept;
 
   /// [control-thread] Takes the name away, if it still is this memory's. The memory stays.
   void remove() noexcept;

@@ -63,29 +63,22 @@ std::string writer_of(const std::string& session, const std::string& track) {
   return "the process " + std::to_string(header.writer_pid);
 }
 
-std::unique_ptr<SharedMemory> make_memory(const std::string& session, const std::string& track,
-                                          std::size_t bytes,
-                                          const std::function<void(std::byte*)>& fill) {
-  try {
-    return std::make_unique<SharedMemory>(session, track, bytes, fill);
-  } catch (const NameInUse&) {
-    throw Failure(ErrorKind::output_failed,
-                  "the track \"" + track + "\" of a session \"" + session +
-                      "\" is being written by " + writer_of(session, track) + " already",
-                  "End that session, or run this profile under another file name.");
-  }
-}
+// Who cuts off a track again and again may have that: each time costs memory until the end.
+constexpr std::size_t kMostMemories = 16;
 
 }  // namespace
 
 SharedTracks::SharedTracks(const SharedTracksOptions& options, const std::vector<Track>& tracks,
                            const HostClock& clock)
-    : capacity_frames_(std::max(options.capacity_frames, 2 * options.block_frames)),
+    : session_(options.session),
+      capacity_frames_(std::max(options.capacity_frames, 2 * options.block_frames)),
       clock_(clock),
       session_id_(random_id()) {
   check(options, tracks);
   for (const Track& track : tracks) {
-    Header header{};
+    auto live = std::make_unique<Live>();
+    live->name = track.name;
+    Header& header = live->header = Header{};
     header.magic = shared_track::kMagic;
     header.version = shared_track::kVersion;
     header.header_bytes = shared_track::kHeaderBytes;
@@ -98,17 +91,29 @@ SharedTracks::SharedTracks(const SharedTracksOptions& options, const std::vector
     header.writer_pid = current_process_id();
     set_name(header.session_name, options.session);
     set_name(header.track_name, track.name);
-    LivePositions* positions = nullptr;
-    auto memory = make_memory(
-        options.session, track.name,
-        shared_track::kHeaderBytes + std::size_t{capacity_frames_} * track.channels * sizeof(float),
-        [&](std::byte* data) {
-          std::memcpy(data, &header, sizeof header);
-          positions = new (data + shared_track::kPositionsOffset) LivePositions{};
-          positions->heartbeat.store(clock_.now().count(), std::memory_order_relaxed);
-        });
+    live->memories.push_back(make_memory(*live));
+    live->newest.store(live->memories.back().get(), std::memory_order_relaxed);
+    tracks_.push_back(std::move(live));
+  }
+}
+
+std::unique_ptr<SharedTracks::Memory> SharedTracks::make_memory(const Live& track) const {
+  const std::size_t bytes = shared_track::kHeaderBytes +
+                            std::size_t{capacity_frames_} * track.header.channels * sizeof(float);
+  LivePositions* positions = nullptr;
+  try {
+    auto memory = std::make_unique<SharedMemory>(session_, track.name, bytes, [&](std::byte* data) {
+      std::memcpy(data, &track.header, sizeof track.header);
+      positions = new (data + shared_track::kPositionsOffset) LivePositions{};
+      positions->heartbeat.store(clock_.now().count(), std::memory_order_relaxed);
+    });
     auto* const samples = reinterpret_cast<float*>(memory->data() + shared_track::kHeaderBytes);
-    tracks_.push_back({std::move(memory), positions, samples, track.channels});
+    return std::make_unique<Memory>(std::move(memory), positions, samples);
+  } catch (const NameInUse&) {
+    throw Failure(ErrorKind::output_failed,
+                  "the track \"" + track.name + "\" of a session \"" + session_ +
+                      "\" is being written by " + writer_of(session_, track.name) + " already",
+                  "End that session, or run this profile under another file name.");
   }
 }
 
@@ -117,20 +122,26 @@ SharedTracks::~SharedTracks() {
 }
 
 void SharedTracks::start(const TimelineAnchor& anchor) {
-  for (const Memory& track : tracks_) {
-    track.positions->origin.store(anchor.origin.count(), std::memory_order_relaxed);
-    track.positions->heartbeat.store(clock_.now().count(), std::memory_order_relaxed);
-    track.positions->state.store(WriterState::running, std::memory_order_release);
-  }
+  started_ = true;
+  origin_ = anchor.origin;
+  for (const auto& track : tracks_) begin_positions(*track->newest.load()->positions);
+}
+
+void SharedTracks::begin_positions(LivePositions& positions) const noexcept {
+  positions.origin.store(origin_.count(), std::memory_order_relaxed);
+  positions.heartbeat.store(clock_.now().count(), std::memory_order_relaxed);
+  positions.state.store(WriterState::running, std::memory_order_release);
 }
 
 bool SharedTracks::begin_block(Frames start, std::uint32_t frames) noexcept {
   if (closed()) return false;
   start_ = start;
   frames_ = frames;
-  for (const Memory& track : tracks_) {
-    if (!written_any_) track.positions->first.store(start, std::memory_order_relaxed);
-    track.positions->reserved.store(start + frames, std::memory_order_relaxed);
+  for (const auto& track : tracks_) {
+    Memory* const memory = track->in_use = track->newest.load(std::memory_order_acquire);
+    if (!memory->begun) memory->positions->first.store(start, std::memory_order_relaxed);
+    memory->begun = true;
+    memory->positions->reserved.store(start + frames, std::memory_order_relaxed);
   }
   // Readers must see what is reserved before anything of it changes.
   std::atomic_thread_fence(std::memory_order_release);
@@ -138,39 +149,96 @@ bool SharedTracks::begin_block(Frames start, std::uint32_t frames) noexcept {
 }
 
 void SharedTracks::write_track(std::size_t track, const float* const* channels) noexcept {
-  const Memory& memory = tracks_[track];
+  const Live& live = *tracks_[track];
+  const std::uint32_t count = live.header.channels;
+  float* const samples = live.in_use->samples;
   const auto place = static_cast<std::uint32_t>(start_ % capacity_frames_);
   const std::uint32_t before_wrap = std::min(frames_, capacity_frames_ - place);
-  interleave(channels, memory.channels, 0, before_wrap,
-             memory.samples + std::size_t{place} * memory.channels);
-  interleave(channels, memory.channels, before_wrap, frames_ - before_wrap, memory.samples);
+  interleave(channels, count, 0, before_wrap, samples + std::size_t{place} * count);
+  interleave(channels, count, before_wrap, frames_ - before_wrap, samples);
 }
 
 void SharedTracks::commit_block() noexcept {
   const std::int64_t now = clock_.now().count();
-  for (const Memory& track : tracks_) {
-    track.positions->heartbeat.store(now, std::memory_order_relaxed);
-    track.positions->written.store(start_ + frames_, std::memory_order_release);
+  for (const auto& track : tracks_) {
+    Memory& memory = *track->in_use;
+    memory.positions->heartbeat.store(now, std::memory_order_relaxed);
+    memory.positions->written.store(start_ + frames_, std::memory_order_release);
+    if (memory.memory->lost() && memory.lost_at.load(std::memory_order_relaxed) < 0)
+      memory.lost_at.store(start_, std::memory_order_relaxed);
   }
-  written_any_ = true;
+  end_.store(start_ + frames_, std::memory_order_release);
 }
 
 void SharedTracks::finish() noexcept {
-  for (const Memory& track : tracks_)
-    track.positions->state.store(WriterState::ended, std::memory_order_release);
+  finished_.store(true);
+  for (const auto& track : tracks_)
+    track->newest.load()->positions->state.store(WriterState::ended, std::memory_order_release);
+}
+
+bool SharedTracks::intact(const Live& track) const noexcept {
+  const SharedMemory& memory = *track.memories.back()->memory;
+  // Cut off and made as long again between two blocks, it has none of our header.
+  return memory.intact() && std::memcmp(memory.data(), &track.header, sizeof track.header) == 0;
+}
+
+void SharedTracks::renew(Live& track) {
+  if (track.memories.size() >= kMostMemories)
+    throw Failure(ErrorKind::output_failed, "it was cut off too often",
+                  "find the program that does it, and start the session again");
+  Memory& old = *track.memories.back();
+  old.positions->state.store(WriterState::ended, std::memory_order_release);
+  old.memory->remove();
+  track.memories.push_back(make_memory(track));
+  Memory* const memory = track.memories.back().get();
+  if (started_) begin_positions(*memory->positions);
+  track.newest.store(memory);
+  // The pump may have finished just before.
+  if (finished_.load()) memory->positions->state.store(WriterState::ended);
+}
+
+std::vector<SharedTracks::Loss> SharedTracks::restore_lost() {
+  PYPAC_ASSERT_NOT_REALTIME();
+  std::vector<Loss> losses;
+  if (closed() || finished_.load()) return losses;
+  for (std::size_t index = 0; index < tracks_.size(); ++index) {
+    Live& track = *tracks_[index];
+    const LivePositions& positions = *track.memories.back()->positions;
+    if (intact(track)) {
+      if (track.missing_from < 0 || positions.written.load(std::memory_order_acquire) == 0)
+        continue;
+      const Frames first = positions.first.load(std::memory_order_relaxed);
+      losses.push_back(
+          {index, track.missing_from, std::max<Frames>(0, first - track.missing_from), ""});
+      track.missing_from = -1;
+      track.told = false;
+      continue;
+    }
+    if (track.missing_from < 0) {
+      const Frames lost_at = track.memories.back()->lost_at.load(std::memory_order_relaxed);
+      track.missing_from = lost_at >= 0 ? lost_at : end_.load(std::memory_order_acquire);
+    }
+    try {
+      renew(track);
+    } catch (const Failure& failure) {
+      if (!track.told) losses.push_back({index, track.missing_from, 0, failure.what()});
+      track.told = true;
+    }
+  }
+  return losses;
 }
 
 void SharedTracks::close() noexcept {
   PYPAC_ASSERT_NOT_REALTIME();
   if (closed_.exchange(true, std::memory_order_acq_rel)) return;
   finish();
-  for (const Memory& track : tracks_) track.memory->remove();
+  for (const auto& track : tracks_) track->memories.back()->memory->remove();
 }
 
 std::vector<std::string> SharedTracks::paths() const {
   std::vector<std::string> paths;
   paths.reserve(tracks_.size());
-  for (const Memory& track : tracks_) paths.push_back(track.memory->path());
+  for (const auto& track : tracks_) paths.push_back(track->memories.back()->memory->path());
   return paths;
 }
 

@@ -26,6 +26,9 @@ struct SharedTracksOptions {
 /// Tracks in memory that other programs read (sinks/shared_track_reader.hpp): one file a track,
 /// one write position for all of them, so that they stay aligned.
 ///
+/// A file that another program cuts off or deletes costs its readers that track, until
+/// restore_lost() makes it anew; all else goes on.
+///
 /// It always has room: a reader that falls behind by more than the capacity loses frames, and finds
 /// that out by itself. Each block is a sign of life.
 class SharedTracks final : public Sink {
@@ -43,6 +46,16 @@ class SharedTracks final : public Sink {
   /// [control-thread] Closes.
   ~SharedTracks() override;
 
+  /// Frames [begin, begin + frames) of a track that its readers could not get, because the file was
+  /// cut off. `error` says why it could not be made anew, and then `frames` is 0: it has no end
+  /// yet.
+  struct Loss {
+    std::size_t track = 0;
+    Frames begin = 0;
+    Frames frames = 0;
+    std::string error;
+  };
+
   void start(const TimelineAnchor& anchor) override;
   [[nodiscard]] bool begin_block(Frames start, std::uint32_t frames) noexcept override;
   void write_track(std::size_t track, const float* const* channels) noexcept override;
@@ -52,6 +65,12 @@ class SharedTracks final : public Sink {
     return closed_.load(std::memory_order_acquire);
   }
   [[nodiscard]] std::uint64_t room() const noexcept override { return capacity_frames_; }
+
+  /// [control-thread] Makes tracks anew whose files were cut off, overwritten in their headers or
+  /// deleted, and gives what has become of each such loss since the last call: once when it is
+  /// over, or once when it could not be made anew, which is tried again each time. To be called a
+  /// few times a second, by the thread that calls close().
+  [[nodiscard]] std::vector<Loss> restore_lost();
 
   /// [control-thread] Ends the tracks for their readers and removes the files. The memory stays for
   /// as long as this object, for the pump may be in it.
@@ -66,16 +85,36 @@ class SharedTracks final : public Sink {
     std::unique_ptr<SharedMemory> memory;
     shared_track::LivePositions* positions;  // in the memory
     float* samples;                          // in the memory
-    std::uint32_t channels;
+    bool begun = false;                      // pump only
+    std::atomic<Frames> lost_at{-1};         // from the pump: its first block that nobody reads
+  };
+  /// A track, and all the memory that it has had: the pump may be in what was lost.
+  struct Live {
+    shared_track::Header header;
+    std::string name;
+    std::vector<std::unique_ptr<Memory>> memories;
+    std::atomic<Memory*> newest{nullptr};
+    Memory* in_use = nullptr;  // pump only: of the open block
+    Frames missing_from = -1;  // readers have nothing from there on; -1: they do
+    bool told = false;         // that it could not be made anew
   };
 
+  [[nodiscard]] std::unique_ptr<Memory> make_memory(const Live& track) const;
+  [[nodiscard]] bool intact(const Live& track) const noexcept;
+  void renew(Live& track);
+  void begin_positions(shared_track::LivePositions& positions) const noexcept;
+
+  std::string session_;
   std::uint32_t capacity_frames_;
   const HostClock& clock_;
   shared_track::SessionId session_id_;
-  std::vector<Memory> tracks_;
-  Frames start_ = 0;          // pump only: of the open block
-  std::uint32_t frames_ = 0;  // pump only
-  bool written_any_ = false;  // pump only
+  std::vector<std::unique_ptr<Live>> tracks_;
+  bool started_ = false;
+  HostTime origin_{};
+  Frames start_ = 0;            // pump only: of the open block
+  std::uint32_t frames_ = 0;    // pump only
+  std::atomic<Frames> end_{0};  // of the last block
+  std::atomic<bool> finished_{false};
   std::atomic<bool> closed_{false};
 };
 

@@ -10,7 +10,14 @@ from typing import Any
 import click
 
 from pypac_obs.cli.console import say
-from pypac_obs.obs.plugin import default_folders, install, installation, needed_permission, obs_runs
+from pypac_obs.obs.plugin import (
+    default_folders,
+    install,
+    installation,
+    keep_tracks_folder,
+    needed_permission,
+    obs_runs,
+)
 from pypac_obs.obs.settings import ObsFolder, obs_folders, portable_folder
 
 __all__ = ["command", "folders_of", "where_options"]
@@ -62,7 +69,9 @@ def command(where: str | None, portable: Path | None) -> None:
         say(f"{words[before]}: {there.module}")
         permission = needed_permission(folder)
         if permission:
-            say("The Flatpak has to be let see the tracks of sessions, once:")
+            kept = keep_tracks_folder(folder)
+            say(f"The folder of the tracks is there from each login on: {kept}")
+            say("The Flatpak needs permission to read the tracks of sessions, once:")
             say(f"  {permission}")
     if changed and obs_runs():
         say("OBS is running: it has the new module when it is started again.")

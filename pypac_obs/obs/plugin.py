@@ -19,6 +19,7 @@ import psutil
 from pypac_obs import _core
 from pypac_obs.errors import ObsError, OutputFailed, PermissionDenied, Unsupported
 from pypac_obs.obs.settings import FLATPAK_ID, ObsFolder, obs_folders
+from pypac_obs.runtime_folder import make_folder
 
 __all__ = [
     "Installation",
@@ -26,6 +27,7 @@ __all__ = [
     "default_folders",
     "install",
     "installation",
+    "keep_tracks_folder",
     "needed_permission",
     "obs_runs",
     "uninstall",
@@ -33,6 +35,12 @@ __all__ = [
 
 MODULE = "pypac-obs"
 LOCALE = "en-US.ini"
+_TMPFILES = f"""\
+# PyPAC-OBS: the folder that OBS reads the tracks of sessions from. A Flatpak sees it only if it is
+# there when OBS starts. (`pypac-obs obs uninstall` removes this file.)
+d %t/{MODULE} 0700
+d %t/{MODULE}/tracks 0700
+"""
 #: OBS's own program, by its names on all systems.
 PROGRAMS = ("obs", "obs64.exe", "obs32.exe")
 
@@ -110,7 +118,12 @@ def install(
     return installation(folder, built=built, platform=platform)
 
 
-def uninstall(folder: ObsFolder, *, platform: str = sys.platform) -> bool:
+def uninstall(
+    folder: ObsFolder,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    platform: str = sys.platform,
+) -> bool:
     """Take the module away, and folders of its own that are empty then. False: it is not there.
 
     Raises ObsError as install() does, PermissionDenied and OutputFailed.
@@ -122,8 +135,11 @@ def uninstall(folder: ObsFolder, *, platform: str = sys.platform) -> bool:
     with _in_words("cannot be removed from", there.module, platform):
         there.module.unlink(missing_ok=True)
         there.locale.unlink(missing_ok=True)
-    for file in (there.module, there.locale):
-        _remove_empty(file.parent, MODULE)
+        file = _tmpfiles(environ)
+        if folder.kind == "flatpak" and file.is_file() and file.read_text() == _TMPFILES:
+            file.unlink()
+    for left in (there.module, there.locale):
+        _remove_empty(left.parent, MODULE)
     return True
 
 
@@ -131,7 +147,32 @@ def needed_permission(folder: ObsFolder) -> str:
     """Return the command that lets this OBS see the tracks of sessions; "" where it does anyway."""
     if folder.kind != "flatpak":
         return ""
-    return f"flatpak override --user --filesystem=xdg-run/{MODULE}:create {FLATPAK_ID}"
+    # The tracks alone, and to read: a program in the sandbox has no business with marks, and none
+    # with what a session writes.
+    return f"flatpak override --user --filesystem=xdg-run/{MODULE}/tracks:ro {FLATPAK_ID}"
+
+
+def keep_tracks_folder(folder: ObsFolder, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Has the folder of the tracks be there before a Flatpak starts, now and after each login.
+
+    A Flatpak sees a folder only if it was there when it started, and may not make it where it may
+    only read. Gives the file for systemd that does it; None for other installations of OBS.
+    Raises PermissionDenied and OutputFailed.
+    """
+    if folder.kind != "flatpak":
+        return None
+    file = _tmpfiles(environ)
+    with _in_words("needs its tracks' folder kept, but nothing can be written to", file, "linux"):
+        if not file.is_file() or file.read_text() != _TMPFILES:
+            _replace(file, _TMPFILES.encode())
+    make_folder("tracks", environ=environ)
+    return file
+
+
+def _tmpfiles(environ: Mapping[str, str]) -> Path:
+    home = Path(environ.get("HOME") or Path.home())
+    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return config / "user-tmpfiles.d" / f"{MODULE}.conf"
 
 
 def obs_runs() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from pypac_obs.errors import (
     OutputFailed,
     PypacError,
 )
+from pypac_obs.incidents import OUTPUT_FAILED, SHARED_TRACK_LOST, Incident
 from pypac_obs.obs.actual import read_kinds
 from pypac_obs.obs.connection import EventGroup, ObsAddress, ObsConnection
 from pypac_obs.obs.devices import DeviceWatch
@@ -132,6 +134,26 @@ class ObsOutput:
         self._link.start()
         if self._recording is not self._link:
             self._recording.start()
+
+    def look_after_tracks(self) -> list[Incident]:
+        """Has files made anew that others have cut off; gives what that cost. Never waits for OBS.
+
+        For the thread that calls `close`, a few times a second.
+        """
+        incidents = []
+        for sink in list(self._sinks.values()):
+            if isinstance(sink, _core.SharedTracks):
+                for index, begin, frames, error in sink.restore_lost():
+                    track = self.tracks[index]
+                    lost = Incident(SHARED_TRACK_LOST, None, self.name, (track,), begin, frames)
+                    if error:
+                        detail = (
+                            f"the shared file of {track} was cut off by another program, and "
+                            f"cannot be made anew: {error}"
+                        )
+                        lost = replace(lost, cause=OUTPUT_FAILED, detail=detail)
+                    incidents.append(lost)
+        return incidents
 
     def stop_following(self) -> None:
         """Tells files no more of what OBS records, so that they can be closed."""

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import json
+import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,7 +18,11 @@ from pypac_obs import _core
 from pypac_obs.errors import OutputFailed
 from pypac_obs.profile import Profile
 from pypac_obs.runtime_folder import file_name_of, runtime_folder
+from pypac_obs.session import Session
 from pypac_obs.wiring import Wiring
+
+if TYPE_CHECKING:
+    from tests.conftest import SecondUser
 
 PROFILE = {
     "version": 1,
@@ -169,3 +179,56 @@ def test_a_living_session_keeps_its_name_and_a_killed_one_does_not(wiring: Wirin
     again = _core.SharedTrackReader("stream", "game")
     assert again.poll() == "starting"
     assert again.info().session_id == shared.session_id != before
+
+
+@pytest.mark.linux("nobody can shorten a section of Windows'")
+def test_a_track_that_is_cut_off_costs_the_session_nothing_but_that(tmp_path: Path):
+    """A whole session, with files: it goes on, says so, and OBS gets the track again."""
+    profile = Profile.from_dict(
+        PROFILE
+        | {
+            "outputs": {
+                "obs": {"tracks": {"game": 1, "voice": 2}, "port": 1, "transport": "plugin"},
+                "files": {"folder": str(tmp_path / "rec")},
+            }
+        }
+    )
+    with Session(profile, name="stream") as session:
+        game = runtime_folder() / "tracks" / "stream" / "game"
+        with game.open("rb") as before:  # as a reader has it: its number is not used again
+            os.truncate(game, 0)
+            until(lambda: any(i.cause == "shared_track_lost" for i in session.incidents))
+            assert not os.path.samestat(os.fstat(before.fileno()), game.stat())
+        reader = _core.SharedTrackReader("stream", "game")
+        until(lambda: reader.poll() == "running" and len(reader.read(1000)[1]) > 0)
+        voice = _core.SharedTrackReader("stream", "voice")
+        assert voice.poll() == "running"
+        position = session.position
+        until(lambda: session.position > position)
+    [lost] = [i for i in session.incidents if i.cause == "shared_track_lost"]
+    assert (lost.output, lost.tracks) == ("obs", ("game",))
+    assert lost.frames > 0
+    assert session.errors == ()
+    ledger = (tmp_path / "rec" / "ledger.jsonl").read_text()
+    assert "the output obs lost" in ledger
+    assert json.loads((tmp_path / "rec" / "session.json").read_text())["state"] == "complete"
+
+
+@pytest.mark.linux("Windows keeps each user's profile closed")
+def test_another_user_cannot_reach_a_shared_track(
+    wiring: Wiring, second_user: SecondUser, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(second_user.shared))
+    shared = wiring.add_shared_tracks("stream", ["game"])
+    [path] = shared.paths
+    for command in (["truncate", "-s", "0", path], ["cat", path], ["rm", "-rf", path]):
+        assert second_user.run(*command, check=False) != 0
+    assert _core.list_shared_tracks() == [("stream", "game", "starting")]
+    shared.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -17,7 +17,7 @@ namespace pypac {
 namespace {
 
 FileDescriptor open_tracks_folder(const std::string& root) noexcept {
-  const FileDescriptor folder = open_user_folder(AT_FDCWD, root);
+  const FileDescriptor folder = open_way_to_user_folder(AT_FDCWD, root);
   return folder ? open_user_folder(folder.get(), "tracks") : FileDescriptor();
 }
 

@@ -10,11 +10,13 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <thread>
 
 #include "core/thread_role.hpp"
+#include "os/linux/mapping_guard.hpp"
 #include "os/linux/user_folder.hpp"
 #include "os/runtime_folder.hpp"
 
@@ -128,6 +130,7 @@ struct SharedMemory::Native {
   FileDescriptor file;     // locked
   std::string session_name;
   std::string track_name;
+  std::optional<MappingGuard> guard;
 };
 
 SharedMemory::SharedMemory(const std::string& session, const std::string& track, std::size_t bytes,
@@ -155,12 +158,14 @@ SharedMemory::SharedMemory(const std::string& session, const std::string& track,
         mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, native_->file.get(), 0);
     if (memory == MAP_FAILED) fail(path_ + " cannot be mapped", errno);
     data_ = static_cast<std::byte*>(memory);
+    native_->guard.emplace(data_, bytes);
     std::memset(data_, 0, bytes);  // touched here, so that the pump takes no page fault
     fill(data_);
     if (renameat(native_->session.get(), kNewName, native_->session.get(),
                  native_->track_name.c_str()) != 0)
       fail(path_ + " cannot be made", errno);
   } catch (...) {
+    native_->guard.reset();
     if (data_) munmap(data_, size_);
     unlinkat(native_->session.get(), kNewName, 0);
     unlinkat(native_->tracks.get(), native_->session_name.c_str(), AT_REMOVEDIR);  // if it is empty
@@ -170,7 +175,18 @@ SharedMemory::SharedMemory(const std::string& session, const std::string& track,
 
 SharedMemory::~SharedMemory() {
   remove();
+  native_->guard.reset();
   munmap(data_, size_);
+}
+
+bool SharedMemory::lost() const noexcept {
+  return native_->guard->lost();
+}
+
+bool SharedMemory::intact() const noexcept {
+  struct stat now {};
+  return !lost() && native_->file && fstat(native_->file.get(), &now) == 0 && now.st_nlink > 0 &&
+         static_cast<std::uint64_t>(now.st_size) >= size_;
 }
 
 void SharedMemory::remove() noexcept {

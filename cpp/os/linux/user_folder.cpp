@@ -13,6 +13,19 @@ namespace pypac {
 namespace {
 constexpr mode_t kOwnerOnly = 0700;
 constexpr mode_t kOthers = 0077;
+constexpr mode_t kOthersWrite = 0022;
+
+FileDescriptor open_folder(int parent, const std::string& name, mode_t refused) noexcept {
+  FileDescriptor folder(
+      openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat found {};
+  if (!folder || fstat(folder.get(), &found) != 0) return {};
+  if (found.st_uid != geteuid() || (found.st_mode & refused) != 0) {
+    errno = EPERM;
+    return {};
+  }
+  return folder;
+}
 }  // namespace
 
 std::string runtime_folder() {
@@ -23,15 +36,11 @@ std::string runtime_folder() {
 }
 
 FileDescriptor open_user_folder(int parent, const std::string& name) noexcept {
-  FileDescriptor folder(
-      openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  struct stat found {};
-  if (!folder || fstat(folder.get(), &found) != 0) return {};
-  if (found.st_uid != geteuid() || (found.st_mode & kOthers) != 0) {
-    errno = EPERM;
-    return {};
-  }
-  return folder;
+  return open_folder(parent, name, kOthers);
+}
+
+FileDescriptor open_way_to_user_folder(int parent, const std::string& name) noexcept {
+  return open_folder(parent, name, kOthersWrite);
 }
 
 FileDescriptor make_user_folder(int parent, const std::string& name) noexcept {

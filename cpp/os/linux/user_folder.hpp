@@ -40,7 +40,11 @@ class FileDescriptor {
 /// closed to everybody else. Otherwise none, and errno says why (EPERM: not the user's own).
 [[nodiscard]] FileDescriptor open_user_folder(int parent, const std::string& name) noexcept;
 
-/// The same, and made where it is not there.
+/// The same for the way to such a folder, which others may see but not change. In a Flatpak's
+/// sandbox it is made with mode 0755 around what is let in.
+[[nodiscard]] FileDescriptor open_way_to_user_folder(int parent, const std::string& name) noexcept;
+
+/// As open_user_folder(), and made where it is not there.
 [[nodiscard]] FileDescriptor make_user_folder(int parent, const std::string& name) noexcept;
 
 }  // namespace pypac

@@ -136,6 +136,15 @@ SharedMemory::~SharedMemory() {
   UnmapViewOfFile(data_);
 }
 
+// Nobody can shorten a section.
+bool SharedMemory::lost() const noexcept {
+  return false;
+}
+
+bool SharedMemory::intact() const noexcept {
+  return true;
+}
+
 void SharedMemory::remove() noexcept {
   if (!native_->entry) return;
   native_->entry.reset();

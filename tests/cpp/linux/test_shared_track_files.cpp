@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 // What of shared tracks is files of Linux, and processes that end.
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../sinks/numbered_track.hpp"
@@ -142,6 +146,164 @@ TEST_CASE("a file that is cut off while it is read gives no frames") {
   std::filesystem::resize_file(track.path, 4096 + kCapacity * 8);
 }
 
+TEST_CASE(
+    "a file that is cut off costs its readers that track until it is made anew, nobody else") {
+  const RuntimeFolder folder;
+  Writer writer;
+  writer.shared.start({4s, 48000});
+  Listener game;
+  Listener voice("voice", 1);
+  writer.blocks(0, 1000);
+  REQUIRE(game.reader.poll(5s) == State::running);
+  REQUIRE(voice.reader.poll(5s) == State::running);
+  const std::filesystem::path path = writer.shared.paths()[0];
+  Frames missing = 600;
+  SUBCASE("to nothing") {
+    std::filesystem::resize_file(path, 0);
+  }
+  SUBCASE("behind its positions") {
+    std::filesystem::resize_file(path, 4096);
+  }
+  SUBCASE("and made as long again") {
+    std::filesystem::resize_file(path, 0);
+    std::filesystem::resize_file(path, 4096 + 1000 * 2 * 4);
+    missing = 0;  // it is told from where it was found
+  }
+  SUBCASE("by being deleted") {
+    std::filesystem::remove(path);
+    missing = 0;
+  }
+  writer.blocks(1000, 1600);
+  while (voice.read().frames > 0) {
+  }
+  CHECK(voice.reader.state() == State::running);
+  CHECK(voice.wrong == 0);
+
+  CHECK(writer.shared.restore_lost().empty());  // not over yet: nothing is in the new file
+  CHECK(writer.shared.restore_lost().empty());
+  writer.blocks(1600, 2000);
+  const std::vector<SharedTracks::Loss> losses = writer.shared.restore_lost();
+  REQUIRE(losses.size() == 1);
+  CHECK(losses[0].track == 0);
+  CHECK(losses[0].begin + losses[0].frames == 1600);
+  CHECK(losses[0].frames == missing);
+  CHECK(losses[0].error.empty());
+  CHECK(writer.shared.restore_lost().empty());
+
+  game.reader.poll(5s + 250ms);
+  CHECK(game.reader.poll(5s + 500ms) == State::running);
+  CHECK(game.reader.info().session_id == writer.shared.session_id());
+  CHECK(game.reader.info().first_frame == 1600);
+  writer.blocks(2000, 2300);
+  Frames heard = 0;
+  while (const std::uint32_t frames = game.read().frames) heard += frames;
+  CHECK(heard >= 300);
+  CHECK(game.wrong == 0);
+  writer.shared.finish();
+  CHECK(game.reader.poll(5s + 750ms) == State::ended);
+}
+
+TEST_CASE("a file that is cut off while it is written ends neither the writer nor its readers") {
+  const RuntimeFolder folder;
+  Writer writer;
+  writer.shared.start({4s, 48000});
+  std::atomic<bool> done{false};
+  std::thread cutting([&] {
+    const std::string path = (folder.tracks() / "stream" / "game").string();
+    while (!done) static_cast<void>(truncate(path.c_str(), 0));
+  });
+  std::thread reading([&] {
+    Listener game;
+    HostTime now = 5s;
+    while (!done) {
+      game.reader.poll(now += 250ms);
+      static_cast<void>(game.read());
+    }
+  });
+  std::size_t refused = 0;
+  for (Frames start = 0; refused == 0 && start < 20'000'000; start += 100) {
+    writer.block(start, 100);
+    if (start % 1000 == 0)
+      for (const SharedTracks::Loss& loss : writer.shared.restore_lost())
+        refused += !loss.error.empty();
+  }
+  done = true;
+  cutting.join();
+  reading.join();
+  CHECK(refused == 1);  // it is given up in the end
+  for (Frames start = 0; start < 1000; start += 100) CHECK(writer.shared.restore_lost().empty());
+  CHECK(SharedTrackReader("stream", "voice").poll(5s) == State::running);
+}
+
+TEST_CASE("a track that cannot be made anew says why, once, and is tried again") {
+  const RuntimeFolder folder;
+  Writer writer;
+  writer.shared.start({4s, 48000});
+  writer.blocks(0, 1000);
+  const std::filesystem::path session = folder.tracks() / "stream";
+  std::filesystem::resize_file(session / "game", 0);
+  chmod(session.c_str(), 0755);
+  const std::vector<SharedTracks::Loss> losses = writer.shared.restore_lost();
+  REQUIRE(losses.size() == 1);
+  CHECK(losses[0].frames == 0);
+  CHECK(losses[0].error.find("cannot be used") != std::string::npos);
+  CHECK(writer.shared.restore_lost().empty());
+  chmod(session.c_str(), 0700);
+  CHECK(writer.shared.restore_lost().empty());
+  writer.blocks(1000, 1100);
+  CHECK(writer.shared.restore_lost().size() == 1);
+  CHECK(SharedTrackReader("stream", "game").poll(5s) == State::running);
+}
+
+namespace {
+
+constexpr const char* kBefore = "PYPAC_TEST_BUS_ERROR";
+
+/// How a program ends that has a shared track, and touches a page of another file that is not
+/// there. A program of its own, because the guard is there once and for all: see the next test.
+int end_of_bus_error(const char* before) {
+  const pid_t child = fork();
+  if (child == 0) {
+    setenv(kBefore, before, 1);
+    execl("/proc/self/exe", "test", "-tc=(in a program of its own)*", nullptr);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+}  // namespace
+
+TEST_CASE("(in a program of its own) a bus error that is no shared track's") {
+  const char* const before = std::getenv(kBefore);
+  if (before == nullptr) return;
+  if (std::string(before) == "handled") std::signal(SIGBUS, [](int) { _exit(7); });
+  if (std::string(before) == "ignored") std::signal(SIGBUS, SIG_IGN);
+  const RuntimeFolder folder;
+  Writer writer;
+  writer.shared.start({4s, 48000});
+  std::filesystem::resize_file(writer.shared.paths()[0], 0);
+  writer.blocks(0, 1000);  // the guard's own
+  std::filesystem::remove_all(folder.tracks().parent_path().parent_path());
+  if (std::string(before) == "ignored") {
+    std::raise(SIGBUS);
+    _exit(8);
+  }
+  std::FILE* const file = std::tmpfile();
+  void* const page = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fileno(file), 0);
+  static_cast<void>(*static_cast<volatile char*>(page));
+  _exit(0);
+}
+
+TEST_CASE("a bus error that is no shared track's goes where it went before") {
+  // A sanitizer makes an end of its own of it.
+  const int status = end_of_bus_error("default");
+  CHECK((WIFSIGNALED(status) ? WTERMSIG(status) == SIGBUS : WEXITSTATUS(status) != 0));
+  CHECK(WEXITSTATUS(end_of_bus_error("handled")) == 7);
+  CHECK(WEXITSTATUS(end_of_bus_error("ignored")) == 8);
+}
+
 TEST_CASE("what lies under the name and is no file of the user's is not there") {
   const RuntimeFolder folder;
   const std::filesystem::path session = folder.tracks() / "stream";
@@ -193,6 +355,20 @@ TEST_CASE("a folder that others may enter is not looked into") {
   CHECK(track.found_by_new() == State::running);
   chmod(std::filesystem::path(track.path).parent_path().c_str(), 0755);
   CHECK(track.found_by_new() == State::absent);
+}
+
+TEST_CASE("in a Flatpak only the way to the tracks is open to others, and read-only is enough") {
+  Spoiled track;
+  const std::filesystem::path session = std::filesystem::path(track.path).parent_path();
+  const std::filesystem::path way = session.parent_path().parent_path();
+  chmod(way.c_str(), 0755);  // as bubblewrap makes it
+  chmod(track.path.c_str(), 0400);
+  chmod(session.c_str(), 0500);
+  CHECK(track.found_by_new() == State::running);
+  chmod(session.c_str(), 0700);
+  chmod(way.c_str(), 0777);
+  CHECK(track.found_by_new() == State::absent);
+  chmod(way.c_str(), 0700);
 }
 
 TEST_CASE("no room for the memory is an error, and leaves nothing behind") {

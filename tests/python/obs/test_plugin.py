@@ -16,6 +16,7 @@ from pypac_obs.obs.plugin import (
     default_folders,
     install,
     installation,
+    keep_tracks_folder,
     needed_permission,
     uninstall,
 )
@@ -101,8 +102,28 @@ def test_a_flatpak_that_was_used_gets_it_too_and_needs_a_permission(
     there = install(folder, built=built)
     assert there.module == config / "plugins/pypac-obs/bin/64bit" / MODULE
     permission = needed_permission(folder)
-    assert permission.startswith("flatpak override --user --filesystem=xdg-run/pypac-obs")
-    assert permission.endswith(" com.obsproject.Studio")
+    # To read, and neither the marks nor which sessions run.
+    assert permission == (
+        "flatpak override --user --filesystem=xdg-run/pypac-obs/tracks:ro com.obsproject.Studio"
+    )
+
+
+@pytest.mark.linux("there are no Flatpaks on Windows")
+def test_a_flatpak_finds_the_folder_of_the_tracks_when_it_starts(
+    built: Path, tmp_path: Path
+) -> None:
+    environ = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    config = tmp_path / ".var/app/com.obsproject.Studio/config/obs-studio"
+    config.mkdir(parents=True)
+    (folder,) = default_folders(environ, platform="linux")
+    install(folder, built=built)
+    file = keep_tracks_folder(folder, environ)
+    assert file == tmp_path / ".config/user-tmpfiles.d/pypac-obs.conf"
+    assert "d %t/pypac-obs/tracks 0700" in file.read_text().splitlines()
+    assert (tmp_path / "pypac-obs" / "tracks").stat().st_mode & 0o777 == 0o700
+    assert keep_tracks_folder(folder, environ) == file
+    assert uninstall(folder, environ)
+    assert not file.exists()
 
 
 def test_a_portable_obs_has_it_where_its_own_modules_are(built: Path, tmp_path: Path) -> None:
