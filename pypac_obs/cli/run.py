@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.running import duration_option, run_session
 from pypac_obs.obs.lint import profile_warnings
-from pypac_obs.profile import Profile, load_profile
+from pypac_obs.profile import Profile, expand_path, load_profile
+from pypac_obs.profile.places import folder_warnings
 from pypac_obs.session import Session
 
-__all__ = ["command", "warn", "warnings_of"]
+__all__ = ["command", "warn", "warnings_of", "warnings_of_folder"]
 
 
 @click.command("run")
@@ -41,6 +44,17 @@ def warn(profile: Profile) -> None:
 def warnings_of(profile: Profile) -> list[str]:
     """Gives what is allowed but seldom meant, one sentence each."""
     warnings = [*profile.warnings, *profile_warnings(profile)]
+    warnings += warnings_of_folder(profile)
     if profile.outputs.files is None and profile.outputs.obs is None:
         warnings.append("The profile has no output, so nothing is written.")
     return warnings
+
+
+def warnings_of_folder(profile: Profile) -> list[str]:
+    """Gives what speaks against the folder of a profile's files, one sentence each."""
+    rule = profile.outputs.files
+    if rule is None:
+        return []
+    names = {"track": "", "profile": profile.name, "session": profile.name}
+    folder = expand_path(rule.folder, **names, start=datetime.now().astimezone())
+    return folder_warnings(folder.absolute())

@@ -21,6 +21,7 @@ from pypac_obs.obs.outputs import (
 )
 from pypac_obs.obs.settings import is_here
 from pypac_obs.outputs.following import Take
+from pypac_obs.profile.paths import as_file_name, is_network_path
 
 __all__ = ["RecordFollower", "TakeFiles", "add_chapter"]
 
@@ -294,12 +295,14 @@ def _place(file: str, *, here: bool) -> tuple[str, Path | None]:
     path: PurePath = PureWindowsPath(file) if windows else PurePosixPath(file)
     if os.name == "nt":
         path = PureWindowsPath(file)
-    stem = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in path.stem)
+    stem = path.stem.strip(" .")
+    stem = as_file_name(stem) if stem else ""
     while len(stem.encode(errors="surrogatepass")) > _LONGEST_STEM:
         stem = stem[:-1]
     stem = stem.strip(" .") or time.strftime("%Y-%m-%d %H-%M-%S")
     folder = None
-    if here and not windows and path.is_absolute():
+    # Windows would log on to a computer that is only asked whether it has the folder.
+    if here and not windows and path.is_absolute() and not is_network_path(file):
         folder = Path(path).parent
         try:
             folder = folder if folder.is_dir() else None

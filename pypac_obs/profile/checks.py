@@ -18,6 +18,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from pypac_obs.profile.paths import is_reserved_name
+
 __all__ = [
     "PROBLEM",
     "Between",
@@ -39,7 +41,6 @@ LONGEST_TEXT = 256
 LARGEST_PID = 2**32 - 1  # Windows counts in 32 bits, Linux stays below
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
-_WINDOWS_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]) *(\..*)?", re.IGNORECASE)
 
 
 def problem(
@@ -233,6 +234,6 @@ def check_name(value: Any) -> Any:
         )
     if value[-1] in ". ":
         raise problem("a name that does not end in a dot or space", describe(value))
-    if _WINDOWS_DEVICE.fullmatch(value):
+    if is_reserved_name(value):
         raise problem("a name that Windows does not reserve for a device", describe(value))
     return value

@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from pypac_obs.errors import ProfileError, ProfileMistake
 
-__all__ = ["PLACEHOLDERS", "TemplateError", "check_template", "expand_path", "placeholders"]
+__all__ = [
+    "PLACEHOLDERS",
+    "TemplateError",
+    "as_file_name",
+    "check_template",
+    "expand_path",
+    "is_network_path",
+    "is_reserved_name",
+    "placeholders",
+]
 
 PLACEHOLDERS = ("date", "time", "track", "profile", "session")
 
@@ -30,6 +40,21 @@ _PIECE = re.compile(
 
 # Refused by Windows in a file's name; "/" by every system.
 _UNSAFE_IN_A_FILE_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+
+_CUT_OFF_BY_WINDOWS = re.compile(r"[. ]+$")
+# Devices of Windows' in every folder there, whatever ending or spaces follow.
+_RESERVED = re.compile(
+    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|COM[0-9¹²³]|LPT[0-9¹²³]) *(\..*)?", re.IGNORECASE
+)
+# \\server\share, also with slashes; and \\?\ and \\.\, which lead past all checks.
+_NETWORK = re.compile(r"[/\\]{2}")
+# What is shown as nothing, or turns round what is beside it, beside the categories below:
+# fillers, joiners, selectors of variants, tags, and a blank of Braille's.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff]"
+)
+_INVISIBLE_KINDS = ("Cc", "Cf", "Zl", "Zp")
 
 
 class TemplateError(ValueError):
@@ -68,16 +93,17 @@ def check_template(template: str) -> None:
             raise TemplateError(
                 "an environment variable that is set", f'"${value}", which is unset or empty'
             )
+    _check_path(_filled(template, {name: f"{{{name}}}" for name in PLACEHOLDERS}))
 
 
 def expand_path(template: str, *, track: str, profile: str, session: str, start: datetime) -> Path:
     """Fills a template in: ``~``, ``$VARIABLE`` and ``${VARIABLE}``, and the placeholders.
 
     ``{date}`` and ``{time}`` are those of ``start``, written 2026-11-23 and 18-04-05 so that every
-    file system takes them. ``{track}``, ``{profile}`` and ``{session}`` are the other arguments, in
-    which characters that a file's name cannot hold become "_": no name can lead out of its folder.
-    A relative path stays relative. Raises ProfileError if the template is wrong, or if a variable
-    has gone since the profile was checked.
+    file system takes them. ``{track}``, ``{profile}`` and ``{session}`` are the other arguments, as
+    `as_file_name` writes them: no name can lead out of its folder. A relative path stays relative.
+    Raises ProfileError if the template is wrong, or if a variable has gone since the profile was
+    checked.
 
     >>> start = datetime(2026, 11, 23, 18, 4, 5)
     >>> path = expand_path("{date} {time}/{track}", track="voice", profile="p", session="s",
@@ -85,25 +111,90 @@ def expand_path(template: str, *, track: str, profile: str, session: str, start:
     >>> path.as_posix()
     '2026-11-23 18-04-05/voice'
     """
+    values = {
+        "date": start.strftime("%Y-%m-%d"),
+        "time": start.strftime("%H-%M-%S"),
+        "track": as_file_name(track),
+        "profile": as_file_name(profile),
+        "session": as_file_name(session),
+    }
     try:
         check_template(template)
+        filled = _filled(template, values)
+        _check_path(filled)
     except TemplateError as mistake:
         raise ProfileError(
             [ProfileMistake("<profile>", 0, 0, "", mistake.expected, mistake.found)]
         ) from None
-    values = {
-        "date": start.strftime("%Y-%m-%d"),
-        "time": start.strftime("%H-%M-%S"),
-        "track": _as_file_name(track),
-        "profile": _as_file_name(profile),
-        "session": _as_file_name(session),
-    }
-    home = ""
-    if template.startswith("~"):
-        home, template = _home(template), template[1:]
+    return Path((_home(template) if template.startswith("~") else "") + filled)
+
+
+def is_network_path(path: str) -> bool:
+    r"""Tell whether a path names a computer, on any system. Windows logs on where it leads.
+
+    >>> is_network_path(r"\\server\share"), is_network_path("//server/share"), is_network_path("/a")
+    (True, True, False)
+    """
+    return _NETWORK.match(path) is not None
+
+
+def is_reserved_name(name: str) -> bool:
+    """Tell whether Windows takes a file's name for a device, in whatever folder.
+
+    >>> is_reserved_name("nul"), is_reserved_name("Com1 .wav"), is_reserved_name("console")
+    (True, True, False)
+    """
+    return _RESERVED.fullmatch(name) is not None
+
+
+def as_file_name(value: str) -> str:
+    """Write any text as a part of a file's name that every system takes, and everybody can read.
+
+    Characters that a name cannot hold, that are not to be seen or that turn round the text become
+    "_", and so does what Windows cuts off at the end; its names for devices get one in front.
+
+    >>> [as_file_name(text) for text in ("a/b", "cod\u202egpj.exe", "nul", " .")]
+    ['a_b', 'cod_gpj.exe', '_nul', '_']
+    """
+    safe = _UNSAFE_IN_A_FILE_NAME.sub("_", value)
+    safe = "".join("_" if _is_invisible(character) else character for character in safe)
+    if not safe.strip(". "):
+        return "_"
+    safe = _CUT_OFF_BY_WINDOWS.sub("_", safe)
+    return f"_{safe}" if is_reserved_name(safe) else safe
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """The template filled in, without the ``~`` in front: the user's home folder is no mistake."""
     fill = {"placeholder": values.__getitem__, "variable": os.environ.__getitem__}
-    parts = (fill[kind](value) if kind in fill else value for kind, value in _pieces(template))
-    return Path(home + "".join(parts))
+    pieces = _pieces(template.removeprefix("~"))
+    return "".join(fill[kind](value) if kind in fill else value for kind, value in pieces)
+
+
+def _check_path(path: str) -> None:
+    """Raises TemplateError for what no system should get, or Windows would take otherwise."""
+    if is_network_path(path):
+        raise TemplateError(
+            "a folder of this computer (a network drive: by its letter, or where it is mounted)",
+            f'"{path}"',
+        )
+    for character in filter(_is_invisible, path):
+        name = unicodedata.name(character, "a control character")
+        raise TemplateError(
+            "a path of visible characters", f'"U+{ord(character):04X} {name.lower()}" in it'
+        )
+    for name in re.split(r"[/\\]", path):
+        if is_reserved_name(name):
+            raise TemplateError("a name that Windows does not reserve for a device", f'"{name}"')
+        if name not in (".", "..") and _CUT_OFF_BY_WINDOWS.search(name):
+            raise TemplateError("a name that does not end in a dot or space", f'"{name}"')
+
+
+def _is_invisible(character: str) -> bool:
+    if character.isascii():
+        return not character.isprintable()
+    kind = unicodedata.category(character)
+    return kind in _INVISIBLE_KINDS or _INVISIBLE.match(character) is not None
 
 
 def _pieces(template: str) -> Iterator[tuple[str, str]]:
@@ -125,8 +216,3 @@ def _home(template: str) -> str:
     if home == "~":
         raise TemplateError("a full path", '"~", but this user has no home folder')
     return home
-
-
-def _as_file_name(value: str) -> str:
-    safe = _UNSAFE_IN_A_FILE_NAME.sub("_", value)
-    return safe if safe.strip(". ") else "_"

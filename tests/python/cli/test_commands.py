@@ -323,6 +323,34 @@ def test_a_profile_without_outputs_runs_with_a_warning(tmp_path: Path):
     assert result.stderr == "Warning: The profile has no output, so nothing is written.\n"
 
 
+def test_a_folder_that_is_opened_at_each_login_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    started = tmp_path / "config" / "autostart"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(started.parent))
+    if sys.platform == "win32":
+        started = tmp_path / "Start Menu" / "Programs" / "Startup"
+    profile = synthetic(tmp_path)
+    profile.write_text(profile.read_text().replace(f"'{tmp_path}/out'", f"'{started}'"))
+    warning = f"Warning: What lies in {started} is opened at each login"
+    assert warning in call("check", profile).stdout.replace("\n", " ")
+    assert call("run", profile, "--duration", "0.1").stderr.startswith(warning)
+
+
+@pytest.mark.parametrize("folder", [r"\\server\share", "//server/share", "NUL/rec", "a\u202eb"])
+def test_a_folder_that_is_none_is_refused_by_every_command(folder: str, tmp_path: Path):
+    profile = synthetic(tmp_path)
+    text = profile.read_text().replace(f"'{tmp_path}/out'", f"'{folder}'")
+    profile.write_text(text, encoding="utf-8")
+    for command in ("check", "run"):
+        result = call(command, profile)
+        assert result.exit_code == 2
+        assert "outputs.files.folder: expected" in result.stderr
+    result = call("record", "game", "--out", folder)
+    assert result.exit_code == 2
+    assert "expected a" in result.stderr
+
+
 def test_an_output_that_cannot_be_opened_ends_with_1(tmp_path: Path):
     profile = synthetic(tmp_path)
     (tmp_path / "out").write_text("a file where the folder should be")
