@@ -176,8 +176,9 @@ class Session:
         if self._duration_s is not None:
             wiring.engine.set_end(round(self._duration_s * self.sample_rate))
         readers = [self._reader(output.tracks, output.name) for output in self._outputs]
+        refused: Incident | None = None
         if self._obs is not None:
-            self._obs.open(wiring)
+            refused = self._obs.open(wiring, alone=not self._outputs)
         if self._stop_asked:
             raise SessionClosed("the session was stopped while it was starting")
         # Nothing slow in between: frames that come before the sources are started are not kept.
@@ -190,6 +191,8 @@ class Session:
         for output, reader in zip(self._outputs, readers, strict=True):
             self._start_output(output, reader, origin_ns, origin_wall)
         self._register(origin_ns)
+        if refused is not None:
+            self._note(refused)
         if self._obs is not None:
             self._obs.start()
         self._watch = threading.Thread(target=self._keep_watch, name="session watch")
@@ -202,7 +205,8 @@ class Session:
         try:
             self._registration = SessionRegistration(self.name, self.sample_rate, origin_ns)
         except (PypacError, OSError) as error:
-            self._warnings.append(f"`pypac-obs mark` cannot find the session: {error}")
+            remedy = f" {error.remedy}" if isinstance(error, PypacError) else ""
+            self._warnings.append(f"`pypac-obs mark` cannot find the session: {error}.{remedy}")
 
     def _start_output(
         self, output: Output, reader: TrackReader, origin_ns: int, origin_wall: datetime

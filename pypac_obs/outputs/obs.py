@@ -15,6 +15,7 @@ from pypac_obs.errors import (
     ObsNotRunning,
     ObsWrongPassword,
     OutputFailed,
+    PermissionDenied,
     PypacError,
 )
 from pypac_obs.incidents import OUTPUT_FAILED, SHARED_TRACK_LOST, Incident
@@ -29,6 +30,7 @@ from pypac_obs.obs.settings import find_server
 from pypac_obs.obs.transport import Transport, choose_transport
 from pypac_obs.obs.watch import DriftWatch
 from pypac_obs.profile import Profile
+from pypac_obs.runtime_folder import make_folder
 from pypac_obs.status import OutputStatus
 from pypac_obs.wiring import Wiring
 
@@ -117,13 +119,28 @@ class ObsOutput:
                 self._address = find_server(self._rule)
             return self._address
 
-    def open(self, wiring: Wiring) -> None:
-        """Lays the tracks out for OBS, before the timeline begins. Raises OutputFailed."""
+    def open(self, wiring: Wiring, *, alone: bool) -> Incident | None:
+        """Lays the tracks out for OBS, before the timeline begins. Raises OutputFailed.
+
+        A folder for them that can't be used, as it belongs to somebody else, stops nothing else:
+        OBS gets no tracks until it can be, which `error` says, and what is returned. With ``alone``
+        nobody else takes the tracks, and PermissionDenied or OutputFailed is raised.
+        """
         self._wiring = wiring
         if self._rule.transport in ("plugin", "auto"):
-            self._carry("plugin")
+            try:
+                self._carry("plugin")
+            except (PermissionDenied, OutputFailed) as refusal:
+                # No number of the system's: a session of this name runs, and this one must not.
+                if alone or (not refusal.native_code and not isinstance(refusal, PermissionDenied)):
+                    raise
+                self._trouble = refusal
+                self._on_news(f"OBS gets no tracks: {refusal}. {refusal.remedy}")
+                detail = str(refusal)
+                return Incident(OUTPUT_FAILED, None, self.name, self.tracks, 0, 0, detail)
         elif self._rule.transport == "device":
             self._carry("device")
+        return None
 
     def add_chapter(self, text: str) -> None:
         """Makes a chapter in OBS's recording, where OBS is there, records and can. Never waits."""
@@ -190,7 +207,7 @@ class ObsOutput:
     def _state(self) -> str:
         state, trouble, report = self._link.state, self._trouble, self._provisioner.report
         if self._link.connection is None:
-            return state
+            return state if trouble is None or self._sinks else f"{state}; no tracks: {trouble}"
         if trouble is not None:
             return f"{state}: {trouble}"
         if report is None:
@@ -277,6 +294,7 @@ class ObsOutput:
                 self._session, self.tracks
             )
         else:
+            make_folder("tracks")  # says who owns what is in the way
             sink = self._wiring.add_shared_tracks(self._session, self.tracks)
         self._sinks[transport] = sink
         self._on_sink(sink.subject, self.tracks)

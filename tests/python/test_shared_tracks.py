@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import soundfile
+from click.testing import CliRunner
 
 from pypac_obs import _core
-from pypac_obs.errors import OutputFailed
+from pypac_obs.cli import commands
+from pypac_obs.errors import OutputFailed, PermissionDenied
 from pypac_obs.profile import Profile
 from pypac_obs.runtime_folder import file_name_of, runtime_folder
 from pypac_obs.session import Session
@@ -225,6 +228,71 @@ def test_another_user_cannot_reach_a_shared_track(
         assert second_user.run(*command, check=False) != 0
     assert _core.list_shared_tracks() == [("stream", "game", "starting")]
     shared.close()
+
+
+def with_files_and_obs(tmp_path: Path) -> Path:
+    profile = tmp_path / "stream.yaml"
+    obs = {"tracks": {"game": 1, "voice": 2}, "port": 1, "transport": "plugin"}
+    outputs = {"obs": obs, "files": {"folder": str(tmp_path / "rec")}}
+    profile.write_text(json.dumps(PROFILE | {"outputs": outputs}))
+    return profile
+
+
+@pytest.mark.linux("Windows keeps each user's profile closed")
+def test_another_user_who_takes_the_runtime_folder_stops_no_recording(
+    tmp_path: Path, second_user: SecondUser, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(second_user.shared))
+    taken = second_user.shared / "pypac-obs"
+    second_user.run("mkdir", "-m", "777", str(taken))
+    result = CliRunner().invoke(
+        commands, ["run", str(with_files_and_obs(tmp_path)), "--duration", "1"]
+    )
+    assert result.exit_code == 1  # OBS got nothing, and that is a failure
+    whose = rf"{re.escape(str(taken))} is not your folder: it belongs to .*UID {second_user.uid}"
+    assert re.search(whose, result.output.replace("\n", " "))
+    assert f"sudo rm -r {taken}" in result.output.replace("\n", " ")
+    for track in ("game", "voice"):
+        assert soundfile.info(tmp_path / "rec" / f"{track}.wav").frames == 48000
+    assert json.loads((tmp_path / "rec" / "session.json").read_text())["state"] == "complete"
+    [line] = (tmp_path / "rec" / "ledger.jsonl").read_text().splitlines()
+    assert json.loads(line)["cause"] == "output_failed"
+    assert json.loads(line)["output"] == "obs"
+    assert list(taken.iterdir()) == []
+
+
+@pytest.mark.linux("a user's profile is there, and closed, on Windows")
+@pytest.mark.parametrize("way", ["open to others", "a file", "a link", "not there"])
+def test_a_runtime_folder_that_cannot_be_used_stops_no_recording(
+    tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch, way: str
+):
+    if way == "open to others":
+        runtime.mkdir(mode=0o755)
+    elif way == "a file":
+        runtime.write_text("mine")
+    elif way == "a link":
+        runtime.symlink_to(tmp_path)
+    else:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "nowhere"))
+    with Session(with_files_and_obs(tmp_path)) as session:
+        [error] = session.errors
+        assert str(runtime) in str(error) or "nowhere" in str(error)
+        assert error.remedy
+        assert any(str(error) in text for text in session.status().news)
+        assert str(error) in session.status().outputs[-1].state
+        until(lambda: session.position > 4800)
+    assert soundfile.info(tmp_path / "rec" / "game.wav").frames > 4800
+    assert [i.cause for i in session.incidents] == ["output_failed"]
+
+
+@pytest.mark.linux("a user's profile is there, and closed, on Windows")
+def test_a_session_for_obs_alone_says_what_is_in_its_way(tmp_path: Path, runtime: Path):
+    runtime.mkdir(mode=0o755)
+    obs = {"tracks": {"game": 1}, "port": 1, "transport": "plugin"}
+    session = Session(Profile.from_dict(PROFILE | {"outputs": {"obs": obs}}))
+    with pytest.raises(PermissionDenied, match="is open to other users") as caught:
+        session.start()
+    assert "chmod 700" in caught.value.remedy
 
 
 def until(condition: Callable[[], bool]) -> None:
