@@ -47,6 +47,10 @@ _MAX_MARKS = 200
 _TAKEN_WITHIN_S = 3.0
 # A mark that has been taken is answered within that, where all is well: it is one look's work.
 _ANSWERED_WITHIN_S = 1.0
+# How long before a session's beginning, and ahead of the clock, a mark's time may lie: a command
+# may have looked at the clock while the session was starting.
+_EARLY_NS = 5 * 10**9
+_AHEAD_NS = 10**8
 # An answer that nobody has fetched by then is of no use to anybody.
 _ANSWERS_KEPT_S = 10.0
 # A session writes its session.json well within that.
@@ -106,6 +110,7 @@ class SessionRegistration:
             self._marks, self._answers, self._set_aside = map(self._folder.folder, _PARTS)
             on_failure.pop_all()
         self._closed = False
+        self._start_host_ns = start_host_ns
         self._numbers = itertools.count(1)  # of what is set aside
         self._unmovable: set[str] = set()  # what can neither be taken nor set aside
         self._given: deque[tuple[float, str]] = deque()  # answers: when, and their files
@@ -173,9 +178,21 @@ class SessionRegistration:
         if host_ns is None or text is None:
             self._put_aside(name, "no mark")
             return None
+        if (why := self._implausible(host_ns)) is not None:
+            self._put_aside(name, f"a mark whose time is {why}")
+            self.refuse(Mark(host_ns, text, name), f"its time is {why}")
+            return None
         # First of all: what stays would be taken again each time.
         self._marks.remove_read(name, found)
         return Mark(host_ns, text, name)
+
+    def _implausible(self, host_ns: int) -> str | None:
+        """Why no mark of this session can have that time; None if it can."""
+        if host_ns > _core.host_now_ns() + _AHEAD_NS:
+            return "in the future"
+        if host_ns < self._start_host_ns - _EARLY_NS:
+            return "before the session"
+        return None
 
     def _put_aside(self, name: str, why: str) -> None:
         aside = str(next(self._numbers))

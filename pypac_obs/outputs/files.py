@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -34,6 +35,9 @@ _BITS = {"PCM_24": 24, "PCM_16": 16}
 # Placeholders that make a folder a session's own.
 _SESSION_PLACEHOLDERS = {"date", "time", "session"}
 _MANIFEST_S = 1.0
+# A recording is the user's alone, unless its folder was there and says otherwise.
+_OWN_FOLDER = 0o700
+_OWN_FILE = 0o600
 
 
 class FilesRule(Protocol):
@@ -71,6 +75,9 @@ class FilesOutput(Output):
     - On failure, `abort` cuts all files to the last block that fitted into every one of them; one
       block more on a full disk, to have room for the last lines of the ledger and session.json.
     - In pcm24 and pcm16, what is out of range is clipped.
+
+    Folders that are made, and files in them, are the user's alone (0700, 0600). In a folder that is
+    there, whoever may read or write in it may do so with the files, as far as the umask goes.
 
     Nothing is ever overwritten. A folder whose template has {date}, {time} or {session} belongs to
     one session: if it exists and holds anything, "<folder> (2)" is taken, or the next free number.
@@ -228,27 +235,32 @@ class FilesOutput(Output):
             folder = folder.with_name(folder.name + suffix)
             suffix = ""
         self._folder = folder
+        mode = _OWN_FILE
         self._create_folder(folder.parent)
         if own_folder and os.path.lexists(folder):
             # Where others may write, a link or a folder of theirs may lie in wait under the name.
             if not is_own_folder(folder.lstat()) or any(folder.iterdir()):
                 raise FileExistsError
+            mode = _mode_in(folder)
         elif not folder.exists():
-            folder.mkdir()  # exclusive: of two sessions, one gets it and the other a number
+            # Exclusive: of two sessions, one gets it and the other a number.
+            folder.mkdir(mode=_OWN_FOLDER)
             created.append(folder)
+        else:
+            mode = _mode_in(folder)
         manifest = folder / f"{prefix}session{suffix}.json"
         ledger = folder / f"{prefix}ledger{suffix}.jsonl"
         names = self._file_names(info, tracks, prefix, suffix)
         # "x" is exclusive: of two sessions that want the name, one gets it; and it follows no link.
-        manifest.open("x").close()
+        os.close(os.open(manifest, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         created.append(manifest)
-        self._ledger = Ledger(ledger, info.sample_rate)
+        self._ledger = Ledger(ledger, info.sample_rate, mode)
         created.append(ledger)
         subtype = _SUBTYPES[rule.encoding or ("pcm24" if rule.format == "flac" else "float32")]
         kind = _FlacFile if rule.format == "flac" else _WavFile
         for track, name in zip(tracks, names, strict=True):
             path = folder / name
-            raw = FileIO(path, "x+")
+            raw = FileIO(path, "x+", opener=lambda name, flags: os.open(name, flags, mode))
             created.append(path)
             file = kind(track, path, raw, info.sample_rate, subtype)
             self._files.append(file)
@@ -263,13 +275,18 @@ class FilesOutput(Output):
                 for f in self._files
             ],
             ledger.name,
+            mode,
         )
         self._manifest.write()
 
     @staticmethod
     def _create_folder(folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            # Not `parents`, which gives those the mode that is the default.
+            missing = [one for one in (folder, *folder.parents) if not one.exists()]
+            for one in reversed(missing):
+                one.mkdir(mode=_OWN_FOLDER, exist_ok=True)
+            folder.mkdir(exist_ok=True)
         except FileExistsError as error:  # a file: another number is no way out
             raise NotADirectoryError(errno.ENOTDIR, str(error), str(folder / "*")) from error
 
@@ -368,6 +385,11 @@ class FilesOutput(Output):
             failure = output_failure(self.name, cause, self._folder)
             self._full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
             raise failure from error
+
+
+def _mode_in(folder: Path) -> int:
+    """The mode of files in a folder that was there: its own, without the right to enter."""
+    return _OWN_FILE | (stat.S_IMODE(folder.stat().st_mode) & 0o066)
 
 
 class _TrackFile(ABC):

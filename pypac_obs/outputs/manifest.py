@@ -46,9 +46,16 @@ class Manifest:
     """
 
     def __init__(
-        self, path: Path, info: SessionInfo, output: str, tracks: list[TrackFile], ledger: str
+        self,
+        path: Path,
+        info: SessionInfo,
+        output: str,
+        tracks: list[TrackFile],
+        ledger: str,
+        mode: int,
     ) -> None:
         self._path = path
+        self._mode = mode  # of the file
         self._info = info
         self._output = output
         self._tracks = tracks
@@ -110,7 +117,8 @@ class Manifest:
             # A folder may be shared: what lies under the name, maybe a link to another file, goes,
             # and "x" then creates the file or fails, but follows no link.
             part.unlink(missing_ok=True)
-            with part.open("x", encoding="utf-8") as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with open(os.open(part, flags, self._mode), "w", encoding="utf-8") as file:
                 file.write(text)
             replace_file(part, self._path)
         except OSError:
@@ -160,13 +168,13 @@ class Ledger:
     not fit on the disk is kept for the next try; the file never ends in half a line.
     """
 
-    def __init__(self, path: Path, sample_rate: int) -> None:
+    def __init__(self, path: Path, sample_rate: int, mode: int) -> None:
         self._sample_rate = sample_rate
         self._pending = b""
         self._size = 0
         # Append only. O_BINARY is Windows': no carriage returns, and sizes that are true.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+        self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0), mode)
 
     def add(self, incident: Incident) -> None:
         """Appends the incident. Raises OSError."""

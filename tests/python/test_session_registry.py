@@ -377,6 +377,29 @@ def test_an_answer_reaches_its_mark_though_the_session_ends(gaming: SessionRegis
     assert running_sessions() == ()
 
 
+@pytest.mark.parametrize(
+    ("off_s", "why"), [(3600.0, "in the future"), (1.0, "in the future"), (-60.0, "before")]
+)
+def test_a_mark_of_an_impossible_time_is_set_aside_and_said(
+    tmp_path: Path, off_s: float, why: str
+) -> None:
+    files = {"files": {"folder": str(tmp_path / "rec")}}
+    profile = Profile.from_dict(PROFILE | {"outputs": files})
+    with Session(profile, name="gaming") as session:
+        [running] = running_sessions()
+        start_ns = running.start_host_ns if off_s < 0 else _core.host_now_ns() + 10**9
+        with pytest.raises(OutputFailed, match=f"does not take the mark: its time is .*{why}"):
+            running.mark("x", round(start_ns + off_s * 1e9))
+        [aside] = (running.folder / "set-aside").iterdir()
+        assert json.loads(aside.read_text())["text"] == "x"
+        until(lambda: any(why in text for text in session.status().warnings))
+        assert running.mark("now").in_file
+        assert running.mark("just before it began", running.start_host_ns - 10**9).frame == 0
+    assert [marker.text for marker in session.markers] == ["now", "just before it began"]
+    markers = json.loads((tmp_path / "rec" / "session.json").read_text())["markers"]
+    assert {marker["text"] for marker in markers} == {"now", "just before it began"}
+
+
 def test_a_refused_mark_says_why(gaming: SessionRegistration) -> None:
     [session] = running_sessions()
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -313,6 +314,55 @@ def test_a_folder_with_a_date_belongs_to_one_session(tmp_path: Path) -> None:
 def test_a_folder_with_a_date_that_is_empty_is_taken(tmp_path: Path) -> None:
     (tmp_path / "2026-11-23").mkdir()
     assert record(Rule(str(tmp_path / "{date}")), {"v": 1}).folder == tmp_path / "2026-11-23"
+
+
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+@pytest.fixture
+def _usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.linux("modes are POSIX's: on Windows the folder's own rights are inherited")
+@pytest.mark.usefixtures("_usual_umask")
+@pytest.mark.parametrize("file_format", ["wav", "flac"])
+@pytest.mark.parametrize("template", ["a/b", "a/b/{date}"])
+def test_recordings_are_the_users_alone(tmp_path: Path, file_format: str, template: str) -> None:
+    output = record(Rule(str(tmp_path / template), format=file_format), {"v": 1})
+    assert output.folder is not None
+    assert modes(output.folder) == {0o600}
+    made = [output.folder, tmp_path / "a", tmp_path / "a" / "b"]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in made} == {0o700}
+
+
+@pytest.mark.linux("modes are POSIX's: on Windows the folder's own rights are inherited")
+@pytest.mark.usefixtures("_usual_umask")
+@pytest.mark.parametrize(
+    ("mode", "umask", "files"),
+    [
+        (0o755, 0o022, 0o644),
+        (0o750, 0o022, 0o640),
+        (0o700, 0o000, 0o600),
+        (0o2775, 0o002, 0o664),
+        (0o777, 0o077, 0o600),
+    ],
+)
+def test_in_a_folder_that_is_there_its_mode_rules(
+    tmp_path: Path, mode: int, umask: int, files: int
+) -> None:
+    for folder in ("shared", "2026-11-23"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder).chmod(mode)
+    os.umask(umask)
+    record(Rule(str(tmp_path / "shared")), {"v": 1})
+    record(Rule(str(tmp_path / "{date}")), {"v": 1})
+    for folder in ("shared", "2026-11-23"):
+        assert modes(tmp_path / folder) == {files}
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == mode
 
 
 @pytest.mark.linux("Windows lets administrators make links only")
