@@ -49,10 +49,13 @@ _PING_S = 5.0
 # OBS answers "not ready" while it starts and while it changes its scene collection.
 _NOT_READY = 207
 _NOT_READY_PAUSE_S = 0.1
+# What is left of a deadline that is all but over.
+_LEAST_S = 0.1
 # How long an OBS before 28 has to show itself.
 _OLD_SERVER_S = 1.0
-# How long `close` waits for what is to be done as a whole.
+# How long `close` waits for what is to be done as a whole, and for the connection's thread.
 _UNDIVIDED_S = 10.0
+_ENDS_WITHIN_S = 2.0
 # Our close codes for frames that are wrong, data that is not text, text that is none, too large.
 _PEERS_FAULT = (1002, 1003, 1007, 1009)
 # Of words from the other end that go into our messages.
@@ -203,10 +206,11 @@ class ObsConnection:
         with ObsConnection(find_server(None)) as obs:
             print(obs.version.obs, obs.request("GetRecordStatus")["outputActive"])
 
-    ``timeout_s`` is how long connecting, and each request, may take. ``on_event`` is called with
-    each event's type and data and how many characters OBS sent for it, ``on_closed`` once when the
-    connection is gone, however it ended: both on the connection's thread, where they must be quick
-    and must not call `request`.
+    ``timeout_s`` is how long connecting, and each request, may take as a whole. ``on_event`` is
+    called with each event's type and data and how many characters OBS sent for it, ``on_closed``
+    once when the connection is gone, however it ended: both on the connection's thread, where they
+    must be quick and must not call `request`. ``on_opening`` gets a function that ends the making
+    of the connection, for any thread.
 
     Raises ObsNotRunning, ObsDisabled, ObsWrongPassword, ObsTooOld, ObsNotAnswering or
     ObsProtocolError. `request`, `undivided` and `close` are for any thread.
@@ -220,6 +224,7 @@ class ObsConnection:
         subscriptions: EventGroup = EventGroup.ALL,
         on_event: Callable[[str, Mapping[str, Any], int], None] | None = None,
         on_closed: Callable[[ObsError], None] | None = None,
+        on_opening: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         self.address = address
         self._timeout_s = timeout_s
@@ -233,7 +238,7 @@ class ObsConnection:
         )  # the pending requests and the error; never held while waiting
         self._undivided = threading.RLock()
         deadline = time.monotonic() + timeout_s
-        self._wire = _open(address, deadline)
+        self._wire = _open(address, deadline, on_opening)
         try:
             self._identify(subscriptions, deadline)
         except BaseException:
@@ -243,7 +248,7 @@ class ObsConnection:
         self._thread = threading.Thread(target=self._run, name="obs connection", daemon=True)
         self._thread.start()
         try:
-            self.version = self._ask_version()
+            self.version = self._ask_version(deadline)
         except BaseException:
             self.close()
             raise
@@ -261,7 +266,8 @@ class ObsConnection:
     def close(self) -> None:
         """Ends the connection: requests that wait raise ObsNotRunning. May be called again.
 
-        Where another thread is in `undivided`, it waits for that first, for 10 s at most.
+        Where another thread is in `undivided`, it waits for that first, for 10 s at most. The
+        connection's thread is given up if it does not end.
         """
         waited = not self.closed and self._undivided.acquire(timeout=_UNDIVIDED_S)
         try:
@@ -271,7 +277,7 @@ class ObsConnection:
                 self._undivided.release()
         self._wire.close()
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(_ENDS_WITHIN_S)
 
     def __enter__(self) -> Self:
         return self
@@ -322,7 +328,7 @@ class ObsConnection:
             self._pending[request_id] = pending
         try:
             message = {"requestType": kind, "requestId": request_id, "requestData": data}
-            self._send(_Op.REQUEST, message)
+            self._send(_Op.REQUEST, message, deadline)
             if not pending.done.wait(max(0.0, deadline - time.monotonic())):
                 raise ObsNotAnswering(
                     f"OBS at {self.address} did not answer {kind} in time",
@@ -336,8 +342,9 @@ class ObsConnection:
         assert pending.reply is not None
         return _answer(kind, pending.reply)
 
-    def _ask_version(self) -> ObsVersion:
-        answer = self.request("GetVersion")
+    def _ask_version(self, deadline: float) -> ObsVersion:
+        left_s = max(_LEAST_S, deadline - time.monotonic())
+        answer = self.request("GetVersion", timeout_s=left_s)
         words = [answer.get(k) for k in ("obsVersion", "obsWebSocketVersion", "platform")]
         known = answer.get("availableRequests", [])
         if not all(isinstance(word, str) for word in words) or not isinstance(known, list):
@@ -363,7 +370,7 @@ class ObsConnection:
                 raise _too_old(self.address)
             if (question := hello.get("authentication")) is not None:
                 reply["authentication"] = self._proof(question)
-            self._send(_Op.IDENTIFY, reply)
+            self._send(_Op.IDENTIFY, reply, deadline)
             self._await(_Op.IDENTIFIED, deadline)
         except ConnectionClosed as closed:
             raise self._why(closed) from None
@@ -400,7 +407,7 @@ class ObsConnection:
                     ) from None
                 # A server before OBS 28 waits to be asked; its own first question tells it.
                 asked_old, deadline = True, time.monotonic() + _OLD_SERVER_S
-                self._wire.send('{"request-type": "GetVersion", "message-id": "1"}')
+                self._wire.send('{"request-type": "GetVersion", "message-id": "1"}', deadline)
                 continue
             if got == op:
                 return data
@@ -472,9 +479,9 @@ class ObsConnection:
 
     # Messages -----------------------------------------------------------------------------------
 
-    def _send(self, op: _Op, data: Mapping[str, Any]) -> None:
+    def _send(self, op: _Op, data: Mapping[str, Any], deadline: float) -> None:
         try:
-            self._wire.send(json.dumps({"op": int(op), "d": data}, allow_nan=False))
+            self._wire.send(json.dumps({"op": int(op), "d": data}, allow_nan=False), deadline)
         except ConnectionClosed as closed:
             raise self._why(closed) from None
 
@@ -518,15 +525,21 @@ class ObsConnection:
         )
 
 
-def _open(address: ObsAddress, deadline: float) -> Wire:
+def _open(
+    address: ObsAddress,
+    deadline: float,
+    on_opening: Callable[[Callable[[], None]], None] | None,
+) -> Wire:
     """Connects and shakes hands as far as HTTP goes."""
     wire = Wire(
         f"ws://{address}/",
-        _connect(address, max(0.1, deadline - time.monotonic())),
+        _connect(address, max(_LEAST_S, deadline - time.monotonic())),
         protocol_name="obswebsocket.json",
         max_bytes=MAX_MESSAGE_BYTES,
     )
     try:
+        if on_opening is not None:
+            on_opening(wire.close)
         wire.shake_hands(deadline)
     except BaseException as error:
         wire.close()

@@ -72,7 +72,7 @@ class DeviceWatch:
         """Looks no more. May be called again, and before `start`."""
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(EVERY_S)
 
     def look(self, obs: Obs) -> None:
         """Opens again what OBS has lost. Raises ObsError where OBS cannot be asked."""

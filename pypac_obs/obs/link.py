@@ -27,7 +27,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
 LASTING_S = 5.0
 # What only the user can mend (a password, a version) is tried less often: OBS tells him each time.
 USERS_TURN_S = 10.0
-# How long whoever tells the address may hold up the end.
+# How long whatever holds up the link's thread may hold up the end: a keyring's dialog, or whoever
+# listens at OBS's port.
 ENDS_WITHIN_S = 2.0
 # How long an OBS that has just come up is left alone. It answers while it still opens its windows,
 # and waits for them with each scene that is made by websocket: where both happen at once, OBS 32
@@ -71,9 +72,9 @@ class ObsLink:
         self._subscriptions = subscriptions
         self._timeout_s = timeout_s
         self._connection: ObsConnection | None = None
+        self._end_opening: Callable[[], None] | None = None  # while a connection is being made
         self._error: PypacError | None = None
         self._state = "not started"
-        self._finding = False
         self._arrived_ns = 0  # the link's thread only
         self._was_away = False  # the link's thread only: OBS did not answer before, or has gone
         self._stopping = threading.Event()
@@ -107,17 +108,20 @@ class ObsLink:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the connection and the thread, and waits for both. May be called again.
+        """Ends the connection and the thread. May be called again.
 
-        A thread that is held up where it asks for the address, as by a keyring's dialog, is left.
+        A thread that is held up is left behind: it does nothing in OBS any more, and ends by itself
+        or with the process.
         """
         self._stopping.set()
         self._waiting.put(None)
         connection = self._connection
         if connection is not None:
             connection.close()  # a request that waits on the link's thread ends with it
+        elif (end_opening := self._end_opening) is not None:
+            end_opening()
         if self._thread.ident is not None and threading.current_thread() is not self._thread:
-            self._thread.join(ENDS_WITHIN_S if self._finding else None)
+            self._thread.join(ENDS_WITHIN_S)
 
     def post(self, job: Callable[[ObsConnection], None]) -> bool:
         """Lets the link's thread do a job, between two events; False if there is no connection.
@@ -194,18 +198,19 @@ class ObsLink:
 
                 waiting.put(tell)
 
-        self._finding = True
-        try:
-            address = self._find()
-        finally:
-            self._finding = False
         return ObsConnection(
-            address,
+            self._find(),
             timeout_s=self._timeout_s,
             subscriptions=self._subscriptions,
             on_event=take_event,
             on_closed=lambda _: waiting.put(None),
+            on_opening=self._opening,
         )
+
+    def _opening(self, end: Callable[[], None]) -> None:
+        self._end_opening = end
+        if self._stopping.is_set():
+            end()
 
     def _serve(self, connection: ObsConnection) -> PypacError | None:
         """Serves a connection to its end, and returns the reason; None: it was we who ended it."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Self
 
-from pypac_obs.errors import ObsError, ObsNotAnswering, ObsRefused
+from pypac_obs.errors import ObsError, ObsNotAnswering, ObsProtocolError, ObsRefused
 from pypac_obs.obs.connection import EventGroup, ObsConnection
 
 __all__ = [
@@ -28,6 +29,8 @@ STARTED, STOPPED = "OBS_WEBSOCKET_OUTPUT_STARTED", "OBS_WEBSOCKET_OUTPUT_STOPPED
 _IS_RUNNING, _IS_NOT_RUNNING = 500, 501
 # How long OBS may take to open its encoders and its file or server, and to finish them.
 _CHANGES_WITHIN_S = 30.0
+# Changes that wait for us; there are some four to a recording.
+_MAX_CHANGES = 1000
 # The outputs that record, in the simple and the advanced output mode.
 _RECORDERS = ("adv_file_output", "simple_file_output", "adv_ffmpeg_output")
 _TELLS_WHY = "OBS shows the reason in its window, and in its log (Help > Log Files)."
@@ -101,19 +104,27 @@ class OutputControl:
         return recording_path(self._obs) if self._kind is OutputKind.RECORDING else ""
 
     def _take_event(self, kind: str, data: Mapping[str, Any], _characters: int) -> None:
-        if kind == f"{self._kind.value}StateChanged":
-            self._changes.put(data)
+        if kind != f"{self._kind.value}StateChanged":
+            return
+        if self._changes.qsize() >= _MAX_CHANGES:
+            raise ObsProtocolError(
+                f"OBS tells of more changes of its {self._kind.words} than it can have"
+            )
+        self._changes.put(data)
 
     def _wait_for(self, state: str) -> None:
         deadline = time.monotonic() + _CHANGES_WITHIN_S
         while True:
-            try:
-                change = self._changes.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
+            change: Mapping[str, Any] | ObsError | None = None
+            # Also where it tells of other changes all the while.
+            if (left_s := deadline - time.monotonic()) > 0:
+                with contextlib.suppress(queue.Empty):
+                    change = self._changes.get(timeout=left_s)
+            if change is None:
                 raise ObsNotAnswering(
                     f"OBS's {self._kind.words} takes longer than {_CHANGES_WITHIN_S:g} s to change",
                     remedy=_TELLS_WHY,
-                ) from None
+                )
             if isinstance(change, ObsError):
                 raise change
             if change.get("outputState") == state:

@@ -7,15 +7,15 @@ The protocol is that of the library `websockets`, of which this uses the part th
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
-import math
 import select
 import socket
-import struct
 import sys
 import threading
 import time
 from collections import deque
+from typing import Any
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
@@ -27,6 +27,8 @@ from websockets.uri import parse_uri
 __all__ = ["Wire", "connect_socket"]
 
 _READ_BYTES = 2**16
+# Answers to pings that a peer does not read: more than that, and it is given up.
+_MAX_UNREAD_BYTES = 2**18
 # websockets' own codes for what a peer does wrong.
 _BAD_DATA, _INVALID_TEXT = 1003, 1007
 
@@ -37,12 +39,16 @@ class Wire:
     `send`, `ping` and `close` are for any thread, `shake_hands` and `receive` for one. They raise
     websockets' ConnectionClosed once the connection has ended: its ``sent`` says what was wrong
     with the peer, if we ended it; its ``rcvd`` how the peer closed it, if it did.
+
+    A deadline (`time.monotonic` seconds) holds whatever the peer does: it is looked at after every
+    read, and nothing but `send` waits for a peer that does not read.
     """
 
     def __init__(
         self, url: str, connected: socket.socket, *, protocol_name: str, max_bytes: int
     ) -> None:
         self._socket = connected
+        self._socket.setblocking(False)
         self._protocol = ClientProtocol(
             parse_uri(url),
             subprotocols=[Subprotocol(protocol_name)],
@@ -50,7 +56,11 @@ class Wire:
             logger=_silence(),
         )
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()  # the protocol, and the sending end of the socket
+        # The protocol, and the sending end of the socket; never held while waiting.
+        self._lock = threading.Lock()
+        self._outgoing = bytearray()  # what the socket has not taken yet
+        self._put = self._sent = 0  # bytes that were to be sent since the beginning, and have been
+        self._unread = 0  # of the outgoing, what only answers the peer
         self._messages: deque[str] = deque()  # reader only, as all below
         self._pieces = bytearray()
         self._at_end = False
@@ -64,8 +74,8 @@ class Wire:
     def shake_hands(self, deadline: float) -> None:
         """Opens the websocket.
 
-        Raises TimeoutError at ``deadline`` (`time.monotonic` seconds), OSError, EOFError, or
-        websockets' InvalidHandshake where the peer is no websocket server.
+        Raises TimeoutError at ``deadline``, OSError, EOFError, or websockets' InvalidHandshake
+        where the peer is no websocket server.
         """
         with self._lock:
             self._protocol.send_request(self._protocol.connect())
@@ -76,6 +86,8 @@ class Wire:
                 raise self._protocol.handshake_exc
             if self._at_end:
                 raise EOFError
+            if self._protocol.state is State.CONNECTING and time.monotonic() >= deadline:
+                raise TimeoutError
 
     def receive(self, deadline: float) -> str:
         """Gives the next message. Raises TimeoutError at the deadline, and ConnectionClosed."""
@@ -83,34 +95,41 @@ class Wire:
             if self._protocol.state is not State.OPEN:
                 raise self._ended()
             self._read(deadline)
+            # What came may be no message, or no end of one, again and again.
+            if not self._messages and time.monotonic() >= deadline:
+                raise TimeoutError
         return self._messages.popleft()
 
-    def send(self, text: str) -> None:
-        """Sends a message. May wait for a peer that does not read, up to the socket's time-out."""
+    def send(self, text: str, deadline: float) -> None:
+        """Sends a message; a peer that has not taken it by the deadline is given up."""
         with self._lock:
             if self._protocol.state is not State.OPEN:
                 raise self._ended_locked()
             self._protocol.send_text(text.encode())
-            try:
-                self._flush()
-            except OSError:  # half of a frame may be gone: nothing can follow it
-                raise self._ended_locked() from None
+            self._flush()
+            end = self._put
+        while self._sent < end:
+            in_time = _ready(self._socket, deadline, write=True)
+            with self._lock:
+                if self._protocol.state is State.OPEN and in_time:
+                    self._flush()
+                if self._protocol.state is not State.OPEN or not in_time:
+                    # Half of a frame may be gone: nothing can follow it.
+                    raise self._ended_locked()
 
     def ping(self) -> None:
         """Asks the peer whether it is there: `last_heard` tells."""
         with self._lock:
             if self._protocol.state is State.OPEN:
                 self._protocol.send_ping(b"there?")
-                with contextlib.suppress(OSError):
-                    self._flush()
+                self._flush(asked=False)
 
     def close(self) -> None:
         """Ends the connection at once; who waits in `receive` gets ConnectionClosed."""
         with self._lock:
             if self._protocol.state is State.OPEN:
                 self._protocol.send_close(1000)
-                with contextlib.suppress(OSError):
-                    self._flush()
+                self._flush()
         # Wakes the reader, which then closes; a socket that is just closed would not wake it.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -123,10 +142,12 @@ class Wire:
 
     def _read(self, deadline: float) -> None:
         """Takes what comes next from the peer, messages or not."""
-        if not _readable(self._socket, deadline):
+        if not _ready(self._socket, deadline):
             raise TimeoutError
         try:
             data = self._socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
         except OSError:
             data = b""
         self._last_heard = time.monotonic()
@@ -136,8 +157,7 @@ class Wire:
             else:
                 self._end_of_data()
             events = self._protocol.events_received()
-            with contextlib.suppress(OSError):
-                self._flush()
+            self._flush(asked=False)
         for event in events:
             if isinstance(event, Frame):
                 self._take(event)
@@ -159,8 +179,7 @@ class Wire:
         with self._lock:
             if self._protocol.state is State.OPEN:
                 self._protocol.fail(code, reason)
-                with contextlib.suppress(OSError):
-                    self._flush()
+                self._flush()
 
     def _ended(self) -> ConnectionClosed:
         with self._lock:
@@ -168,8 +187,7 @@ class Wire:
 
     def _ended_locked(self) -> ConnectionClosed:
         self._end_of_data()
-        with contextlib.suppress(OSError):
-            self._flush()
+        self._flush()
         return self._protocol.close_exc
 
     def _end_of_data(self) -> None:
@@ -177,40 +195,106 @@ class Wire:
             self._at_end = True
             self._protocol.receive_eof()
 
-    def _flush(self) -> None:
+    def _flush(self, *, asked: bool = True) -> None:
+        """Sends as much as the socket takes at once; what only answers the peer is not ``asked``.
+
+        A socket that takes nothing any more is the connection's end.
+        """
+        ends = False
         for data in self._protocol.data_to_send():
-            if data:
-                self._socket.sendall(data)
-            else:  # the end of what we send
+            self._outgoing += data
+            self._put += len(data)
+            self._unread += 0 if asked else len(data)
+            ends = ends or not data  # the end of what we send
+        try:
+            while self._outgoing:
+                sent = self._socket.send(self._outgoing[:_READ_BYTES])
+                del self._outgoing[:sent]
+                self._sent += sent
+        except BlockingIOError:
+            if self._unread > _MAX_UNREAD_BYTES and not self._at_end:
+                self._end_of_data()
+        except OSError:
+            self._outgoing.clear()
+            if not self._at_end:
+                self._end_of_data()
+        if not self._outgoing:
+            self._unread = 0
+        if ends:
+            with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
 
 
 def connect_socket(host: str, port: int, timeout_s: float) -> socket.socket:
-    """Connects within ``timeout_s``, which is then also the longest time that a write may wait.
+    """Connects within ``timeout_s``, however long its name takes to be found.
 
     Raises OSError, and UnicodeError for names that no computer can have.
     """
-    connected = socket.create_connection((host, port), timeout_s)
-    connected.settimeout(None)
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    seconds = math.ceil(timeout_s)
-    limit = (
-        struct.pack("I", 1000 * seconds)
-        if sys.platform == "win32"
-        else struct.pack("ll", seconds, 0)
-    )
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-    return connected
+    deadline = time.monotonic() + timeout_s
+    failure: OSError = TimeoutError()
+    for family, kind, protocol, _, address in _addresses(host, port, deadline):
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        connected = socket.socket(family, kind, protocol)
+        try:
+            connected.settimeout(left_s)
+            connected.connect(address)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            connected.close()
+            failure = error
+        else:
+            return connected
+    raise failure
 
 
-def _readable(connected: socket.socket, deadline: float) -> bool:
+def _addresses(host: str, port: int, deadline: float) -> list[Any]:
+    """Finds a host's addresses. A name server that hangs is left to a thread of its own."""
+
+    def find() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            failures.append(error)
+
+    found: list[list[Any]] = []
+    failures: list[Exception] = []
+    if host.lower() == "localhost" or _is_numeric(host):
+        find()
+    else:
+        finder = threading.Thread(target=find, name="obs name", daemon=True)
+        finder.start()
+        finder.join(max(0.0, deadline - time.monotonic()))
+    if failures:
+        raise failures[0]
+    if not found:
+        raise TimeoutError
+    return found[0]
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _ready(connected: socket.socket, deadline: float, *, write: bool = False) -> bool:
+    """Waits until there is something to read, or room to write; False at the deadline."""
     wait_s = max(0.0, deadline - time.monotonic())
-    if sys.platform == "win32":
-        return bool(select.select([connected], [], [], wait_s)[0])
-    # Not select(), which knows no file descriptors above 1023.
-    poll = select.poll()
-    poll.register(connected, select.POLLIN)
-    return bool(poll.poll(1000 * wait_s))
+    try:
+        if sys.platform == "win32":
+            one, none = [connected], list[socket.socket]()
+            reads, writes = (none, one) if write else (one, none)
+            return any(select.select(reads, writes, none, wait_s))
+        # Not select(), which knows no file descriptors above 1023.
+        poll = select.poll()
+        poll.register(connected, select.POLLOUT if write else select.POLLIN)
+        return bool(poll.poll(1000 * wait_s))
+    except (OSError, ValueError):  # it was closed meanwhile
+        return True
 
 
 def _silence() -> logging.Logger:

@@ -440,6 +440,86 @@ def test_a_server_that_takes_us_but_never_says_so_is_given_up() -> None:
         assert isinstance(error_of(server, timeout_s=0.3), ObsNotAnswering)
 
 
+PING, PONG, CONTINUATION = 0x9, 0xA, 0x0
+NO_MESSAGES: dict[str, list[tuple[int, bool]]] = {  # each frame's opcode, and whether it is final
+    "pings": [(PING, True)],
+    "pongs": [(PONG, True)],
+    "empty fragments": [(TEXT, False), (CONTINUATION, False)],
+}
+
+
+def send_without_end(peer: Peer, frames: list[tuple[int, bool]]) -> None:
+    """Sends so much that there is always something to read; the last frame again and again."""
+    for opcode, final in frames:
+        peer.send_frame(opcode, b"", final=final)
+    opcode, final = frames[-1]
+    while True:
+        peer.send_raw(bytes([opcode | (0x80 if final else 0), 0]) * 1000)
+
+
+@pytest.mark.parametrize("frames", NO_MESSAGES.values(), ids=NO_MESSAGES.keys())
+@pytest.mark.parametrize("greets", [False, True], ids=["before hello", "after identify"])
+def test_a_server_that_sends_no_message_without_end_is_given_up(
+    frames: list[tuple[int, bool]], greets: bool
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.shake_hands()
+        if greets:
+            peer.greet()
+            peer.request()
+        send_without_end(peer, frames)
+
+    with FakeObs(script) as server:
+        began = time.monotonic()
+        assert isinstance(error_of(server, timeout_s=0.5), ObsNotAnswering)
+        assert time.monotonic() - began < 5.0
+
+
+def test_connecting_is_one_deadline_for_all_of_it() -> None:
+    def script(peer: Peer) -> None:
+        peer.shake_hands()
+        time.sleep(0.4)
+        peer.greet()
+        request = peer.request()
+        time.sleep(0.4)
+        peer.reply(request, VERSION)
+        peer.wait_until_gone()
+
+    with FakeObs(script) as server:
+        assert isinstance(error_of(server, timeout_s=0.6), ObsNotAnswering)
+
+
+def test_a_server_that_asks_and_never_reads_is_given_up() -> None:
+    def script(peer: Peer) -> None:
+        peer.open()
+        while True:
+            peer.send_frame(PING, b"x" * 125)
+
+    reasons: list[ObsError] = []
+    with FakeObs(script) as server, connected(server, on_closed=reasons.append):
+        wait_for(lambda: bool(reasons))
+    assert isinstance(reasons[0], ObsNotRunning)
+
+
+def test_a_name_that_takes_long_to_be_found_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = threading.Event()
+
+    def find(*_: Any) -> Any:
+        found.wait(PATIENCE_S)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+    before = set(threading.enumerate())
+    began = time.monotonic()
+    with pytest.raises(ObsNotRunning, match="nothing answers at studio-pc"):
+        ObsConnection(ObsAddress("studio-pc"), timeout_s=0.3)
+    assert time.monotonic() - began < PATIENCE_S / 2
+    [finder] = set(threading.enumerate()) - before
+    assert finder.daemon
+    found.set()
+    finder.join()
+
+
 BAD_HELLOS: dict[str, Any] = {
     "no version": {},
     "version of a wrong type": HELLO | {"rpcVersion": "1"},

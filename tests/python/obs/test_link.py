@@ -375,5 +375,43 @@ def test_stop_does_not_wait_for_an_obs_that_hangs() -> None:
         link.stop()
 
 
+def test_stop_does_not_wait_for_what_holds_up_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "ENDS_WITHIN_S", 0.1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hangs(obs: ObsConnection) -> None:
+        begun.set()
+        go_on.wait(PATIENCE_S)
+
+    with FakeObs() as server:
+        link = ObsLink(at(server), on_connected=hangs)
+        link.start()
+        assert begun.wait(PATIENCE_S)
+        began = time.monotonic()
+        link.stop()
+        assert time.monotonic() - began < PATIENCE_S / 2
+        go_on.set()
+        wait_for(lambda: link.state == "stopped")
+
+
+def test_stop_does_not_wait_for_a_server_that_pings_without_end() -> None:
+    pinging = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.shake_hands()
+        pinging.set()
+        while True:
+            peer.send_raw(b"\x89\x00" * 1000)
+
+    with FakeObs(script) as server:
+        link = ObsLink(at(server), timeout_s=0.5)
+        link.start()
+        assert pinging.wait(PATIENCE_S)
+        began = time.monotonic()
+        link.stop()
+        assert time.monotonic() - began < PATIENCE_S / 2
+        wait_for(lambda: link.state == "stopped")
+
+
 def test_stop_before_start_is_allowed() -> None:
     ObsLink(lambda: ObsAddress("127.0.0.1", 1)).stop()

@@ -76,6 +76,12 @@ def floods(peer: Peer) -> None:
         peer.send_event("RecordStateChanged", {"outputActive": True, "outputState": "x" * 1000})
 
 
+def pings_without_end(peer: Peer) -> None:
+    peer.shake_hands()
+    while True:
+        peer.send_raw(b"\x89\x00" * 1000)
+
+
 def sends_huge_messages(peer: Peer) -> None:
     peer.open()
     while True:
@@ -95,6 +101,7 @@ SCRIPTS: dict[str, Script] = {
     "refuses all": refuses_all,
     "closes within a message": closes_within_a_message,
     "floods": floods,
+    "pings without end": pings_without_end,
     "sends huge messages": sends_huge_messages,
 }
 

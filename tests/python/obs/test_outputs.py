@@ -113,6 +113,24 @@ def test_what_does_not_come_to_an_end_is_told(
             output.stop()
 
 
+def test_other_changes_without_end_do_not_put_the_end_off(
+    server: FakeObs, connect: Callable[..., ObsConnection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "_CHANGES_WITHIN_S", 0.5)
+    recorder = Recorder(server, "Record")
+
+    def starts_without_end(peer: Peer, request: Any) -> None:
+        peer.reply(request)
+        while True:
+            recorder.tell(peer, "STARTING")
+
+    server.answers["StartRecord"] = starts_without_end
+    with OutputControl(connect, OutputKind.RECORDING) as output:
+        with pytest.raises(ObsError):
+            output.start()
+        assert output._changes.qsize() <= outputs._MAX_CHANGES + 1
+
+
 @pytest.mark.parametrize("kind", list(OutputKind))
 def test_an_obs_that_goes_meanwhile_is_noticed_at_once(
     server: FakeObs, connect: Callable[..., ObsConnection], kind: OutputKind
