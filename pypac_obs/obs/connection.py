@@ -38,10 +38,8 @@ from pypac_obs.obs.wire import Wire, connect_socket
 __all__ = ["EventGroup", "ObsAddress", "ObsConnection", "ObsVersion", "Secret"]
 
 DEFAULT_PORT = 4455
-# Larger than any list of inputs or any screenshot that we ask for.
-MAX_MESSAGE_BYTES = 32 * 2**20
-# Events wait in a queue, so each is to be smaller.
-MAX_EVENT_CHARACTERS = 2**20
+# No message is longer; what is read from one is bounded by its kind, below.
+MAX_MESSAGE_BYTES = 4 * 2**20
 _RPC_VERSION = 1
 # After this long without a word the other end is asked whether it is there (a ping), and after as
 # long again it is taken for gone.
@@ -65,6 +63,39 @@ SWITCH_ON = (
     "In OBS: Tools > WebSocket Server Settings > Enable WebSocket server. "
     "OBS has to be version 28 or newer."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """The longest message of a kind: in characters, and in keys and values.
+
+    A value of two characters takes some hundred bytes once it is read, so both count.
+    """
+
+    characters: int
+    values: int
+
+
+_GREETING = _Limit(2**16, 1_000)
+# Events wait in a queue, so each is to be smaller than answers may be.
+_EVENT = _Limit(2**20, 20_000)
+_LIST = _Limit(MAX_MESSAGE_BYTES, 50_000)  # an item of a scene has some 40 of them
+_SETTINGS = _Limit(MAX_MESSAGE_BYTES, 20_000)
+_ANSWERS = {
+    "GetGroupSceneItemList": _LIST,
+    "GetInputList": _LIST,
+    "GetSceneItemList": _LIST,
+    "GetSceneList": _LIST,
+    "GetInputDefaultSettings": _SETTINGS,
+    "GetInputSettings": _SETTINGS,
+    "GetOutputSettings": _SETTINGS,
+    "GetStreamServiceSettings": _SETTINGS,
+}
+_OTHER_ANSWER = _Limit(2**20, 10_000)
+# What a value takes once it is read, in bytes, or in characters of a long text.
+_VALUE_SIZE = 100
+# A text in JSON, or one that does not end.
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+\\?(?:"|\Z)', re.DOTALL)
 
 
 class EventGroup(IntFlag):
@@ -207,10 +238,10 @@ class ObsConnection:
             print(obs.version.obs, obs.request("GetRecordStatus")["outputActive"])
 
     ``timeout_s`` is how long connecting, and each request, may take as a whole. ``on_event`` is
-    called with each event's type and data and how many characters OBS sent for it, ``on_closed``
-    once when the connection is gone, however it ended: both on the connection's thread, where they
-    must be quick and must not call `request`. ``on_opening`` gets a function that ends the making
-    of the connection, for any thread.
+    called with each event's type and data and its size (its characters, or 100 for each of its
+    values where that is more), ``on_closed`` once when the connection is gone, however it ended:
+    both on the connection's thread, where they must be quick and must not call `request`.
+    ``on_opening`` gets a function that ends the making of the connection, for any thread.
 
     Raises ObsNotRunning, ObsDisabled, ObsWrongPassword, ObsTooOld, ObsNotAnswering or
     ObsProtocolError. `request`, `undivided` and `close` are for any thread.
@@ -232,6 +263,7 @@ class ObsConnection:
         self._on_closed = on_closed
         self._pending: dict[str, _Pending] = {}
         self._next_id = 0
+        self._limit = _GREETING  # of what is asked for; it grows
         self._error: ObsError | None = None  # why it is closed; set once, under the lock
         self._lock = (
             threading.Lock()
@@ -325,6 +357,7 @@ class ObsConnection:
                 raise _again(self._error)
             self._next_id += 1
             request_id = str(self._next_id)
+            self._allow(_ANSWERS.get(kind, _OTHER_ANSWER))
             self._pending[request_id] = pending
         try:
             message = {"requestType": kind, "requestId": request_id, "requestData": data}
@@ -432,10 +465,12 @@ class ObsConnection:
             self._on_closed(self._error)
 
     def _receive(self) -> None:
+        with self._lock:
+            self._allow(_EVENT)
         pinged_at = 0.0
         while self._error is None:
             try:
-                op, data, characters = self._read(time.monotonic() + _PING_S)
+                op, data, size = self._read(time.monotonic() + _PING_S)
             except TimeoutError:
                 if self._wire.last_heard < pinged_at:
                     raise ObsNotRunning(
@@ -448,7 +483,7 @@ class ObsConnection:
             if op == _Op.REQUEST_RESPONSE:
                 self._take_reply(data)
             elif op == _Op.EVENT:
-                self._take_event(data, characters)
+                self._take_event(data, size)
 
     def _take_reply(self, data: Mapping[str, Any]) -> None:
         request_id = data.get("requestId")
@@ -460,12 +495,12 @@ class ObsConnection:
             pending.reply = data
             pending.done.set()
 
-    def _take_event(self, data: Mapping[str, Any], characters: int) -> None:
+    def _take_event(self, data: Mapping[str, Any], size: int) -> None:
         kind, values = data.get("eventType"), data.get("eventData")
         if not isinstance(kind, str) or not isinstance(values, Mapping | None):
             raise _not_the_protocol(self.address, "an event has no type, or no data")
         if self._on_event is not None:
-            self._on_event(kind, values or {}, characters)
+            self._on_event(kind, values or {}, size)
 
     def _end(self, error: ObsError) -> None:
         with self._lock:
@@ -486,19 +521,40 @@ class ObsConnection:
             raise self._why(closed) from None
 
     def _read(self, deadline: float) -> tuple[int, Mapping[str, Any], int]:
-        """Reads a message: its kind, its data and its length. TimeoutError, ConnectionClosed."""
+        """Reads a message: its kind, its data and its size. TimeoutError, ConnectionClosed."""
         text = self._wire.receive(deadline)
+        values = self._counted(text, self._limit)
         message = _parsed(text)
         if not isinstance(message, Mapping):
             raise _not_the_protocol(self.address, "it sends what is not a JSON object")
         if "op" not in message and message.keys() & {"message-id", "update-type"}:
             raise _too_old(self.address)
         op, data = message.get("op"), message.get("d")
-        if op == _Op.EVENT and len(text) > MAX_EVENT_CHARACTERS:
-            raise _not_the_protocol(self.address, "it sends an event of more than 1 MiB")
+        if op == _Op.EVENT:
+            self._counted(text, _EVENT)
         if not isinstance(op, int) or isinstance(op, bool) or not isinstance(data, Mapping):
             raise _not_the_protocol(self.address, "a message has no op and d")
-        return op, data, len(text)
+        return op, data, max(len(text), _VALUE_SIZE * values)
+
+    def _allow(self, limit: _Limit) -> None:
+        """Lets messages be as long as an answer that is asked for. Under the lock."""
+        values = max(limit.values, self._limit.values)
+        self._limit = _Limit(max(limit.characters, self._limit.characters), values)
+
+    def _counted(self, text: str, limit: _Limit) -> int:
+        """Counts the keys and values of a message before anything is made of it."""
+        if len(text) > limit.characters:
+            raise _not_the_protocol(
+                self.address, f"it sends a message of more than {limit.characters >> 10} KiB"
+            )
+        values = _count_values(text)
+        if values > limit.values:  # some may be part of texts
+            values = _count_values(_TEXT.sub("", text))
+        if values > limit.values:
+            raise _not_the_protocol(
+                self.address, f"it sends a message of more than {limit.values} values"
+            )
+        return values
 
     def _why(self, closed: ConnectionClosed) -> ObsError:
         """Turns the end of the connection into a reason."""
@@ -584,6 +640,17 @@ def _connect(address: ObsAddress, timeout_s: float) -> socket.socket:
 
 def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()).decode()
+
+
+def _count_values(text: str) -> int:
+    """Counts the keys and values of JSON, and what looks like some in its texts.
+
+    An empty list or object counts twice.
+
+    >>> _count_values('{"a": [1, 2, 3]}')
+    6
+    """
+    return 1 + sum(map(text.count, ",:[{"))
 
 
 def _parsed(text: str) -> object:

@@ -37,8 +37,8 @@ SETTLING_S = 1.5
 # Events that wait for us. OBS sends some ten a second when it is busy; far more than that is a
 # flood, and the connection is made anew rather than acting on half of what happened.
 MAX_WAITING = 1000
-# And how long those may be in all: OBS's are of some hundred characters, but may be of 2**20 each.
-MAX_WAITING_CHARACTERS = 16 * 2**20
+# And how large those may be in all: OBS's are of some hundred characters, but may be of 2**20 each.
+MAX_WAITING_SIZE = 16 * 2**20
 
 
 class ObsLink:
@@ -174,13 +174,13 @@ class ObsLink:
     def _connect(self) -> ObsConnection:
         waiting = self._waiting = queue.SimpleQueue()
         on_event = self._on_event
-        came = 0  # characters of events; written by the connection's thread only
+        came = 0  # the size of events; written by the connection's thread only
         heeded = 0  # those that no longer wait; written by the link's thread only
 
-        def take_event(kind: str, data: Mapping[str, Any], characters: int) -> None:
+        def take_event(kind: str, data: Mapping[str, Any], size: int) -> None:
             nonlocal came
             count, kept = waiting.qsize(), came - heeded
-            if count >= MAX_WAITING or kept + characters > MAX_WAITING_CHARACTERS:
+            if count >= MAX_WAITING or kept + size > MAX_WAITING_SIZE:
                 raise ObsProtocolError(
                     f"OBS sends more events than can be heeded: {count} wait already, of {kept} "
                     "characters",
@@ -188,11 +188,11 @@ class ObsLink:
                 )
             if on_event is not None:
                 arrived_ns = _core.host_now_ns()
-                came += characters
+                came += size
 
                 def tell(obs: ObsConnection) -> None:
                     nonlocal heeded
-                    heeded += characters
+                    heeded += size
                     self._arrived_ns = arrived_ns
                     on_event(obs, kind, data)
 

@@ -103,7 +103,7 @@ class OutputControl:
     def _path(self) -> str:
         return recording_path(self._obs) if self._kind is OutputKind.RECORDING else ""
 
-    def _take_event(self, kind: str, data: Mapping[str, Any], _characters: int) -> None:
+    def _take_event(self, kind: str, data: Mapping[str, Any], _size: int) -> None:
         if kind != f"{self._kind.value}StateChanged":
             return
         if self._changes.qsize() >= _MAX_CHANGES:

@@ -9,6 +9,7 @@ import pickle
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -642,6 +643,64 @@ def test_a_message_in_endless_pieces_is_cut_off() -> None:
             peer.send_frame(0x0, b"x" * 2**20, final=False)
 
     assert isinstance(survived(misbehaviour), ObsProtocolError)
+
+
+MANY: dict[str, str] = {
+    "lists": "[" + "[]," * 1_300_000 + "[]]",
+    "objects": "[" + "{}," * 1_300_000 + "{}]",
+    "numbers": "[" + "1," * 2_000_000 + "1]",
+    "keys": "{" + ",".join(f'"{n}":0' for n in range(300_000)) + "}",
+}
+
+
+@pytest.mark.parametrize("values", MANY.values(), ids=MANY.keys())
+def test_a_message_of_many_values_is_not_read(values: str) -> None:
+    text = '{"op": 7, "d": {"requestId": "2", "responseData": ' + values + "}}"
+
+    def misbehaviour(peer: Peer) -> None:
+        tracemalloc.start()
+        peer.send_text(text)
+
+    error = survived(misbehaviour)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(error, ObsProtocolError)
+    assert "values" in error.message
+    assert peak < 40e6
+
+
+def test_a_text_that_does_not_end_takes_no_time() -> None:
+    text = '{"op": 7, "d": {"requestId": "' + '\\"' * 1_000_000 + "[]," * 600_000
+    began = time.monotonic()
+    assert isinstance(survived(lambda peer: peer.send_text(text)), ObsProtocolError)
+    assert time.monotonic() - began < PATIENCE_S / 2
+
+
+def test_a_greeting_of_many_values_is_not_read() -> None:
+    def script(peer: Peer) -> None:
+        peer.shake_hands()
+        peer.send(0, HELLO | {"more": [[]] * 2000})
+        peer.wait_until_gone()
+
+    with FakeObs(script) as server:
+        assert "more than 1000 values" in error_of(server).message
+
+
+def test_long_lists_and_texts_full_of_commas_are_read() -> None:
+    scenes = {"scenes": [{"sceneIndex": n, "sceneName": f"Scene {n}"} for n in range(5000)]}
+    settings = {"inputSettings": {"text": ',[{:"\\' * 100_000}}
+    with FakeObs() as server:
+        server.answers |= {"GetSceneList": scenes, "GetInputSettings": settings}
+        with connected(server) as obs:
+            assert obs.request("GetSceneList") == scenes
+            assert obs.request("GetInputSettings") == settings
+
+
+def test_an_answer_is_as_long_as_its_kind_may_be() -> None:
+    with FakeObs() as server:
+        server.answers["GetRecordStatus"] = {"outputs": [0] * 30_000}
+        with connected(server) as obs, pytest.raises(ObsProtocolError, match="20000 values"):
+            obs.request("GetRecordStatus")
 
 
 def test_a_connection_that_ends_within_a_message_is_lost() -> None:

@@ -173,8 +173,9 @@ def test_a_wrong_password_is_tried_seldom_and_again() -> None:
     [
         ({}, "more events than"),
         ({"text": "x" * 1_000_000}, "more events than can be heeded: 16 wait already, of 16"),
+        ({"list": [[]] * 9_000}, "more events than can be heeded: 9 wait already, of 16"),
     ],
-    ids=["of-many-events", "of-few-large-events"],
+    ids=["of-many-events", "of-few-large-events", "of-few-events-of-many-values"],
 )
 def test_a_flood_is_ended_and_the_connection_made_again(data: dict[str, Any], said: str) -> None:
     flooded = threading.Event()
