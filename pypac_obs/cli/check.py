@@ -24,6 +24,7 @@ from pypac_obs.cli.run import warnings_of
 from pypac_obs.cli.running import program_name
 from pypac_obs.errors import PypacError
 from pypac_obs.obs.lint import unseen_obs_warnings
+from pypac_obs.obs.settings import ServerWords, is_here
 from pypac_obs.profile import ObsTrack, Profile, expand_path, load_profile
 from pypac_obs.profile.model import (
     AnySource,
@@ -185,7 +186,14 @@ def _as_json(
             "paths": {track: str(path) for track, path in files.items()},
         }
     if profile.outputs.obs is not None:
-        outputs["obs"] = profile.outputs.obs.model_dump(exclude_none=True)
+        server = ServerWords.of(profile.outputs.obs)
+        outputs["obs"] = profile.outputs.obs.model_dump(exclude_none=True) | {
+            "server": {
+                "host": server.host,
+                "password_from": server.password_from,
+                "password_given": server.given,
+            }
+        }
     return {
         "profile": profile.name,
         "file": str(profile.file) if profile.file else None,
@@ -253,8 +261,16 @@ def _print(
             say(f"Files ({rule.format}, {rule.encoding}) in {folder}")
     if obs:
         say(f"Inputs (transport {obs.transport}) in {_scenes_in_words(obs.scene)} of OBS")
+        say(_server_in_words(ServerWords.of(obs)))
     for warning in warnings:
         say(f"Warning: {warning}")
+
+
+def _server_in_words(server: ServerWords) -> str:
+    if server.given:
+        return f"OBS on {server.host} gets proof of the password from {server.password_from}"
+    own = is_here(server.host) and not server.password_from
+    return f"OBS on {server.host} gets {'its own password alone' if own else 'no password'}"
 
 
 def _scenes_in_words(scenes: tuple[str, ...]) -> str:

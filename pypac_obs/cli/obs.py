@@ -14,9 +14,9 @@ from pypac_obs.cli import LazyGroup
 
 if TYPE_CHECKING:
     from pypac_obs.obs.connection import ObsConnection
-    from pypac_obs.obs.settings import PasswordRule
+    from pypac_obs.obs.settings import PasswordRule, ServerRule
 
-__all__ = ["Server", "command", "server_options"]
+__all__ = ["Server", "command", "connect", "server_options"]
 
 COMMANDS = {
     "install": "Put the OBS module where OBS looks for it.",
@@ -36,8 +36,24 @@ def command() -> None:
     """See and control OBS Studio, through its websocket server.
 
     The server's password is never an argument: it comes from the profile's `outputs.obs`, from the
-    environment (OBS_PASSWORD) or, for an OBS on this computer, from OBS's own settings.
+    environment (OBS_PASSWORD) or, for an OBS on this computer, from OBS's own settings. Another
+    computer gets it only if you name that computer yourself: with --host, or in OBS_HOST.
     """
+
+
+def connect(
+    rule: ServerRule | None, *, named_host: str | None = None, **options: Any
+) -> ObsConnection:
+    """Connects to the OBS that a rule names, with the options of ObsConnection; raises ObsError.
+
+    Warns where it is on another computer. ``named_host`` is one that the command line names.
+    """
+    from pypac_obs.obs.connection import ObsConnection
+    from pypac_obs.obs.settings import ServerWords, find_server
+
+    for warning in ServerWords.of(rule, named_host=named_host).warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    return ObsConnection(find_server(rule, named_host=named_host), **options)
 
 
 @dataclass(frozen=True)
@@ -47,13 +63,11 @@ class Server:
     host: str | None = None
     port: int | None = None
     password: PasswordRule | None = None
+    named_host: str | None = None  # by the command line itself
 
     def connect(self, **options: Any) -> ObsConnection:
         """Connects, with the options of ObsConnection; raises ObsError."""
-        from pypac_obs.obs.connection import ObsConnection
-        from pypac_obs.obs.settings import find_server
-
-        return ObsConnection(find_server(self), **options)
+        return connect(self, named_host=self.named_host, **options)
 
 
 def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,5 +97,5 @@ def _server(host: str | None, port: int | None, profile: str | None) -> Server:
 
         rule = load_profile(profile).outputs.obs
     if rule is None:
-        return Server(host, port)
-    return Server(host or rule.host, port or rule.port, rule.password)
+        return Server(host, port, named_host=host)
+    return Server(host or rule.host, port or rule.port, rule.password, named_host=host)

@@ -7,11 +7,10 @@ import click
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.console import print_json, say
+from pypac_obs.cli.obs import connect
 from pypac_obs.cli.obs_plan import print_steps, say_remarks
-from pypac_obs.obs.connection import ObsConnection
 from pypac_obs.obs.plan import Report
 from pypac_obs.obs.provisioner import Provisioner
-from pypac_obs.obs.settings import find_server
 from pypac_obs.profile import load_profile
 
 __all__ = ["command", "print_report"]
@@ -28,7 +27,7 @@ def command(profile: str, as_json: bool) -> int:
     """
     rules = load_profile(profile)
     provisioner = Provisioner(rules, rules.name)
-    with ObsConnection(find_server(provisioner.rule)) as obs:
+    with connect(provisioner.rule) as obs:
         report = provisioner.apply(obs)
     if as_json:
         print_json(report.to_json())

@@ -6,10 +6,9 @@ from __future__ import annotations
 import click
 
 from pypac_obs.cli.console import print_json, say
-from pypac_obs.obs.connection import ObsConnection
+from pypac_obs.cli.obs import connect
 from pypac_obs.obs.plan import Plan, Step, When
 from pypac_obs.obs.provisioner import Provisioner
-from pypac_obs.obs.settings import find_server
 from pypac_obs.profile import load_profile
 
 __all__ = ["command", "print_steps", "say_remarks"]
@@ -25,7 +24,7 @@ def command(profile: str, as_json: bool) -> None:
     """
     rules = load_profile(profile)
     provisioner = Provisioner(rules, rules.name)
-    with ObsConnection(find_server(provisioner.rule)) as obs:
+    with connect(provisioner.rule) as obs:
         plan = provisioner.plan(obs)
     if as_json:
         print_json(plan.to_json())

@@ -7,14 +7,13 @@ import click
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.console import say
+from pypac_obs.cli.obs import connect
 from pypac_obs.cli.obs_apply import print_report
 from pypac_obs.errors import ObsError
-from pypac_obs.obs.connection import ObsConnection
 from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Journal, journals
 from pypac_obs.obs.provisioner import Provisioner
 from pypac_obs.obs.restore import restore
-from pypac_obs.obs.settings import find_server
 from pypac_obs.profile import load_profile
 from pypac_obs.session_registry import running_sessions
 
@@ -35,14 +34,14 @@ def command(profile: str | None, forget: bool) -> int:
     if profile is not None:
         rules = load_profile(profile)
         provisioner = Provisioner(rules, rules.name)
-        with ObsConnection(find_server(provisioner.rule)) as obs:
+        with connect(provisioner.rule) as obs:
             identity = identity_of(obs)
             _refuse_while_running(Journal.of(identity, rules.name), identity)
             report = provisioner.restore(obs, forget=forget)
         print_report(report, nothing="nothing to put back")
         complete = report.complete
     else:
-        with ObsConnection(find_server(None)) as obs:
+        with connect(None) as obs:
             identity = identity_of(obs)
             found = journals(identity)
             if not found:

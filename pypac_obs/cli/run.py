@@ -10,6 +10,7 @@ import click
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.running import duration_option, run_session
 from pypac_obs.obs.lint import profile_warnings
+from pypac_obs.obs.settings import ServerWords
 from pypac_obs.profile import Profile, expand_path, load_profile
 from pypac_obs.profile.places import folder_warnings
 from pypac_obs.session import Session
@@ -45,6 +46,8 @@ def warnings_of(profile: Profile) -> list[str]:
     """Gives what is allowed but seldom meant, one sentence each."""
     warnings = [*profile.warnings, *profile_warnings(profile)]
     warnings += warnings_of_folder(profile)
+    if profile.outputs.obs is not None:
+        warnings += ServerWords.of(profile.outputs.obs).warnings
     if profile.outputs.files is None and profile.outputs.obs is None:
         warnings.append("The profile has no output, so nothing is written.")
     return warnings

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import ipaddress
 import json
 import math
 import re
@@ -180,8 +181,10 @@ class Secret:
 class ObsAddress:
     """Where an OBS listens, and how we know.
 
-    ``found_in`` says in words where the address and the password come from. ``disabled_in`` is the
-    file of OBS's settings that says that the websocket server is off, "" if none does.
+    ``found_in`` says in words where the address and the password come from. ``withheld`` says where
+    a password is from that this computer must not be given, as only a profile names it; "" for
+    none. ``disabled_in`` is the file of OBS's settings that says that the websocket server is off,
+    "" if none does.
     """
 
     host: str = "localhost"
@@ -189,12 +192,23 @@ class ObsAddress:
     password: Secret | None = None
     found_in: str = "OBS's defaults"
     disabled_in: str = ""
+    withheld: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^\s/\\@?#\[\]\x00-\x1f\x7f]{1,255}", self.host):
             raise ValueError(f"{self.host!r} is not the name or the address of a computer")
         if not 1 <= self.port <= 65535:
             raise ValueError(f"{self.port} is not a port: they go from 1 to 65535")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its name is this computer's own address."""
+        if self.host.lower() == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -410,6 +424,13 @@ class ObsConnection:
 
     def _proof(self, question: object) -> str:
         """Computes what shows OBS that we know the password, without sending it."""
+        if self.address.password is None and self.address.withheld:
+            raise ObsWrongPassword(
+                f"OBS at {self.address} asks for a password, and does not get the one from "
+                f"{self.address.withheld}: only the profile names that computer",
+                remedy="If you trust it, set the environment variable "
+                f"OBS_HOST={self.address.host}.",
+            )
         if self.address.password is None:
             raise ObsWrongPassword(
                 f"OBS at {self.address} asks for a password, and none is known",

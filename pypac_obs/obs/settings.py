@@ -21,6 +21,7 @@ __all__ = [
     "ObsFolder",
     "PasswordRule",
     "ServerRule",
+    "ServerWords",
     "WebsocketSettings",
     "find_server",
     "is_here",
@@ -35,7 +36,6 @@ FLATPAK_ID = "com.obsproject.Studio"
 KEYRING_SERVICE = "pypac-obs"
 # OBS's settings are a few kB.
 _MAX_BYTES = 2**20
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class PasswordRule(Protocol):
@@ -219,25 +219,39 @@ def _unescaped(value: str) -> str:
     return "".join(result)
 
 
-def find_server(rule: ServerRule | None, environ: Mapping[str, str] = os.environ) -> ObsAddress:
+def find_server(
+    rule: ServerRule | None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    named_host: str | None = None,
+) -> ObsAddress:
     """Finds OBS's websocket server: its host, its port, its password.
 
     Each of the three comes from the first that has it: the rule (a profile, the command line), the
     environment (OBS_HOST, OBS_PORT, OBS_PASSWORD), OBS's own settings, OBS's default. OBS's own
     settings count for an OBS on this computer only. Nothing is connected.
 
+    A profile may come from anybody, so a password goes to this computer, and to one that its user
+    names outside the profile: in OBS_HOST, or as ``named_host`` on the command line.
+
     Raises ObsWrongPassword if the rule names a password that is not there, and ObsError if the
     environment holds no valid address.
     """
-    host = (rule.host if rule else None) or environ.get("OBS_HOST") or "localhost"
+    host = _host(rule, environ)
     port = (rule.port if rule else None) or _port_in(environ)
     settings = _matching_settings(port, environ) if is_here(host) else None
-    password, found_in = _named_password(rule, environ)
-    if not found_in and environ.get("OBS_PASSWORD"):
-        password, found_in = Secret(environ["OBS_PASSWORD"]), "the environment (OBS_PASSWORD)"
+    password, found_in, withheld = None, "", ""
+    if _is_trusted(host, environ, named_host):
+        password, found_in = _named_password(rule, environ)
+        if not found_in and environ.get("OBS_PASSWORD"):
+            password, found_in = Secret(environ["OBS_PASSWORD"]), _in_environment("OBS_PASSWORD")
+    else:
+        withheld = _password_place(rule, environ)
     if not found_in and settings is not None:
         password, found_in = settings.password, str(settings.file)
-    address = ObsAddress(password=password, found_in=found_in or "OBS's defaults")
+    address = ObsAddress(
+        password=password, found_in=found_in or "OBS's defaults", withheld=withheld
+    )
     if settings is not None:
         off = "" if settings.enabled else str(settings.file)
         address = replace(address, port=settings.port, disabled_in=off)
@@ -249,9 +263,72 @@ def find_server(rule: ServerRule | None, environ: Mapping[str, str] = os.environ
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class ServerWords:
+    """Who gets which password, for people to read; nothing of it is opened or asked for.
+
+    ``password_from`` is "" where none is named outside OBS's own settings.
+    """
+
+    host: str
+    password_from: str
+    given: bool
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        rule: ServerRule | None,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        named_host: str | None = None,
+    ) -> ServerWords:
+        """Looks at what `find_server` would look at."""
+        host, place = _host(rule, environ), _password_place(rule, environ)
+        given, warnings = _is_trusted(host, environ, named_host), []
+        if not is_here(host):
+            warnings.append(
+                f"OBS at {host} is on another computer, and nothing on the way there is encrypted: "
+                "whoever can listen in the network sees what is done, and can guess at the "
+                "password."
+            )
+        if place and not given:
+            warnings.append(
+                f"OBS at {host} does not get the password from {place}, as only the profile names "
+                f"that computer: set the environment variable OBS_HOST={host} if you trust it."
+            )
+        return cls(host, place, given and bool(place), tuple(warnings))
+
+
+def _host(rule: ServerRule | None, environ: Mapping[str, str]) -> str:
+    return (rule.host if rule else None) or environ.get("OBS_HOST") or "localhost"
+
+
+def _is_trusted(host: str, environ: Mapping[str, str], named_host: str | None) -> bool:
+    named = {name.lower() for name in (named_host, environ.get("OBS_HOST")) if name}
+    return is_here(host) or host.lower() in named
+
+
+def _password_place(rule: ServerRule | None, environ: Mapping[str, str]) -> str:
+    """Says where the password would be looked for; "" for nowhere but OBS's own settings."""
+    named = rule.password if rule is not None else None
+    if named is not None and named.env is not None:
+        return _in_environment(named.env)
+    if named is not None:
+        return f"the keyring ({named.keyring})"
+    return _in_environment("OBS_PASSWORD") if environ.get("OBS_PASSWORD") else ""
+
+
+def _in_environment(name: str) -> str:
+    return f"the environment ({name})"
+
+
 def is_here(host: str) -> bool:
     """Tells whether a host's name is this computer's own address."""
-    return host.lower() in _LOOPBACK
+    try:
+        return ObsAddress(host).is_here
+    except ValueError:
+        return False
 
 
 def _port_in(environ: Mapping[str, str]) -> int | None:
@@ -283,7 +360,7 @@ def _named_password(
         return None, ""
     if named.env is not None:
         if text := environ.get(named.env):
-            return Secret(text), f"the environment ({named.env})"
+            return Secret(text), _in_environment(named.env)
         raise ObsWrongPassword(
             f"the environment variable {named.env}, where OBS's password is to be, is not set",
             remedy=f"Set {named.env}; or leave `password` out of the profile, and the password is "

@@ -224,6 +224,40 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
     assert 'Warning: The source "spare" goes into no track' in result.stdout
 
 
+def test_check_names_the_password_and_who_gets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OBS_HOST", "OBS_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_never_shown")
+    path = tmp_path / "found.yaml"
+    text = (
+        "version: 1\nsources: {game: {synthetic: {kind: tone}}}\n"
+        "tracks: {game: {from: game}}\noutputs:\n  obs:\n    tracks: {game: 2}\n"
+        "    host: HOST\n    password: {env: GITHUB_TOKEN}\n"
+    )
+    said = {}
+    for host in ("localhost", "evil.example"):
+        path.write_text(text.replace("HOST", host))
+        result = call("check", path)
+        said[host] = result.output
+        assert (result.exit_code, "ghp_never_shown" in result.output) == (0, False)
+    assert (
+        "OBS on localhost gets proof of the password from the environment (GITHUB_TOKEN)"
+        in said["localhost"]
+    )
+    assert "encrypted" not in said["localhost"]
+    assert "OBS on evil.example gets no password" in said["evil.example"]
+    assert "nothing on the way there is encrypted" in said["evil.example"]
+    assert "does not get the password from the environment (GITHUB_TOKEN)" in said["evil.example"]
+    server = json.loads(call("check", path, "--json").stdout)["outputs"]["obs"]["server"]
+    assert server == {
+        "host": "evil.example",
+        "password_from": "the environment (GITHUB_TOKEN)",
+        "password_given": False,
+    }
+
+
 def test_check_warns_of_desktop_audio_as_it_sees_no_obs_and_run_does_not(tmp_path: Path):
     profile = tmp_path / "gaming.yaml"
     profile.write_text(

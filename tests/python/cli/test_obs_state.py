@@ -42,7 +42,7 @@ def obs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeObs:
         yield obs
 
     for name in ("plan", "apply", "restore"):
-        monkeypatch.setattr(f"pypac_obs.cli.obs_{name}.ObsConnection", connect)
+        monkeypatch.setattr(f"pypac_obs.cli.obs_{name}.connect", connect)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))

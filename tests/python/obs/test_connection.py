@@ -316,6 +316,16 @@ def test_a_password_is_asked_for_and_none_is_known() -> None:
     assert "none is known" in error.message
 
 
+def test_a_password_that_is_withheld_is_told_with_what_to_do() -> None:
+    with FakeObs(password="right") as server:
+        address = ObsAddress("127.0.0.1", server.port, withheld="the environment (GITHUB_TOKEN)")
+        with pytest.raises(ObsWrongPassword, match="does not get the one from") as caught:
+            ObsConnection(address)
+        assert not server.proofs
+    assert "(GITHUB_TOKEN)" in caught.value.message
+    assert "OBS_HOST=127.0.0.1" in caught.value.remedy
+
+
 def test_the_server_is_of_before_obs_28() -> None:
     def version_4(peer: Peer) -> None:
         peer.shake_hands()

@@ -15,6 +15,7 @@ from pypac_obs.errors import ObsError, ObsWrongPassword
 from pypac_obs.obs.connection import ObsAddress, Secret
 from pypac_obs.obs.settings import (
     ObsFolder,
+    ServerWords,
     find_server,
     obs_folders,
     portable_folder,
@@ -254,6 +255,70 @@ def test_another_computer_is_not_told_this_ones_password(home: Path) -> None:
     global_ini(native(home), ServerEnabled="true", ServerPassword="own")
     found = find_server(Rule(host="studio-pc"), environ(home))
     assert (found.host, found.port, found.password) == ("studio-pc", 4455, None)
+
+
+PASSWORDS: dict[str, tuple[Rule, str]] = {
+    "variable": (Rule("studio-pc", None, Password(env="GITHUB_TOKEN")), "GITHUB_TOKEN"),
+    "keyring": (Rule("studio-pc", None, Password(keyring="bank")), "the keyring (bank)"),
+    "usual variable": (Rule("studio-pc"), "OBS_PASSWORD"),
+}
+
+
+@pytest.mark.parametrize(("rule", "place"), PASSWORDS.values(), ids=PASSWORDS.keys())
+def test_a_computer_that_only_the_profile_names_gets_no_password(
+    home: Path, rule: Rule, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", fake_keyring(lambda *_: "of the ring"))
+    variables = environ(home, GITHUB_TOKEN="a token", OBS_PASSWORD="usual", OBS_HOST="elsewhere")
+    found = find_server(rule, variables)
+    assert (found.host, found.password) == ("studio-pc", None)
+    assert place in found.withheld
+    words = ServerWords.of(rule, variables)
+    assert not words.given
+    assert place in words.password_from
+    assert place in words.warnings[1]
+    assert "OBS_HOST=studio-pc" in words.warnings[1]
+
+
+@pytest.mark.parametrize(("rule", "place"), PASSWORDS.values(), ids=PASSWORDS.keys())
+@pytest.mark.parametrize("named", ["in the environment", "on the command line"])
+def test_a_computer_that_its_user_names_gets_the_password(
+    home: Path, rule: Rule, place: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", fake_keyring(lambda *_: "of the ring"))
+    variables = environ(home, GITHUB_TOKEN="a token", OBS_PASSWORD="usual")
+    on_command_line = "STUDIO-PC" if named == "on the command line" else None
+    if on_command_line is None:
+        variables["OBS_HOST"] = "Studio-PC"
+    found = find_server(rule, variables, named_host=on_command_line)
+    assert found.password is not None
+    assert (place in found.found_in, found.withheld) == (True, "")
+    words = ServerWords.of(rule, variables, named_host=on_command_line)
+    assert words.given
+    [warning] = words.warnings
+    assert "another computer, and nothing on the way there is encrypted" in warning
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.3.2.1", "::1"])
+def test_this_computer_gets_the_password_without_a_warning(home: Path, host: str) -> None:
+    rule = Rule(host, None, Password(env="MINE"))
+    variables = environ(home, MINE="mine")
+    assert find_server(rule, variables).password == Secret("mine")
+    words = ServerWords.of(rule, variables)
+    assert (words.given, words.password_from, words.warnings) == (
+        True,
+        "the environment (MINE)",
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost.evil.example", "127.0.0.1.evil.example", "0.0.0.0", "10.0.0.1", "localhost."],
+)
+def test_what_only_looks_like_this_computer_is_another_one(home: Path, host: str) -> None:
+    variables = environ(home, OBS_PASSWORD="mine")
+    assert find_server(Rule(host), variables).password is None
 
 
 def test_a_variable_that_is_named_and_not_set_is_told(home: Path) -> None:
