@@ -17,6 +17,7 @@
         ├── ObsNotRunning   (ConnectionError)  start OBS, or wait for it           exit 1
         ├── ObsDisabled                        switch its websocket server on      exit 1
         ├── ObsWrongPassword (PermissionError) give the right password             exit 1
+        ├── ObsUntrusted    (PermissionError)  see whose program answers there     exit 1
         ├── ObsTooOld                          update OBS                          exit 1
         ├── ObsNotAnswering (TimeoutError)     wait, or see what holds OBS up      exit 1
         ├── ObsProtocolError                   see what listens there instead      exit 1
@@ -43,6 +44,7 @@ __all__ = [
     "ObsProtocolError",
     "ObsRefused",
     "ObsTooOld",
+    "ObsUntrusted",
     "ObsWrongPassword",
     "OutputFailed",
     "PermissionDenied",
@@ -173,6 +175,10 @@ class ObsDisabled(ObsError):
 
 class ObsWrongPassword(ObsError, PermissionError):
     """OBS does not take the password, or asks for one and none is known."""
+
+
+class ObsUntrusted(ObsError, PermissionError):
+    """What answers there may not be the user's own OBS: another user's, or one without password."""
 
 
 class ObsTooOld(ObsError):

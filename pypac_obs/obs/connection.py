@@ -32,8 +32,10 @@ from pypac_obs.errors import (
     ObsProtocolError,
     ObsRefused,
     ObsTooOld,
+    ObsUntrusted,
     ObsWrongPassword,
 )
+from pypac_obs.obs.listener import refuse_other_users
 from pypac_obs.obs.wire import Wire, connect_socket
 
 __all__ = ["EventGroup", "ObsAddress", "ObsConnection", "ObsVersion", "Secret"]
@@ -257,7 +259,10 @@ class ObsConnection:
     both on the connection's thread, where they must be quick and must not call `request`.
     ``on_opening`` gets a function that ends the making of the connection, for any thread.
 
-    Raises ObsNotRunning, ObsDisabled, ObsWrongPassword, ObsTooOld, ObsNotAnswering or
+    What may not be the user's own OBS is refused before it gets proof of the password: a program of
+    another user of this computer, and one that does not ask for the password that is known.
+
+    Raises ObsNotRunning, ObsDisabled, ObsWrongPassword, ObsUntrusted, ObsTooOld, ObsNotAnswering or
     ObsProtocolError. `request`, `undivided` and `close` are for any thread.
     """
 
@@ -417,6 +422,14 @@ class ObsConnection:
                 raise _too_old(self.address)
             if (question := hello.get("authentication")) is not None:
                 reply["authentication"] = self._proof(question)
+            elif self.address.password is not None:
+                raise ObsUntrusted(
+                    f"what answers at {self.address} asks for no password, and "
+                    f"{self.address.found_in} has one: it may not be your OBS",
+                    remedy="See which program listens at this port. If it is your OBS: in OBS, "
+                    "Tools > WebSocket Server Settings > Enable Authentication; or take the "
+                    "password out there.",
+                )
             self._send(_Op.IDENTIFY, reply, deadline)
             self._await(_Op.IDENTIFIED, deadline)
         except ConnectionClosed as closed:
@@ -618,9 +631,13 @@ def _open(
         if on_opening is not None:
             on_opening(wire.close)
         wire.shake_hands(deadline)
+        if address.is_here:
+            wire.check(lambda connected: refuse_other_users(connected, str(address)))
     except BaseException as error:
         wire.close()
         wire.release()
+        if isinstance(error, ObsError):
+            raise
         if isinstance(error, TimeoutError):
             raise ObsNotAnswering(
                 f"something at {address} takes connections, but does not answer",

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
 from pypac_obs import _core
-from pypac_obs.errors import ObsRefused
+from pypac_obs.errors import ObsError, ObsRefused
 from pypac_obs.obs.connection import ObsConnection
 from pypac_obs.obs.outputs import (
     STARTED,
@@ -19,8 +20,10 @@ from pypac_obs.obs.outputs import (
     recording_path,
     running_recording,
 )
+from pypac_obs.obs.record_folders import RecordFolder, is_one_of, record_folders
 from pypac_obs.obs.settings import is_here
 from pypac_obs.outputs.following import Take
+from pypac_obs.profile.checks import printable
 from pypac_obs.profile.paths import as_file_name, is_network_path
 
 __all__ = ["RecordFollower", "TakeFiles", "add_chapter"]
@@ -37,6 +40,8 @@ _SURE_FRAMES = 3
 _ENCODER_FRAMES = 20
 # What is longer ago than this has been written, where it was to be.
 _WRITTEN_WITHIN_S = 1.0
+# A recording takes longer than this by far; a false OBS could begin hundreds, each with its files.
+MAX_TAKES, PER_S = 10, 60.0
 # File systems take 255 bytes; the track's name and a number follow.
 _LONGEST_STEM = 160
 
@@ -68,11 +73,28 @@ class RecordFollower:
     that it does not record any more ends then, and another recording begins another take. OBS's own
     count tells then how much was left out by pauses that were not heard of.
 
+    The files lie beside OBS's only where its own settings have it record, which ``folders`` tells,
+    and where its file is there; ``report`` gets a sentence where the folder is another one. Of
+    recordings that follow one another too fast the first ones are followed, and that is an error;
+    ``later`` calls back after some seconds, on the link's thread, to join what is recorded then.
+
     All methods belong to the link's thread.
     """
 
-    def __init__(self, files: TakeFiles) -> None:
+    def __init__(
+        self,
+        files: TakeFiles,
+        *,
+        folders: Callable[[], Iterable[RecordFolder]] = record_folders,
+        report: Callable[[str], None] = lambda sentence: None,
+        later: Callable[[float, Callable[[ObsConnection], None]], None] = lambda s, call: None,
+    ) -> None:
         self._files = files
+        self._folders = folders
+        self._report = report
+        self._later = later
+        self._begun: deque[float] = deque(maxlen=MAX_TAKES)  # when the last takes began
+        self._refuses = False  # the last one was one too many
         self._file: str | None = None  # that OBS records into; None while it does not record
         self._first_file = ""  # that the recording began with, before it was split
         self._zero_ns = 0  # the host time of the recording's beginning
@@ -219,10 +241,35 @@ class RecordFollower:
         seen: bool,
         since_ns: int | None = None,
     ) -> None:
+        self._refuse_too_many()
         stem, folder = _place(file, here=is_here(obs.address.host))
+        if folder is not None and not is_one_of(folder, self._folders()):
+            place = printable(str(folder), longest=300)
+            self._report(
+                f"OBS records into {place}, which is none of the folders of its own settings on "
+                "this computer: the split files go to the profile's folder."
+            )
+            folder = None
+        proof = Path(file) if folder is not None else None
         self._file, self._ended, self._paused = file, False, False
         self._take_unsure_s = uncertainty_s
-        self._files.begin(Take(file, stem, folder, zero_ns, uncertainty_s, seen, since_ns))
+        self._files.begin(Take(file, stem, folder, zero_ns, uncertainty_s, seen, since_ns, proof))
+
+    def _refuse_too_many(self) -> None:
+        now = time.monotonic()
+        if len(self._begun) == MAX_TAKES and (age_s := now - self._begun[0]) < PER_S:
+            self._later(PER_S - age_s, self.connected)
+            error = ObsError(
+                f"OBS has begun more than {MAX_TAKES} recordings within {PER_S:g} s: split files "
+                "begin again when these are over",
+                remedy="If it was not you: see which program listens at OBS's port.",
+            )
+            if not self._refuses:
+                self._report(f"{error.message}. {error.remedy}")
+            self._refuses = True
+            raise error
+        self._refuses = False
+        self._begun.append(now)
 
     def _split(self, obs: ObsConnection, file: str, arrived_ns: int) -> None:
         """OBS goes on in another file: what has left the encoder by now is in the one before."""

@@ -27,6 +27,7 @@ __all__ = [
     "is_here",
     "obs_folders",
     "portable_folder",
+    "read_ini",
     "websocket_settings",
 ]
 
@@ -159,7 +160,7 @@ def _from_json(path: Path) -> WebsocketSettings | None:
 
 def _from_ini(path: Path) -> WebsocketSettings | None:
     try:
-        values = _ini_section(_text(path), "OBSWebSocket")
+        values = read_ini(path, "OBSWebSocket")
     except (OSError, ValueError):
         return None
     if not values:
@@ -188,6 +189,11 @@ def _port(value: object) -> int:
     except (TypeError, ValueError, OverflowError):
         return DEFAULT_PORT
     return port if 1 <= port <= 65535 else DEFAULT_PORT
+
+
+def read_ini(path: Path, section: str) -> dict[str, str]:
+    """Reads a section of one of OBS's files. Raises OSError, and ValueError for what is none."""
+    return _ini_section(_text(path), section)
 
 
 def _ini_section(text: str, name: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from websockets.client import ClientProtocol
@@ -88,6 +89,10 @@ class Wire:
                 raise EOFError
             if self._protocol.state is State.CONNECTING and time.monotonic() >= deadline:
                 raise TimeoutError
+
+    def check(self, look: Callable[[socket.socket], None]) -> None:
+        """Lets somebody look at the socket, whose errors pass on; it must not be used."""
+        look(self._socket)
 
     def receive(self, deadline: float) -> str:
         """Gives the next message. Raises TimeoutError at the deadline, and ConnectionClosed."""

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,8 @@ __all__ = ["FollowingFiles", "Take"]
 
 # What is kept while nothing is written: how late one may be told that a recording has begun.
 HISTORY_S = 5.0
+# And how late its own file may be there, where that is to be seen first. What comes is kept.
+FILE_WITHIN_S = 10.0
 # An end waits this much longer, until what happened before it is sure to have been told.
 MARGIN_S = 0.6
 
@@ -29,10 +33,12 @@ class Take:
     """A recording to be followed.
 
     ``file`` is its own file, in the words of whoever records; ``stem`` and ``folder`` say how ours
-    are named (None: the profile's folder). ``zero_ns`` is the host time of that file's beginning,
-    as well as it is known: ``uncertainty_s`` says how well (None: not at all, and only where the
-    recording begins). ``seen`` is false where the recording had begun before we came: then ours
-    begin with the first frame that is still there, from ``since_ns`` on if that is given.
+    are named (None: the profile's folder). Where ``proof`` is given, that folder is taken only if
+    there is a file of this name; the take waits for it, FILE_WITHIN_S at most. ``zero_ns`` is the
+    host time of the recording's beginning, as well as it is known: ``uncertainty_s`` says how well
+    (None: not at all, and only where the recording begins). ``seen`` is false where the recording
+    had begun before we came: then ours begin with the first frame that is still there, from
+    ``since_ns`` on if that is given.
     """
 
     file: str
@@ -42,6 +48,7 @@ class Take:
     uncertainty_s: float | None
     seen: bool = True
     since_ns: int | None = None
+    proof: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,7 @@ class FollowingFiles(Output):
         self._heard = 0  # the timeline up to which everything has come
         self._written = 0  # up to which the open take has got it
         self._take: _OpenTake | None = None
+        self._waits = False  # a take is to begin, and its recording's file is not there yet
         self._pending: list[Incident] = []
         self._markers: list[Marker] = []
         self._paths: dict[str, Path] = {}
@@ -157,13 +165,15 @@ class FollowingFiles(Output):
         self._heard = block.start + block.frames
         self._advance(self._frames(MARGIN_S))
         oldest = self._heard - self._frames(HISTORY_S)
+        if self._waits and (command := self._next()) is not None:
+            oldest = min(oldest, self._frame(command.host_ns) - self._frames(HISTORY_S))
         while self._history and self._history[0].start + self._history[0].frames <= oldest:
             self._history.popleft()
 
     def close(self, end: int) -> None:
         """Ends the take that runs, if one does. Raises OutputFailed."""
         self._heard = max(self._heard, end)
-        self._advance(0)
+        self._advance(0, ends=True)
         if self._take is not None:
             self._finish(end)
 
@@ -197,8 +207,8 @@ class FollowingFiles(Output):
         self._markers.append(marker)
 
     def keeps_marks(self) -> bool:
-        """Tells whether a take runs. [any-thread]"""
-        return self._take is not None
+        """Tells whether a take runs, or is about to. [any-thread]"""
+        return self._take is not None or self._waits
 
     def on_status(self, status: Mapping[str, object]) -> None:
         """Hands it to the take that runs."""
@@ -207,13 +217,22 @@ class FollowingFiles(Output):
 
     # What has come due ----------------------------------------------------------------------------
 
-    def _advance(self, margin: int) -> None:
-        """Writes and does, in order, what has come due; an end waits ``margin`` frames longer."""
+    def _advance(self, margin: int, *, ends: bool = False) -> None:
+        """Writes and does, in order, what has come due; an end waits ``margin`` frames longer.
+
+        Where all ``ends``, nothing is waited for.
+        """
         while (command := self._next()) is not None:
             at = self._frame(command.host_ns)
             if at > self._heard:
                 break
             self._write_up_to(at)
+            late = self._heard - at > self._frames(FILE_WITHIN_S)
+            self._waits = isinstance(command, _Begin) and not (
+                ends or late or _is_there(command.take)
+            )
+            if self._waits:
+                return
             if self._take is not None and isinstance(command, _Begin | _End):
                 self._take.note_open(self._open_incidents())
                 if at + margin > self._heard:
@@ -291,7 +310,7 @@ class FollowingFiles(Output):
 
     def _create(self, take: Take, info: SessionInfo) -> FilesOutput:
         """Creates a take's files: in the folder that it names, else in the profile's."""
-        if take.folder is not None:
+        if take.folder is not None and _is_there(take):
             files = FilesOutput(self._rule, self.name, stem=take.stem, folder=take.folder)
             try:
                 files.open(info)
@@ -361,6 +380,14 @@ class FollowingFiles(Output):
         assert self._info is not None
         at_ns = self._info.start_host_ns + frame * 1e9 / self._info.sample_rate
         return (at_ns - host_ns) / 1e9
+
+
+def _is_there(take: Take) -> bool:
+    """Whether nothing is to be seen first, or it is there."""
+    try:
+        return take.proof is None or stat.S_ISREG(os.lstat(take.proof).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)

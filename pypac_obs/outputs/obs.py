@@ -86,6 +86,7 @@ class ObsOutput:
         self._devices: DeviceWatch | None = None  # while OBS takes the tracks from virtual devices
         self._trouble: PypacError | None = None  # why OBS could not be looked at
         self._provisioner = Provisioner(profile, session)
+        self._joining: threading.Timer | None = None
         self._address: ObsAddress | None = None
         self._finding = threading.Lock()
         self._link = ObsLink(self._find, on_connected=self._provide, on_event=self._heed)
@@ -96,7 +97,7 @@ class ObsOutput:
         )
 
     def _follow(self, files: TakeFiles) -> ObsLink:
-        follower = RecordFollower(files)
+        follower = RecordFollower(files, report=self._on_news, later=self._join_later)
 
         def heed(obs: ObsConnection, kind: str, data: Mapping[str, Any]) -> None:
             follower.heed(obs, kind, data, link.arrived_ns)
@@ -108,6 +109,14 @@ class ObsOutput:
             subscriptions=EventGroup.OUTPUTS,
         )
         return link
+
+    def _join_later(self, delay_s: float, join: Callable[[ObsConnection], None]) -> None:
+        """On the following link's thread."""
+        if self._joining is not None:
+            self._joining.cancel()
+        self._joining = threading.Timer(delay_s, self._recording.post, (join,))
+        self._joining.name, self._joining.daemon = "obs join", True
+        self._joining.start()
 
     def _find(self) -> ObsAddress:
         password = self._rule.password
@@ -176,6 +185,8 @@ class ObsOutput:
         """Tells files no more of what OBS records, so that they can be closed."""
         if self._recording is not self._link:
             self._recording.stop()
+        if self._joining is not None:
+            self._joining.cancel()
 
     def close(self) -> None:
         """Lets go of OBS and ends the tracks; what was made in OBS stays for the next time."""

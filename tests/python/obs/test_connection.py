@@ -5,8 +5,11 @@ import contextlib
 import copy
 import json
 import logging
+import os
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -24,6 +27,7 @@ from pypac_obs.errors import (
     ObsProtocolError,
     ObsRefused,
     ObsTooOld,
+    ObsUntrusted,
     ObsWrongPassword,
     PypacError,
 )
@@ -33,6 +37,7 @@ from pypac_obs.obs.sandbox import free_port
 
 # Far longer than anything here takes; what does not end by then hangs.
 PATIENCE_S = 30.0
+OTHER_USER = 54_321
 
 
 def connected(server: FakeObs, password: str | None = None, **options: Any) -> ObsConnection:
@@ -138,9 +143,58 @@ def test_the_password_opens_what_it_locks() -> None:
         assert obs.version.obs == "29.0.2"
 
 
-def test_a_password_that_is_not_asked_for_is_not_used() -> None:
-    with FakeObs() as server, connected(server, "unasked"):
-        assert server.proofs == []
+def test_a_server_that_does_not_ask_for_the_password_is_refused() -> None:
+    with FakeObs() as server:
+        error = error_of(server, password="unasked")
+        assert server.requests == []
+    assert isinstance(error, ObsUntrusted)
+    assert "asks for no password, and the test has one" in error.message
+
+
+def as_another_user(port: int) -> subprocess.Popen[str]:
+    """A server that takes one connection, greets, and writes down what comes then."""
+    script = """
+import base64, hashlib, os, socket, sys
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(int(sys.argv[2]))
+    os.setuid(int(sys.argv[2]))
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+    print("listens", flush=True)
+    peer, _ = listener.accept()
+head = peer.recv(65536)
+key = next(l for l in head.split(b"\\r\\n") if l.lower().startswith(b"sec-websocket-key"))
+digest = hashlib.sha1(key.split()[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+hello = b'{"op":0,"d":{"rpcVersion":1,"authentication":{"salt":"s","challenge":"c"}}}'
+peer.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\n"
+    b"Connection: Upgrade\\r\\nSec-WebSocket-Protocol: obswebsocket.json\\r\\n"
+    b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\\r\\n\\r\\n"
+    + bytes([0x81, len(hello)]) + hello)
+said = b""
+while data := peer.recv(65536):
+    said += data
+print(len(said), flush=True)
+"""
+    # Where we are root it becomes a user that nobody is; else it is we who say to be another.
+    words = [sys.executable, "-I", "-S", "-c", script, str(port), str(OTHER_USER)]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "listens\n"
+    return server
+
+
+@pytest.mark.linux("Windows is not asked whose a connection's end is")
+def test_another_users_server_is_refused_and_gets_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    with as_another_user(port) as server:
+        if os.geteuid() != 0:
+            monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
+        with pytest.raises(ObsUntrusted, match="is a program of the user") as caught:
+            ObsConnection(ObsAddress("127.0.0.1", port, Secret(PASSWORD), "the test"))
+        assert server.stdout is not None
+        # A websocket's close frame at most.
+        assert int(server.stdout.readline()) <= 16
+    assert "Start OBS as the user" in caught.value.remedy
 
 
 def test_events_come_with_their_data_in_their_order() -> None:

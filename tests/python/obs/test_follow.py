@@ -12,9 +12,11 @@ import pytest
 from fake_server import FakeObs, Peer
 
 from pypac_obs import _core
+from pypac_obs.obs import follow
 from pypac_obs.obs.connection import ObsAddress, ObsConnection
 from pypac_obs.obs.follow import RecordFollower, add_chapter
 from pypac_obs.obs.link import ObsLink
+from pypac_obs.obs.record_folders import RecordFolder
 from pypac_obs.outputs.following import Take
 
 PATIENCE_S = 30.0
@@ -84,7 +86,14 @@ class Stage:
             peer, request, {"outputActive": self.active}
         )
         self.takes = FakeTakes()
-        self.follower = RecordFollower(self.takes)
+        self.reports: list[str] = []
+        self.joins: list[tuple[float, Callable[[ObsConnection], None]]] = []
+        self.follower = RecordFollower(
+            self.takes,
+            folders=lambda: [RecordFolder(folder)],
+            report=self.reports.append,
+            later=lambda delay_s, join: self.joins.append((delay_s, join)),
+        )
         self.link = ObsLink(
             lambda: ObsAddress("127.0.0.1", self.server.port),
             on_connected=self._connected,
@@ -162,6 +171,8 @@ def test_a_take_begins_and_ends_with_the_recording(stage: Stage) -> None:
     told(stage, "begin")
     [take] = stage.takes.takes
     assert (take.file, take.stem, take.folder) == (stage.file, "take 1", stage.folder)
+    assert take.proof == Path(stage.file)
+    assert not stage.reports
     assert take.seen
     assert abs(take.zero_ns - stage.began_ns) / 1e9 <= take.uncertainty_s
     before_ns = _core.host_now_ns()
@@ -186,6 +197,56 @@ def test_each_recording_is_a_take(stage: Stage) -> None:
         stage.stop()
         wait_for(lambda: len(stage.takes.told) % 2 == 0)
     assert [take.stem for take in stage.takes.takes] == ["take 0", "take 1", "take 2"]
+
+
+def test_a_folder_that_is_none_of_obs_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "obs").mkdir()
+    (tmp_path / "autostart").mkdir()
+    with Stage(tmp_path / "obs") as stage:
+        stage.file = str(tmp_path / "autostart" / "take 1.mkv")
+        stage.start()
+        told(stage, "begin")
+        [take] = stage.takes.takes
+        assert (take.stem, take.folder, take.proof) == ("take 1", None, None)
+        [report] = stage.reports
+        assert "autostart, which is none of the folders of its own settings" in report
+
+
+def test_recordings_without_end_begin_a_few_takes_and_are_an_error(stage: Stage) -> None:
+    for number in range(3 * follow.MAX_TAKES):
+        stage.file = str(stage.folder / f"take {number}.mkv")
+        stage.start()
+        stage.stop()
+    wait_for(lambda: len(stage.joins) == 2 * follow.MAX_TAKES)
+    assert len(stage.takes.takes) == follow.MAX_TAKES
+    assert stage.link.error is not None
+    assert "more than 10 recordings within 60 s" in str(stage.link.error)
+    assert 0 < stage.joins[-1][0] <= follow.PER_S
+
+
+def test_splits_without_end_leave_the_take_that_runs(stage: Stage) -> None:
+    stage.start()
+    for number in range(3 * follow.MAX_TAKES):
+        file = str(stage.folder / f"split {number}.mkv")
+        stage.server.peers[-1].send_event("RecordFileChanged", {"newOutputPath": file})
+    wait_for(lambda: len(stage.joins) == 2 * follow.MAX_TAKES + 1)
+    assert stage.takes.words == ["begin"] * follow.MAX_TAKES
+    stage.stop()
+    wait_for(lambda: stage.takes.words[-1] == "end")
+
+
+def test_what_is_recorded_after_too_many_takes_is_joined(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(follow.MAX_TAKES):
+        stage.start()
+        stage.stop()
+    stage.start()
+    wait_for(lambda: len(stage.joins) == 1)
+    monkeypatch.setattr(follow, "PER_S", 0.0)
+    assert stage.link.post(stage.joins[0][1])
+    wait_for(lambda: len(stage.takes.takes) == follow.MAX_TAKES + 1)
+    assert not stage.takes.takes[-1].seen
 
 
 def test_a_start_that_fails_begins_nothing(stage: Stage) -> None:

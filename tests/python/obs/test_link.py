@@ -74,7 +74,11 @@ class Watcher:
 
 
 def at(server: FakeObs) -> Callable[[], ObsAddress]:
-    return lambda: ObsAddress("127.0.0.1", server.port, Secret("right"))
+    def find() -> ObsAddress:
+        secret = Secret("right") if server.password is not None else None
+        return ObsAddress("127.0.0.1", server.port, secret)
+
+    return find
 
 
 def test_it_connects_calls_back_and_says_so() -> None:

@@ -17,7 +17,7 @@ from fake_server import FakeObs, Peer, Script
 from pypac_obs import Profile, Session
 from pypac_obs.errors import ObsRefused
 from pypac_obs.obs import link
-from pypac_obs.obs.outputs import STARTED
+from pypac_obs.obs.outputs import STARTED, STOPPED
 from pypac_obs.outputs.following import HISTORY_S
 
 LENGTH_S = 1.2
@@ -182,6 +182,12 @@ def test_a_take_that_begins_while_obs_takes_long_for_something_else_is_whole(
                 peer.send_event("RecordStateChanged", event)
             # Nothing else is answered.
 
+    settings = tmp_path / "obs-studio" / "basic" / "profiles" / "Untitled" / "basic.ini"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"[AdvOut]\nRecFilePath={tmp_path}\n".replace("\\", "\\\\"))
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    (tmp_path / "obs.mkv").touch()
     with FakeObs(script) as server:
         said = profile(server, tmp_path / "take").model_dump(mode="json", exclude_unset=True)
         said["outputs"]["files"] = {"follow": "record"}
@@ -191,6 +197,37 @@ def test_a_take_that_begins_while_obs_takes_long_for_something_else_is_whole(
     manifest = json.loads((tmp_path / "obs session.json").read_text())
     assert manifest["state"] == "complete"
     assert manifest["obs"]["frame_0_at_s"] < 0.001
+
+
+def test_an_obs_that_starts_recordings_without_end_gets_few_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private(monkeypatch, tmp_path)
+    chosen = tmp_path / "chosen"
+    chosen.mkdir()
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        for number in range(300):
+            for state in (STARTED, STOPPED):
+                file = str(chosen / f"take {number}.mkv")
+                Path(file).touch()
+                event = {"outputActive": state == STARTED, "outputState": state}
+                peer.send_event("RecordStateChanged", event | {"outputPath": file})
+        while True:
+            peer.reply(peer.request(), {"outputActive": False})
+
+    with FakeObs(script) as server:
+        said = profile(server, tmp_path / "take").model_dump(mode="json", exclude_unset=True)
+        said["outputs"]["files"] |= {"follow": "record", "name": "{track}"}
+        with Session(Profile.from_dict(said), duration_s=4) as session:
+            session.wait()
+    assert session.errors
+    news = session.status().news
+    assert len([one for one in news if "more than 10 recordings within 60 s" in one]) == 1
+    assert any("chosen, which is none of the folders of its own settings" in one for one in news)
+    assert {path.suffix for path in chosen.iterdir()} == {".mkv"}
+    assert len(list((tmp_path / "take").glob("* session.json"))) <= 10
 
 
 def test_what_obs_refused_is_tried_again_once_something_changes_in_obs(

@@ -21,7 +21,13 @@ from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import Incident
 from pypac_obs.outputs import files
 from pypac_obs.outputs.base import Block, Marker, OutputThread, SessionInfo, TrackInfo
-from pypac_obs.outputs.following import HISTORY_S, MARGIN_S, FollowingFiles, Take
+from pypac_obs.outputs.following import (
+    FILE_WITHIN_S,
+    HISTORY_S,
+    MARGIN_S,
+    FollowingFiles,
+    Take,
+)
 
 RATE = 1000
 START_NS = 5_000_000_000
@@ -113,6 +119,72 @@ def test_nothing_is_written_while_nothing_is_recorded(stage: Stage, tmp_path: Pa
     stage.files.close(20_000)
     assert list(stage.obs.iterdir()) == []
     assert not stage.fallback.exists()
+
+
+def recording(stage: Stage, name: str, frame: int) -> Take:
+    """A take whose recording's own file has to be there."""
+    return stage.take(name, frame, proof=stage.obs / f"{name}.mkv")
+
+
+def test_a_take_waits_for_the_recordings_own_file_and_misses_nothing(stage: Stage) -> None:
+    stage.play(3000)
+    stage.files.begin(recording(stage, "one", 2900))
+    assert not stage.files.keeps_marks()
+    waits = round((HISTORY_S + 3) * RATE)
+    stage.play(3000 + waits)
+    assert list(stage.obs.iterdir()) == []
+    assert not stage.fallback.exists()
+    assert stage.files.keeps_marks()
+    stage.files.on_marker(Marker(3100, WALL, "early"))
+    (stage.obs / "one.mkv").touch()
+    stage.play(4000 + waits)
+    stage.files.end(host(4000 + waits))
+    stage.files.close(4000 + waits)
+    assert np.array_equal(stage.audio("one"), signal(2900, 4000 + waits))
+    assert [mark["frame"] for mark in stage.manifest("one")["markers"]] == [200]
+    assert stage.ledger("one") == []
+
+
+def test_a_take_that_follows_one_begins_where_that_ends_also_if_it_waits(stage: Stage) -> None:
+    (stage.obs / "one.mkv").touch()
+    stage.files.begin(recording(stage, "one", 1000))
+    stage.play(3000)
+    stage.files.begin(recording(stage, "two", 3200))
+    stage.play(6000)
+    (stage.obs / "two.mkv").touch()
+    stage.play(8000)
+    stage.files.close(8000)
+    assert np.array_equal(stage.audio("one"), signal(1000, 3200))
+    joined = np.concatenate([stage.audio("one"), stage.audio("two")])
+    assert np.array_equal(joined, signal(1000, 8000))
+
+
+LINK = pytest.param("a link", marks=pytest.mark.linux("links need a right of their own on Windows"))
+
+
+@pytest.mark.parametrize("there", ["nothing", "a folder", LINK])
+def test_where_the_file_never_is_the_profiles_folder_is_taken(stage: Stage, there: str) -> None:
+    if there == "a folder":
+        (stage.obs / "one.mkv").mkdir()
+    elif there == "a link":
+        (stage.obs / "one.mkv").symlink_to(__file__)
+    stage.files.begin(recording(stage, "one", 1000))
+    end = 1000 + round((FILE_WITHIN_S + 1) * RATE)
+    stage.play(end)
+    assert stage.files.paths["voice"].parent == stage.fallback
+    stage.files.close(end)
+    audio, _ = soundfile.read(stage.fallback / "one voice.wav", dtype="float32")
+    assert np.array_equal(audio, signal(1000, end))
+    assert [path.name for path in stage.obs.iterdir() if path.name != "one.mkv"] == []
+
+
+def test_the_sessions_end_waits_for_no_file(stage: Stage) -> None:
+    stage.play(1000)
+    stage.files.begin(recording(stage, "one", 500))
+    stage.play(2000)
+    stage.files.close(2000)
+    audio, _ = soundfile.read(stage.fallback / "one voice.wav", dtype="float32")
+    assert np.array_equal(audio, signal(500, 2000))
 
 
 def test_a_take_has_its_frames_and_nothing_else(stage: Stage) -> None:
