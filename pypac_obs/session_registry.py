@@ -403,7 +403,10 @@ def _await_answer(session: OwnFolder, marks: OwnFolder, name: str) -> dict[str, 
         while True:
             # Looked at first: a session that ends has answered before it takes this away.
             ended = not _is_there(session, "session.json")
-            if answer := _read(answers, name):
+            answer: dict[str, Any] = {}
+            with contextlib.suppress(PermissionError):  # Windows', while it is just being put there
+                answer = _read(answers, name)
+            if answer:
                 _remove_file(answers, name)
                 return answer
             if ended or (withdrawn and time.monotonic() > until):
@@ -422,6 +425,8 @@ def _is_there(folder: OwnFolder, name: str) -> bool:
         folder.stat(name)
     except FileNotFoundError:
         return False
+    except PermissionError:  # Windows', while it is just being put there or taken away
+        pass
     return True
 
 

@@ -276,17 +276,18 @@ int end_of_bus_error(const char* before) {
 }  // namespace
 
 TEST_CASE("(in a program of its own) a bus error that is no shared track's") {
-  const char* const before = std::getenv(kBefore);
-  if (before == nullptr) return;
-  if (std::string(before) == "handled") std::signal(SIGBUS, [](int) { _exit(7); });
-  if (std::string(before) == "ignored") std::signal(SIGBUS, SIG_IGN);
+  const char* const value = std::getenv(kBefore);
+  if (value == nullptr) return;
+  const std::string before = value;
+  if (before == "handled") std::signal(SIGBUS, [](int) { _exit(7); });
+  if (before == "ignored") std::signal(SIGBUS, SIG_IGN);
   const RuntimeFolder folder;
   Writer writer;
   writer.shared.start({4s, 48000});
   std::filesystem::resize_file(writer.shared.paths()[0], 0);
   writer.blocks(0, 1000);  // the guard's own
   std::filesystem::remove_all(folder.tracks().parent_path().parent_path());
-  if (std::string(before) == "ignored") {
+  if (before == "ignored") {
     std::raise(SIGBUS);
     _exit(8);
   }
