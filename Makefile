@@ -8,7 +8,7 @@ PYTHON_VENV := .venv/bin/python
 CHECKS := check test test-fast test-cpp test-sanitizers test-python test-windows test-wheel fuzz windows
 WANTED := $(filter $(CHECKS),$(MAKECMDGOALS))
 
-.PHONY: demo demo-obs $(CHECKS) test-long test-obs-latest format bench bench-windows wheel clean
+.PHONY: demo demo-obs $(CHECKS) test-long test-obs-latest format lock bench bench-windows wheel clean
 
 demo: ## The main job on real programs, with nothing to configure
 	@.ci/setup demo
@@ -38,6 +38,9 @@ format: ## Puts every file into the project's form
 	.venv/bin/ruff format .
 	.venv/bin/clang-format -i $$(git ls-files 'cpp/*.[ch]pp' 'tests/*.[ch]pp')
 	.venv/bin/gersemi -i $$(git ls-files '*CMakeLists.txt' 'cmake/*.cmake')
+
+lock: ## The lock files of Python packages anew, with the newest versions
+	@.ci/lock --upgrade
 
 bench: ## Speed, latency and memory, next to other programs
 	@.ci/setup bench

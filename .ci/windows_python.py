@@ -19,19 +19,15 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
-DLLS = "panda3d==1.10.16"
-# A newer NumPy needs a function of Windows' C library that Wine 8 does not have.
-PINNED = ["numpy==1.26.4"]
-FOR_TESTS = [
-    "pytest>=8",
-    "pytest-xdist>=3.6",
-    "hypothesis>=6.100",
-    "jsonschema>=4.21",
-    "soxr>=0.3.7",
-]
+import locked
+
+LOCK = Path(__file__).with_name("requirements-windows.txt")
+DLLS = "panda3d"
+FOR_TESTS = ["numpy", "pytest", "pytest-xdist", "hypothesis", "jsonschema", "soxr"]
 # Not wanted in the library: big, or for this machine.
 LEFT_OUT = ["test", "tests", "idlelib", "turtledemo", "ensurepip", "__pycache__", "site-packages"]
 LEFT_OUT += ["dist-packages", "lib-dynload", "config-3.11*", "*.so", "EXTERNALLY-MANAGED"]
@@ -100,7 +96,8 @@ def main() -> None:
     wheels = [Path(name).resolve() for name in sys.argv[2:]]
     cache = Path(os.environ.get("PYPAC_CACHE", Path.home() / ".cache" / "pypac-obs")) / "windows"
     mark = folder / ".made"
-    own = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
+    inputs = Path(__file__).read_bytes() + LOCK.read_bytes() + sys.version.encode()
+    own = hashlib.sha256(inputs).hexdigest()
     if not mark.exists() or mark.read_text() != own:
         shutil.rmtree(folder, ignore_errors=True)
         make_python(folder, cache)
@@ -135,7 +132,9 @@ def make_python(folder: Path, cache: Path) -> None:
     downloads = cache / "python"
     downloads.mkdir(parents=True, exist_ok=True)
     if not list(downloads.glob("panda3d-*.whl")):
-        pip("download", "--no-deps", "--dest", downloads, DLLS)
+        dlls = downloads / "requirements.txt"
+        dlls.write_text(locked.wanted(LOCK, [DLLS], alone=True))
+        pip("download", "--no-deps", "--dest", downloads, "--require-hashes", "-r", dlls)
     (wheel,) = downloads.glob("panda3d-*.whl")
     (folder / "DLLs").mkdir(parents=True)
     with zipfile.ZipFile(wheel) as archive:
@@ -188,19 +187,23 @@ def compile_c(source: str, file: Path, *options: str | Path) -> None:
 
 
 def install(site: Path, wheels: list[Path], cache: Path) -> None:
-    """Puts wheels and what they ask for into a folder of packages."""
+    """Puts wheels, and what the lock file has for them and their tests, into a folder."""
     downloads = cache / "wheels"
     downloads.mkdir(parents=True, exist_ok=True)
-    wanted = [*PINNED, *FOR_TESTS, *wheels]
+    project = tomllib.loads((locked.ROOT / "pyproject.toml").read_text())["project"]
+    names = [*FOR_TESTS, *locked.names_of(["package"], project)]
+    requirements = downloads / "requirements.txt"
+    requirements.write_text(locked.wanted(LOCK, names))
+    have = ["--find-links", downloads, "--require-hashes", "-r", requirements]
     # First without the network: what was downloaded for an earlier build serves.
-    have = ["--dest", downloads, "--find-links", downloads]
-    words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-index", *map(str, have)]
+    words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-index", "--no-deps"]
     words += ["--platform", "win_amd64", "--python-version", "3.11", "--only-binary=:all:"]
-    offline = subprocess.run([*words, *map(str, wanted)], check=False, capture_output=True)
-    if offline.returncode != 0:
-        pip("download", *have, *wanted)
+    words += [str(word) for word in ("--dest", downloads, *have)]
+    if subprocess.run(words, check=False, capture_output=True).returncode != 0:
+        pip("download", "--no-deps", "--dest", downloads, *have)
     shutil.rmtree(site)
-    pip("install", "--no-index", "--find-links", downloads, "--target", site, *wanted)
+    pip("install", "--no-deps", "--no-index", "--target", site, *have)
+    pip("install", "--no-deps", "--no-index", "--target", site, *wheels)
 
 
 if __name__ == "__main__":
