@@ -64,18 +64,16 @@ STAGES = [
         "python-fast", f"-n {WORKERS} pypac_obs tests/python tests/system/capture/test_apart.py"
     ),
     Stage("types", ".venv/bin/mypy", lane="build"),
-    cmake("asan"),
-    cmake("tsan"),
+    # First what the longest tests wait for; the rest is built beside them.
     Stage("wheel-windows", ".ci/windows_wheel", lane="build"),
     cmake("windows", ("wheel-windows",)),
-    ctest("release"),
-    ctest("asan"),
-    ctest("tsan"),
+    cmake("asan"),
+    cmake("tsan"),
     cmake("fuzz"),
     Stage("fuzz", ".ci/fuzz", ("build-fuzz",), "build"),
     Stage("wheel", ".ci/wheel", lane="build"),
     Stage("clang-tidy", ".venv/bin/python .ci/tidy.py build/release", ("build-release",), "build"),
-    pytest("python-alone", "-m alone tests/system", alone=True),
+    ctest("release"),
     ctest("windows"),
     # By test: one module has more than half of them.
     pytest("windows", f"-n {WINE_WORKERS} --dist=worksteal tests/windows", ("build-windows",)),
@@ -85,6 +83,9 @@ STAGES = [
         ' --junitxml="$PYPAC_REPORTS/windows-python.xml"',
         ("build-windows",),
     ),
+    ctest("asan"),
+    ctest("tsan"),
+    pytest("python-alone", "-m alone tests/system", alone=True),
 ]
 
 TARGETS = {
