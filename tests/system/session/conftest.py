@@ -168,9 +168,6 @@ def absences(incidents: Sequence[Any], source: str) -> list[tuple[str, int, int]
     ]
 
 
-# What programs miss themselves -------------------------------------------------------------------
-
-
 def lost(
     incidents: Sequence[Any], source: str, missed: Sequence[tuple[int, int]]
 ) -> list[tuple[str, int, int]]:
