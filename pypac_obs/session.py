@@ -16,6 +16,7 @@ from typing import Self
 from pypac_obs import _core
 from pypac_obs.audio_system import only_zeros
 from pypac_obs.awake import kept_awake
+from pypac_obs.binding_notes import binding_notes
 from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
 from pypac_obs.errors import NotRunning, OutputFailed, PypacError, SessionClosed
@@ -57,6 +58,8 @@ _PATIENCE_S = 0.1
 _GRAPH_PATIENCE_S = 3.0
 # What iterators and callbacks get at once.
 _STREAM_BLOCK_S = 0.02
+# A program that comes again has another PID, and so a note of its own.
+_MOST_BINDING_NOTES = 50
 # A second of captured zeros is worth telling the user.
 _SILENT_S = 1.0
 
@@ -124,6 +127,7 @@ class Session:
         self._news: list[str] = []
         self._last_captured: dict[str, _core.CaptureStatus] = {}
         self._unlisted: dict[str, tuple[int, int]] = {}  # cause: incidents, frames
+        self._binding_notes: set[str] = set()
         self._warned_of_priority = False
         self._warned_of_stamps = False
         self._registration: SessionRegistration | None = None
@@ -501,6 +505,7 @@ class Session:
                 self._collect_incidents(wiring)
                 self._collect_marks()
                 self._look_after_obs()
+                self._warn_of_bindings(wiring)
                 self._warn_of_priority(wiring)
                 self._warn_of_stamps(wiring)
                 if not threading.main_thread().is_alive():
@@ -538,6 +543,17 @@ class Session:
                 }
         finally:
             capture.stop()
+
+    def _warn_of_bindings(self, wiring: Wiring) -> None:
+        if wiring.capture is None:
+            return
+        bound = {name: self._captured(wiring, name) for name in wiring.capture_index}
+        for note in binding_notes(bound, self.profile.sources):
+            if note in self._binding_notes or len(self._binding_notes) >= _MOST_BINDING_NOTES:
+                continue
+            self._binding_notes.add(note)
+            with self._lock:
+                self._warnings.append(note)
 
     def _warn_of_priority(self, wiring: Wiring) -> None:
         refusal = wiring.engine.priority_refusal

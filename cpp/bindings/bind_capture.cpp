@@ -110,8 +110,8 @@ void bind_capture_of(nb::class_<Capture>& capture) {
       .def("streams", &Capture::streams, Unlocked(), "Every stream and input, by serial.")
       .def_prop_ro("source_count", &Capture::source_count)
       .def("source_status", &Capture::source_status, "index"_a, Unlocked())
-      .def("preview", &Capture::preview, "selector"_a, Unlocked(),
-           "What the selector would bind to now.")
+      .def("preview", &Capture::preview, "selectors"_a, Unlocked(),
+           "What each of these sources of one session would bind to now.")
       .def("server_info", &Capture::server_info, Unlocked())
       .def("stop", &Capture::stop, Unlocked(), "No frames after this. Final.");
 }
@@ -154,7 +154,17 @@ void bind_views(nb::module_& module) {
       .def_ro("state", &BoundStream::state, "running, idle, suspended, creating or error.")
       .def_ro("muted", &BoundStream::muted)
       .def_ro("frozen", &BoundStream::frozen)
-      .def_ro("devices", &BoundStream::devices, "Windows: all that it plays to, sorted.");
+      .def_ro("devices", &BoundStream::devices, "Windows: all that it plays to, sorted.")
+      .def_ro("claim", &BoundStream::claim,
+              "What it only calls itself, and is bound for; empty: for who it is.")
+      .def_ro("ancestor", &BoundStream::ancestor,
+              "The program that has started it, and is what the source names; empty: itself is.");
+
+  nb::class_<LeftOut>(module, "LeftOut", "A program that everything_except unexpectedly lacks.")
+      .def_ro("pid", &LeftOut::pid, "0: unknown.")
+      .def_ro("program", &LeftOut::program)
+      .def_ro("claim", &LeftOut::claim,
+              "What it only calls itself, and is left out for; empty: nobody knows who it is.");
 
   nb::class_<SourceStatus>(module, "CaptureStatus", "What a source is bound to, and how it is.")
       .def_ro("name", &SourceStatus::name)
@@ -166,6 +176,7 @@ void bind_views(nb::module_& module) {
       .def_ro("reason", &SourceStatus::reason, "The same in a plain sentence.")
       .def_ro("streams", &SourceStatus::streams)
       .def_ro("pids", &SourceStatus::pids, "Running programs that match, with audio or not.")
+      .def_ro("left_out", &SourceStatus::left_out, "What everything_except unexpectedly lacks.")
       .def_ro("packets", &SourceStatus::packets, "Pushed since the start.");
 
   nb::class_<WasapiAvailability>(module, "WasapiAvailability",

@@ -3,11 +3,16 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <optional>
+#include <string_view>
+#include <utility>
+
+#include "capture/browsers.hpp"
 
 namespace pypac {
 namespace {
+
+constexpr int kNoMatch = -1;
 
 /// What a pattern is for. A title changes: what is taken by one is taken as long as it matches,
 /// what is left out by one stays out, so that a change of titles never lets more in.
@@ -17,42 +22,109 @@ constexpr Purpose opposite(Purpose purpose) noexcept {
   return purpose == Purpose::take ? Purpose::leave_out : Purpose::take;
 }
 
-bool process_matches(std::string_view pattern, const ProcessEntry& process,
-                     const PinnedProcesses& pinned, Purpose purpose) {
+/// Who the process is. A title says it only where the program file is not ours to see.
+bool identity_matches(std::string_view pattern, const ProcessEntry& process,
+                      const PinnedProcesses& pinned) {
   if (const std::int64_t pid = pid_of_pattern(pattern)) {
     return process.pid == pid && pinned.means(process);
   }
-  return name_matches(pattern, process.executable) || name_matches(pattern, process.title) ||
-         name_matches(pattern, process.command) || name_matches(pattern, process.package) ||
+  return name_matches(pattern, process.executable) || name_matches(pattern, process.command) ||
+         name_matches(pattern, process.package) ||
+         (process.executable.empty() && name_matches(pattern, process.title));
+}
+
+bool title_matches(std::string_view pattern, const ProcessEntry& process,
+                   const PinnedProcesses& pinned, Purpose purpose) {
+  return name_matches(pattern, process.title) ||
          (purpose == Purpose::leave_out && pinned.left_out(pattern, process));
 }
 
-/// What the stream itself says of its program: names only, for its PID says nothing of who had it.
-bool stream_matches(std::string_view pattern, const StreamIdentity& stream) {
-  return name_matches(pattern, stream.application_name) || name_matches(pattern, stream.binary) ||
-         name_matches(pattern, stream.portal_app_id) || name_matches(pattern, stream.node_name);
+bool process_matches(std::string_view pattern, const ProcessEntry& process,
+                     const PinnedProcesses& pinned, Purpose purpose) {
+  return identity_matches(pattern, process, pinned) ||
+         title_matches(pattern, process, pinned, purpose);
 }
 
-int distance_of(std::string_view pattern, const StreamIdentity& stream,
-                const PinnedProcesses& pinned, Purpose purpose) {
-  if (stream_matches(pattern, stream)) return 0;
-  for (std::size_t i = 0; i < stream.lineage.size(); ++i) {
-    if (process_matches(pattern, stream.lineage[i], pinned, purpose)) return static_cast<int>(i);
+/// What the stream itself says of its program that matches; empty: nothing.
+std::string_view claim_that_matches(std::string_view pattern, const StreamIdentity& stream) {
+  for (const std::string* claim : {&stream.application_name, &stream.binary, &stream.node_name}) {
+    if (name_matches(pattern, *claim)) return *claim;
   }
-  return kNoMatch;
+  return {};
 }
 
-bool nearer_or_same(int distance, int other) {
-  return distance != kNoMatch && (other == kNoMatch || distance <= other);
+/// How many of the stream's process and its ancestors a name may mean.
+std::size_t reach_of_names(const StreamIdentity& stream) {
+  const std::vector<ProcessEntry>& line = stream.lineage;
+  const auto browser = std::ranges::find_if(line, is_browser);
+  if (browser == line.end()) return line.size();
+  auto end = browser;
+  while (end != line.end() && end->executable == browser->executable) ++end;
+  return static_cast<std::size_t>(end - line.begin());
 }
 
-/// The distance at which the nearest of `patterns` matches, or kNoMatch.
-int match_distance(std::span<const std::string> patterns, const StreamIdentity& stream,
-                   const PinnedProcesses& pinned, Purpose purpose) {
+/// How a stream matches. Distance from it to what a pattern names: 0 the program itself, 1 its
+/// parent...
+struct Match {
+  int distance = kNoMatch;
+  std::string_view claim{};  // empty: it is who the process is
+
+  explicit operator bool() const noexcept { return distance != kNoMatch; }
+  [[nodiscard]] bool by_identity() const noexcept { return distance != kNoMatch && claim.empty(); }
+};
+
+/// What may count: everything, or only who the process is.
+enum class Evidence : std::uint8_t { any, identity };
+
+Match match_of(std::string_view pattern, const StreamIdentity& stream,
+               const PinnedProcesses& pinned, Purpose purpose, Evidence evidence) {
+  if (name_matches(pattern, stream.portal_app_id)) return {0};
+  const std::size_t reach =
+      pid_of_pattern(pattern) != 0 ? stream.lineage.size() : reach_of_names(stream);
+  for (std::size_t i = 0; i < reach; ++i) {
+    if (identity_matches(pattern, stream.lineage[i], pinned)) return {static_cast<int>(i)};
+  }
+  if (evidence == Evidence::identity) return {};
+  if (const std::string_view claim = claim_that_matches(pattern, stream); !claim.empty())
+    return {0, claim};
+  for (std::size_t i = 0; i < reach; ++i) {
+    const ProcessEntry& process = stream.lineage[i];
+    if (!title_matches(pattern, process, pinned, purpose)) continue;
+    return {static_cast<int>(i), process.title.empty() ? pattern : process.title};
+  }
+  return {};
+}
+
+/// Whether one match is better than another: who the process is before what is claimed, then the
+/// nearer.
+bool is_better(const Match& match, const Match& other) {
+  if (!match || !other) return static_cast<bool>(match);
+  if (match.by_identity() != other.by_identity()) return match.by_identity();
+  return match.distance < other.distance;
+}
+
+Match best_match(std::span<const std::string> patterns, const StreamIdentity& stream,
+                 const PinnedProcesses& pinned, Purpose purpose, Evidence evidence) {
+  Match best;
+  for (const std::string& pattern : patterns) {
+    const Match match = match_of(pattern, stream, pinned, purpose, evidence);
+    if (is_better(match, best)) best = match;
+  }
+  return best;
+}
+
+/// The distance of the nearest that matches by whatever name.
+int nearest_of_any_kind(std::span<const std::string> patterns, const StreamIdentity& stream,
+                        const PinnedProcesses& pinned, Purpose purpose) {
   int nearest = kNoMatch;
   for (const std::string& pattern : patterns) {
-    const int distance = distance_of(pattern, stream, pinned, purpose);
-    if (distance != kNoMatch && nearer_or_same(distance, nearest)) nearest = distance;
+    const int sure = match_of(pattern, stream, pinned, purpose, Evidence::identity).distance;
+    const int any = claim_that_matches(pattern, stream).empty()
+                        ? match_of(pattern, stream, pinned, purpose, Evidence::any).distance
+                        : 0;
+    for (const int distance : {sure, any}) {
+      if (distance != kNoMatch && (nearest == kNoMatch || distance < nearest)) nearest = distance;
+    }
   }
   return nearest;
 }
@@ -67,13 +139,15 @@ bool any_device(std::span<const std::string> patterns, const StreamIdentity& str
                              [&](const std::string& one) { return device_matches(one, stream); });
 }
 
-/// At which distance a process selector takes the stream, or leaves it out; or kNoMatch.
-int process_distance(const Selector& selector, const StreamIdentity& stream,
-                     const PinnedProcesses& pinned, Purpose purpose = Purpose::take) {
-  const int distance = match_distance(selector.patterns, stream, pinned, purpose);
-  if (distance == kNoMatch) return kNoMatch;
-  const int excepted = match_distance(selector.except, stream, pinned, opposite(purpose));
-  return nearer_or_same(excepted, distance) ? kNoMatch : distance;
+/// How a process selector takes the stream, or leaves it out.
+Match process_match(const Selector& selector, const StreamIdentity& stream,
+                    const PinnedProcesses& pinned, Evidence evidence,
+                    Purpose purpose = Purpose::take) {
+  const Match match = best_match(selector.patterns, stream, pinned, purpose, evidence);
+  if (!match || selector.except.empty()) return match;
+  // What the rule itself takes out again, by whatever name, stays out.
+  const int excepted = nearest_of_any_kind(selector.except, stream, pinned, opposite(purpose));
+  return excepted != kNoMatch && excepted <= match.distance ? Match{} : match;
 }
 
 bool names_a_pid(const Selector& selector) {
@@ -81,12 +155,49 @@ bool names_a_pid(const Selector& selector) {
                              [](const std::string& one) { return pid_of_pattern(one) != 0; });
 }
 
-/// Where an exclusion goes by PID, a stream without one may be just what is to be left out.
-bool excluded_by(const Selector& excluded, const StreamIdentity& stream,
-                 const PinnedProcesses& pinned) {
-  if (excluded.kind != SelectorKind::process) return selects(excluded, stream, pinned);
-  if (stream.lineage.empty() && names_a_pid(excluded)) return true;
-  return process_distance(excluded, stream, pinned, Purpose::leave_out) != kNoMatch;
+bool selects(const Selector& selector, const StreamIdentity& stream, const PinnedProcesses& pinned,
+             Evidence evidence);
+
+/// How `everything_except` leaves the stream out. Where an exclusion goes by PID, a stream without
+/// one may be just what is to be left out.
+Match excluded_by(const Selector& excluded, const StreamIdentity& stream,
+                  const PinnedProcesses& pinned, Evidence evidence) {
+  if (excluded.kind != SelectorKind::process)
+    return selects(excluded, stream, pinned, evidence) ? Match{0} : Match{};
+  if (stream.lineage.empty() && names_a_pid(excluded)) return {0};
+  return process_match(excluded, stream, pinned, evidence, Purpose::leave_out);
+}
+
+Match exclusion_of(const Selector& selector, const StreamIdentity& stream,
+                   const PinnedProcesses& pinned, Evidence evidence) {
+  Match best = best_match(selector.except, stream, pinned, Purpose::leave_out, evidence);
+  for (const Selector& excluded : selector.except_sources) {
+    const Match match = excluded_by(excluded, stream, pinned, evidence);
+    if (is_better(match, best)) best = match;
+  }
+  return best;
+}
+
+/// True if the selector alone, without a look at others or at `pick`, takes the stream.
+bool selects(const Selector& selector, const StreamIdentity& stream, const PinnedProcesses& pinned,
+             Evidence evidence) {
+  if (stream.kind == StreamKind::own) return false;
+  switch (selector.kind) {
+    case SelectorKind::process:
+      return stream.kind != StreamKind::input &&
+             static_cast<bool>(process_match(selector, stream, pinned, evidence));
+    case SelectorKind::everything_except:
+      // A re-emitter would bring the excluded program back in by another door.
+      return stream.kind == StreamKind::playback && stream.known() &&
+             !exclusion_of(selector, stream, pinned, evidence);
+    case SelectorKind::system:
+      // What a re-emitter plays has been captured where it came from.
+      return stream.kind == StreamKind::playback;
+    case SelectorKind::device:
+      return stream.kind == StreamKind::input && any_device(selector.patterns, stream) &&
+             !any_device(selector.except, stream);
+  }
+  return false;
 }
 
 /// The farthest ancestor that still matches: the process that a user means by "one Firefox".
@@ -118,8 +229,9 @@ Selector first_running(const Selector& selector, std::span<const StreamIdentity>
   for (const std::string& pattern : selector.patterns) {
     narrowed.patterns = {pattern};
     if (runs(processes, pattern, selector, pinned)) return narrowed;
-    const bool heard = std::ranges::any_of(
-        streams, [&](const StreamIdentity& stream) { return selects(narrowed, stream, pinned); });
+    const bool heard = std::ranges::any_of(streams, [&](const StreamIdentity& stream) {
+      return selects(narrowed, stream, pinned, Evidence::any);
+    });
     if (heard) return narrowed;
   }
   narrowed.patterns = {selector.patterns.empty() ? std::string{} : selector.patterns.front()};
@@ -140,6 +252,30 @@ ProgramAge age_of(const Selector& selector, const StreamIdentity& stream,
   if (const ProcessEntry* root = root_of(selector, stream, pinned))
     return {root->start_time, root->pid, 0};
   return {0, stream.pid, stream.pid != 0 ? 0 : stream.serial};
+}
+
+/// What is worth a word of a match.
+Tie tie_of(const Match& match, const StreamIdentity& stream, const Selector& selector) {
+  Tie tie;
+  tie.claim = match.claim;
+  if (match.distance <= 0 || names_a_pid(selector)) return tie;
+  const ProcessEntry& ancestor = stream.lineage[static_cast<std::size_t>(match.distance)];
+  // Several processes of one program are nothing special.
+  if (program_name(ancestor) != program_name(stream.lineage.front()))
+    tie.ancestor = program_name(ancestor);
+  return tie;
+}
+
+/// Why `everything_except` does not have the stream, where the user may not expect it.
+void note_left_out(Binding& binding, const Selector& selector, const StreamIdentity& stream,
+                   const PinnedProcesses& pinned, Evidence evidence) {
+  if (stream.kind != StreamKind::playback) return;
+  if (!stream.known()) {
+    binding.unknown.push_back(stream.serial);
+    return;
+  }
+  const Match match = exclusion_of(selector, stream, pinned, evidence);
+  if (!match.claim.empty()) binding.left_out_by_claim.emplace(stream.serial, match.claim);
 }
 
 }  // namespace
@@ -192,32 +328,7 @@ bool PinnedProcesses::means(const ProcessEntry& process) const noexcept {
 }
 
 bool StreamIdentity::known() const noexcept {
-  // Not by its application name alone: Discord's voice calls itself "WEBRTC VoiceEngine".
-  return !lineage.empty() || !binary.empty() || !portal_app_id.empty();
-}
-
-bool selects(const Selector& selector, const StreamIdentity& stream,
-             const PinnedProcesses& pinned) {
-  if (stream.kind == StreamKind::own) return false;
-  switch (selector.kind) {
-    case SelectorKind::process:
-      return stream.kind != StreamKind::input &&
-             process_distance(selector, stream, pinned) != kNoMatch;
-    case SelectorKind::everything_except:
-      // A re-emitter would bring the excluded program back in by another door.
-      return stream.kind == StreamKind::playback && stream.known() &&
-             match_distance(selector.except, stream, pinned, Purpose::leave_out) == kNoMatch &&
-             std::ranges::none_of(selector.except_sources, [&](const Selector& excluded) {
-               return excluded_by(excluded, stream, pinned);
-             });
-    case SelectorKind::system:
-      // What a re-emitter plays has been captured where it came from.
-      return stream.kind == StreamKind::playback;
-    case SelectorKind::device:
-      return stream.kind == StreamKind::input && any_device(selector.patterns, stream) &&
-             !any_device(selector.except, stream);
-  }
-  return false;
+  return !lineage.empty() || !portal_app_id.empty();
 }
 
 std::vector<Binding> bind_sources(std::span<const Selector> selectors,
@@ -234,24 +345,39 @@ std::vector<Binding> bind_sources(std::span<const Selector> selectors,
   std::vector<Binding> bindings(selectors.size());
   std::vector<std::optional<ProgramAge>> newest(selectors.size());
   for (const StreamIdentity& stream : streams) {
-    int nearest = std::numeric_limits<int>::max();
+    Match best;
     for (const Selector& selector : effective) {
-      if (selector.kind != SelectorKind::process || !selects(selector, stream, pinned)) continue;
-      nearest = std::min(nearest, process_distance(selector, stream, pinned));
+      if (selector.kind != SelectorKind::process ||
+          !selects(selector, stream, pinned, Evidence::any))
+        continue;
+      const Match match = process_match(selector, stream, pinned, Evidence::any);
+      if (is_better(match, best)) best = match;
     }
+    const Evidence evidence = best.by_identity() ? Evidence::identity : Evidence::any;
     for (std::size_t i = 0; i < effective.size(); ++i) {
       const Selector& selector = effective[i];
-      if (!selects(selector, stream, pinned)) continue;
+      Binding& binding = bindings[i];
+      if (!selects(selector, stream, pinned, evidence)) {
+        if (selector.kind == SelectorKind::everything_except)
+          note_left_out(binding, selector, stream, pinned, evidence);
+        continue;
+      }
       if (selector.kind == SelectorKind::process) {
-        if (process_distance(selector, stream, pinned) > nearest) continue;
+        const Match match = process_match(selector, stream, pinned, evidence);
+        if (is_better(best, match)) continue;
         if (selector.pick == Pick::newest) {
           const ProgramAge age = age_of(selector, stream, pinned);
           if (newest[i] && age < *newest[i]) continue;
-          if (newest[i] && age > *newest[i]) bindings[i].serials.clear();
+          if (newest[i] && age > *newest[i]) {
+            binding.serials.clear();
+            binding.ties.clear();
+          }
           newest[i] = age;
         }
+        if (Tie tie = tie_of(match, stream, selector); !tie.claim.empty() || !tie.ancestor.empty())
+          binding.ties.emplace(stream.serial, std::move(tie));
       }
-      bindings[i].serials.push_back(stream.serial);
+      binding.serials.push_back(stream.serial);
     }
   }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -66,7 +65,8 @@ struct StreamIdentity {
   bool is_default = false;            // the system's default input
   std::vector<ProcessEntry> lineage;  // the process and its ancestors, nearest first
 
-  /// Enough is known to tell that it is not some other program.
+  /// Enough is known to tell that it is not some other program: its process, or its Flatpak. What
+  /// the stream says of itself is not enough.
   [[nodiscard]] bool known() const noexcept;
 };
 
@@ -76,26 +76,35 @@ enum class Presence : std::uint8_t {
   bound,        // there are streams
 };
 
+/// Why a source takes a stream, where the user may not expect it. Empty: it names the program.
+struct Tie {
+  std::string claim;     // the stream only calls itself so, or its window is titled so
+  std::string ancestor;  // the program that is named, which has started the stream's
+};
+
 /// What one source is bound to now.
 struct Binding {
   Presence presence = Presence::not_running;
   std::vector<std::uint64_t> serials;  // ascending
   std::vector<std::int64_t> pids;      // of running programs that match, with audio or not
+  std::map<std::uint64_t, Tie> ties;   // by serial; only of those that are worth a word
+  // everything_except: by serial, what a stream calls itself for which alone it is left out, and
+  // streams that are left out because nobody knows who plays them.
+  std::map<std::uint64_t, std::string> left_out_by_claim;
+  std::vector<std::uint64_t> unknown;
 };
-
-/// Distance from the stream to what a pattern names: 0 the program itself, 1 its parent...
-inline constexpr int kNoMatch = -1;
-
-/// [any-thread] True if the selector alone, without a look at others or at `pick`, takes the
-/// stream.
-[[nodiscard]] bool selects(const Selector& selector, const StreamIdentity& stream,
-                           const PinnedProcesses& pinned);
 
 /// [any-thread] Applies all selectors to all streams: one binding for each selector.
 ///
-/// Each stands for itself but for one rule: where `process` selectors match a stream through its
+/// Each stands for itself but for two rules. Where `process` selectors match a stream through its
 /// ancestors, those that match nearer take it from the others. Example: `music: Spotify` was
-/// started from `voice: Discord`; it goes to music only.
+/// started from `voice: Discord`; it goes to music only. And a name that is only claimed (what the
+/// stream calls itself, the title of a window) counts only where no `process` selector matches who
+/// the process is: its program file, its command, its package or an ancestor's. Example: Discord
+/// calls itself "Chromium"; with `voice: Discord` it goes to voice, not to `web: chromium`.
+///
+/// A browser belongs to no program that opened a link in it: by name, who started a browser's
+/// process is not looked at.
 [[nodiscard]] std::vector<Binding> bind_sources(std::span<const Selector> selectors,
                                                 std::span<const StreamIdentity> streams,
                                                 const ProcessTable& processes,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "capture/capture_views.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
 namespace pypac {
 
 Cause absence_cause(SourceState state) noexcept {
@@ -32,7 +36,7 @@ std::string common_reason(SourceState state, bool device) {
     case SourceState::not_running:
       return device ? "The device is not there." : "The program is not running.";
     case SourceState::no_stream:
-      return "No program plays audio.";
+      return nothing_plays({});
     case SourceState::capturing:
       return "Frames come.";
     case SourceState::paused:
@@ -47,6 +51,18 @@ std::string common_reason(SourceState state, bool device) {
       break;
   }
   return {};
+}
+
+std::string nothing_plays(std::vector<std::string> playing) {
+  if (playing.empty()) return "No program plays audio.";
+  std::ranges::sort(playing);
+  playing.erase(std::unique(playing.begin(), playing.end()), playing.end());
+  std::string text = "Only programs that are left out play audio: ";
+  for (std::size_t i = 0; i < playing.size(); ++i) {
+    if (i > 0) text += i + 1 == playing.size() ? " and " : ", ";
+    text += playing[i];
+  }
+  return text + ".";
 }
 
 }  // namespace pypac

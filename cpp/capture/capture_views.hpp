@@ -31,6 +31,10 @@ enum class SourceState : std::uint8_t {
 /// Of `no_stream` it is that of a source that names no program.
 [[nodiscard]] std::string common_reason(SourceState state, bool device);
 
+/// [any-thread] The sentence for `no_stream` of a source that names no program; `playing` are the
+/// programs that it leaves out and that play now.
+[[nodiscard]] std::string nothing_plays(std::vector<std::string> playing);
+
 /// A stream as a user knows it.
 struct StreamView {
   std::uint64_t serial = 0;
@@ -65,6 +69,16 @@ struct BoundStream {
   bool muted = false;
   bool frozen = false;
   std::vector<std::string> devices;  // Windows: all that it plays to, and is captured from; sorted
+  // Why the source has it, where the user may not expect it; see Tie.
+  std::string claim;
+  std::string ancestor;
+};
+
+/// A program that `everything_except` leaves out, for a reason that the user may not expect.
+struct LeftOut {
+  std::int64_t pid = 0;  // 0: unknown
+  std::string program;
+  std::string claim;  // what it only calls itself; empty: nobody knows who plays it
 };
 
 struct SourceStatus {
@@ -73,7 +87,8 @@ struct SourceStatus {
   std::string reason;  // one plain sentence
   std::vector<BoundStream> streams;
   std::vector<std::int64_t> pids;  // running programs that match, with audio or not
-  std::uint64_t packets = 0;       // pushed since start()
+  std::vector<LeftOut> left_out;
+  std::uint64_t packets = 0;  // pushed since start()
 };
 
 }  // namespace pypac

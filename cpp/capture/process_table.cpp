@@ -20,6 +20,11 @@ bool may_be_parent(const ProcessEntry& parent, const ProcessEntry& child) noexce
          (child.start_time == 0 || parent.start_time <= child.start_time);
 }
 
+std::string program_name(const ProcessEntry& process) {
+  if (process.executable.starts_with("wine") && !process.command.empty()) return process.command;
+  return process.executable.empty() ? process.title : process.executable;
+}
+
 ProcessTable::ProcessTable(std::vector<ProcessEntry> processes) {
   add(std::move(processes));
 }
@@ -93,7 +98,8 @@ std::int64_t ProcessTable::find_in_namespace(std::int64_t namespace_pid,
   std::int64_t found = 0;
   for (const ProcessEntry& entry : processes()) {
     if (entry.namespace_pid != namespace_pid || entry.namespace_pid == entry.pid) continue;
-    if (entry.executable != executable) continue;
+    if (entry.executable.empty()) continue;
+    if (!executable.empty() && entry.executable != executable) continue;
     if (found != 0) return 0;
     found = entry.pid;
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <ranges>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -49,7 +50,8 @@ class ProcessTable {
   [[nodiscard]] std::vector<ProcessEntry> lineage(std::int64_t pid) const;
 
   /// The process that calls itself `namespace_pid` inside a container and whose program file is
-  /// `executable`; 0 if there is none, or more than one.
+  /// `executable` (empty: any); 0 if there is none, or more than one. One whose program file is not
+  /// ours to see is none.
   [[nodiscard]] std::int64_t find_in_namespace(std::int64_t namespace_pid,
                                                std::string_view executable) const noexcept;
 
@@ -68,6 +70,10 @@ class ProcessTable {
 
   std::unordered_map<std::int64_t, Record> records_;  // of running processes, by PID
 };
+
+/// [any-thread] What a user calls the process: its program file; under Wine, where all have the
+/// loader's, the first word of the command.
+[[nodiscard]] std::string program_name(const ProcessEntry& process);
 
 /// Deeper trees than this are loops in a broken snapshot.
 inline constexpr std::size_t kDeepestTree = 64;

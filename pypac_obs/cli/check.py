@@ -7,10 +7,12 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pypac_obs.audio_system import Capture, open_capture
+from pypac_obs.audio_system import open_capture
+from pypac_obs.binding_notes import binding_notes
 from pypac_obs.cli.console import (
     column_table,
     listed,
@@ -37,6 +39,9 @@ from pypac_obs.profile.model import (
 )
 from pypac_obs.status import BoundProgram
 from pypac_obs.wiring import selector_of
+
+if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
+    from pypac_obs import _core
 
 __all__ = ["command"]
 
@@ -75,46 +80,58 @@ def command(profile: str, as_json: bool) -> None:
     is captured or written. Without an audio system the plan has no bindings, and says why.
     """
     rules = load_profile(profile)
-    sources, trouble = _plan_sources(rules)
+    plans = _plan_sources(rules)
     files = _files(rules)
-    warnings = [*warnings_of(rules), *unseen_obs_warnings(rules), *_unwritable(files)]
+    warnings = [*warnings_of(rules), *unseen_obs_warnings(rules), *_unwritable(files), *plans.notes]
     if as_json:
-        print_json(_as_json(rules, sources, trouble, files, warnings))
+        print_json(_as_json(rules, plans, files, warnings))
     else:
-        _print(rules, sources, trouble, files, warnings)
+        _print(rules, plans, files, warnings)
 
 
-def _plan_sources(profile: Profile) -> tuple[list[SourcePlan], str]:
-    """Gives every source's plan, and why the bindings are not known (empty: they are)."""
+@dataclass(frozen=True)
+class Plans:
+    """Every source's plan, what is worth a word of them, and why bindings are not known, if so."""
+
+    sources: list[SourcePlan]
+    notes: list[str]
+    trouble: str = ""
+
+
+def _plan_sources(profile: Profile) -> Plans:
     rules = profile.sources
     if all(isinstance(rule, SyntheticSource) for rule in rules.values()):
-        return [_synthetic(name, rule) for name, rule in rules.items()], ""
+        return Plans([_unbound(name, rule) for name, rule in rules.items()], [])
     try:
-        capture = open_capture(timeline_rate=profile.session.sample_rate)
+        bound = _preview(profile)
     except PypacError as error:
         trouble = " ".join(filter(None, (sentence(error.message), error.remedy)))
-        return [_unknown(name, rule) for name, rule in rules.items()], trouble
+        return Plans([_unbound(name, rule) for name, rule in rules.items()], [], trouble)
+    sources = [
+        _bound(name, rule, bound[name]) if name in bound else _unbound(name, rule)
+        for name, rule in rules.items()
+    ]
+    return Plans(sources, binding_notes(bound, rules))
+
+
+def _preview(profile: Profile) -> dict[str, _core.CaptureStatus]:
+    names = [n for n, rule in profile.sources.items() if not isinstance(rule, SyntheticSource)]
+    selectors = [selector_of(profile.sources[name], profile) for name in names]
+    capture = open_capture(timeline_rate=profile.session.sample_rate)
     try:
         capture.wait_until_running(_PATIENCE_S)
-        return [_bound(capture, name, rule, profile) for name, rule in rules.items()], ""
+        return dict(zip(names, capture.preview(selectors), strict=True))
     finally:
         capture.stop()
 
 
-def _synthetic(name: str, rule: AnySource) -> SourcePlan:
-    return SourcePlan(name, _in_words(rule), "playing", "computed by this program", ())
-
-
-def _unknown(name: str, rule: AnySource) -> SourcePlan:
+def _unbound(name: str, rule: AnySource) -> SourcePlan:
     if isinstance(rule, SyntheticSource):
-        return _synthetic(name, rule)
+        return SourcePlan(name, _in_words(rule), "playing", "computed by this program", ())
     return SourcePlan(name, _in_words(rule), None, "not known: there is no audio system", ())
 
 
-def _bound(capture: Capture, name: str, rule: AnySource, profile: Profile) -> SourcePlan:
-    if isinstance(rule, SyntheticSource):
-        return _synthetic(name, rule)
-    found = capture.preview(selector_of(rule, profile))
+def _bound(name: str, rule: AnySource, found: _core.CaptureStatus) -> SourcePlan:
     programs = tuple(map(BoundProgram.of, found.streams))
     return SourcePlan(name, _in_words(rule), found.state, found.reason, programs)
 
@@ -173,8 +190,7 @@ def _unwritable(files: dict[str, Path]) -> list[str]:
 
 def _as_json(
     profile: Profile,
-    sources: list[SourcePlan],
-    trouble: str,
+    plans: Plans,
     files: dict[str, Path],
     warnings: list[str],
 ) -> dict[str, object]:
@@ -199,8 +215,8 @@ def _as_json(
         "file": str(profile.file) if profile.file else None,
         "sample_rate": profile.session.sample_rate,
         "latency_ms": profile.session.latency_ms,
-        "audio_system": {"present": not trouble, "reason": trouble},
-        "sources": [source.to_json() for source in sources],
+        "audio_system": {"present": not plans.trouble, "reason": plans.trouble},
+        "sources": [source.to_json() for source in plans.sources],
         "tracks": [
             {
                 "name": name,
@@ -217,8 +233,7 @@ def _as_json(
 
 def _print(
     profile: Profile,
-    sources: list[SourcePlan],
-    trouble: str,
+    plans: Plans,
     files: dict[str, Path],
     warnings: list[str],
 ) -> None:
@@ -227,10 +242,10 @@ def _print(
     say(
         f"{profile.name} is right: {settings.sample_rate} Hz, {settings.latency_ms:g} ms of latency"
     )
-    if trouble:
-        say(f"Bindings are not known: {trouble}")
+    if plans.trouble:
+        say(f"Bindings are not known: {plans.trouble}")
     table = column_table(("Source", "Takes", "Would bind now to", "Why"))
-    for source in sources:
+    for source in plans.sources:
         bound = ", ".join(dict.fromkeys(map(program_name, source.programs)))
         table.add_row(
             plain(source.name),

@@ -429,11 +429,21 @@ class _LiveTable:
 
 def program_name(program: BoundProgram) -> str:
     """Names a program as users know it, with its PID, and its devices where they are several."""
-    name = program.application_name or program.program or "an unknown program"
+    name = program.program or program.application_name or "an unknown program"
+    if _says_more(program):
+        name = program.application_name
     if not program.pid:
         return name
     plays = f", to {' and '.join(program.devices)}" if len(program.devices) > 1 else ""
     return f"{name} (PID {program.pid}{plays})"
+
+
+def _says_more(program: BoundProgram) -> bool:
+    """Firefox is nicer than firefox-esr; but Discord is not Chromium, whatever it calls itself."""
+    return (
+        bool(program.application_name)
+        and program.application_name.casefold() in program.program.casefold()
+    )
 
 
 def _bound_to(source: SourceStatus) -> str:

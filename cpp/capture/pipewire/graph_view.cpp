@@ -73,12 +73,15 @@ std::int64_t pid_of(const ProcessClaim& claim, const ProcessTable& processes) {
   if (claim.by_kernel) return claim.pid;
   // The socket's other end is pipewire-pulse here, for every program. What remains is what the
   // program says of itself, and that is the number inside its own container.
+  const std::int64_t inside = processes.find_in_namespace(claim.pid, claim.binary);
   const auto process = read_process(claim.pid);
-  const bool same =
-      process && process->namespace_pid == process->pid &&
-      (claim.binary.empty() || process->executable.empty() || process->executable == claim.binary);
-  if (same && !claim.contained) return claim.pid;
-  return processes.find_in_namespace(claim.pid, claim.binary);
+  // A program file that is not ours to see is nobody's: in a container 2 is a program, outside it
+  // is the kernel.
+  const bool outside = process && process->namespace_pid == process->pid &&
+                       !process->executable.empty() && !claim.contained &&
+                       (claim.binary.empty() || process->executable == claim.binary);
+  if (!outside) return inside;
+  return inside == 0 ? claim.pid : 0;  // either may be meant
 }
 
 }  // namespace

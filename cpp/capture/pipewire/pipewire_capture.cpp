@@ -87,14 +87,14 @@ const char* name_of(StreamKind kind) {
 }
 
 std::string program_of(const StreamIdentity& identity) {
-  // Wine's programs all have the file name of the loader; their command line has their own.
-  if (!identity.lineage.empty()) {
-    const ProcessEntry& process = identity.lineage.front();
-    if (process.executable.starts_with("wine") && !process.command.empty()) return process.command;
-    if (!process.executable.empty()) return process.executable;
-    return process.title;
-  }
-  return identity.binary;
+  return identity.lineage.empty() ? identity.binary : program_name(identity.lineage.front());
+}
+
+/// The program's name, or else what the stream calls itself.
+std::string shown_name(const StreamIdentity& identity) {
+  std::string program = program_of(identity);
+  if (!program.empty()) return program;
+  return identity.application_name.empty() ? identity.node_name : identity.application_name;
 }
 
 /// A source as the engine sees it.
@@ -131,7 +131,7 @@ class PipewireCapture::Session {
   bool wait_until_running(std::chrono::milliseconds timeout);
   std::vector<StreamView> streams();
   SourceStatus source_status(std::size_t index);
-  SourceStatus preview(const Selector& selector);
+  std::vector<SourceStatus> preview(const std::vector<Selector>& selectors);
   PipewireServer server_info();
   void stop() noexcept;
 
@@ -227,8 +227,11 @@ class PipewireCapture::Session {
   // State.
   void update_states();
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
+  [[nodiscard]] SourceState state_in_graph(const Binding& binding) const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
+  [[nodiscard]] std::vector<std::string> playing_programs() const;
   [[nodiscard]] std::string silence_of(const NodeRecord& node) const;
+  [[nodiscard]] LeftOut left_out(std::uint64_t serial, std::string claim) const;
   [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
   void look_for_frozen();
   [[nodiscard]] bool any_node_stalled() const;
@@ -892,7 +895,7 @@ void PipewireCapture::Session::update_states() {
 std::string PipewireCapture::Session::reason_of(const SourceControl& source) const {
   switch (source.state) {
     case SourceState::no_stream:
-      if (source.binding.pids.empty()) break;
+      if (source.binding.pids.empty()) return nothing_plays(playing_programs());
       return "The program is running and has no audio stream.";
     case SourceState::starting:
       return "The stream was found; its first frame has not come yet.";
@@ -920,6 +923,15 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
   return common_reason(source.state, source.selector.kind == SelectorKind::device);
 }
 
+std::vector<std::string> PipewireCapture::Session::playing_programs() const {
+  std::vector<std::string> programs;
+  for (const auto& [id, node] : graph_.nodes()) {
+    if (node->playing() && node->identity && node->identity->kind == StreamKind::playback)
+      programs.push_back(shown_name(*node->identity));
+  }
+  return programs;
+}
+
 std::string PipewireCapture::Session::silence_of(const NodeRecord& node) const {
   if (is_frozen(node)) return kFrozen;
   if (!node.playing()) return common_reason(SourceState::paused, false);
@@ -943,9 +955,23 @@ SourceStatus PipewireCapture::Session::status_of(const SourceControl& source) co
     stream.state = name_of(node->state);
     stream.muted = node->muted;
     stream.frozen = is_frozen(*node);
+    if (const auto tie = source.binding.ties.find(serial); tie != source.binding.ties.end()) {
+      stream.claim = tie->second.claim;
+      stream.ancestor = tie->second.ancestor;
+    }
     status.streams.push_back(std::move(stream));
   }
+  for (const auto& [serial, claim] : source.binding.left_out_by_claim)
+    status.left_out.push_back(left_out(serial, claim));
+  for (const std::uint64_t serial : source.binding.unknown)
+    status.left_out.push_back(left_out(serial, {}));
   return status;
+}
+
+LeftOut PipewireCapture::Session::left_out(std::uint64_t serial, std::string claim) const {
+  const NodeRecord* const node = graph_.node_by_serial(serial);
+  if (!node || !node->identity) return {0, {}, std::move(claim)};
+  return {node->identity->pid, shown_name(*node->identity), std::move(claim)};
 }
 
 SourceStatus PipewireCapture::Session::source_status(std::size_t index) {
@@ -960,36 +986,37 @@ SourceStatus PipewireCapture::Session::source_status(std::size_t index) {
   return status;
 }
 
-SourceStatus PipewireCapture::Session::preview(const Selector& selector) {
+std::vector<SourceStatus> PipewireCapture::Session::preview(
+    const std::vector<Selector>& selectors) {
   const Access access(*this);
   refresh_processes();
   graph_.identify(processes_);
-  SourceControl source;
-  source.selector = selector;
   PinnedProcesses pinned = pinned_;
-  pinned.pin(std::span(&selector, 1), processes_);
-  source.binding = bind_sources(std::span(&selector, 1), identities(), processes_, pinned)[0];
-  switch (source.binding.presence) {
-    case Presence::not_running:
-      source.state = SourceState::not_running;
-      break;
-    case Presence::no_stream:
-      source.state = SourceState::no_stream;
-      break;
-    case Presence::bound: {
-      source.state = SourceState::paused;
-      for (const std::uint64_t serial : source.binding.serials) {
-        const NodeRecord* const node = graph_.node_by_serial(serial);
-        if (!node || !node->playing()) continue;
-        if (!node->muted && node->amplitude > 0) source.state = SourceState::capturing;
-        if (source.state == SourceState::paused) source.state = SourceState::muted;
-      }
-      break;
-    }
+  pinned.pin(selectors, processes_);
+  std::vector<Binding> bindings = bind_sources(selectors, identities(), processes_, pinned);
+  std::vector<SourceStatus> found;
+  for (std::size_t i = 0; i < selectors.size(); ++i) {
+    SourceControl source;
+    source.selector = selectors[i];
+    source.binding = std::move(bindings[i]);
+    source.state = state_in_graph(source.binding);
+    found.push_back(status_of(source));
+    if (source.state == SourceState::capturing) found.back().reason = "It plays.";
   }
-  SourceStatus status = status_of(source);
-  if (source.state == SourceState::capturing) status.reason = "It plays.";
-  return status;
+  return found;
+}
+
+SourceState PipewireCapture::Session::state_in_graph(const Binding& binding) const {
+  if (binding.presence == Presence::not_running) return SourceState::not_running;
+  if (binding.presence == Presence::no_stream) return SourceState::no_stream;
+  SourceState state = SourceState::paused;
+  for (const std::uint64_t serial : binding.serials) {
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    if (!node || !node->playing()) continue;
+    if (!node->muted && node->amplitude > 0) return SourceState::capturing;
+    state = SourceState::muted;
+  }
+  return state;
 }
 
 std::vector<StreamView> PipewireCapture::Session::streams() {
@@ -1137,8 +1164,8 @@ SourceStatus PipewireCapture::source_status(std::size_t index) {
 PipewireServer PipewireCapture::server_info() {
   return session_->server_info();
 }
-SourceStatus PipewireCapture::preview(const Selector& selector) {
-  return session_->preview(selector);
+std::vector<SourceStatus> PipewireCapture::preview(const std::vector<Selector>& selectors) {
+  return session_->preview(selectors);
 }
 void PipewireCapture::stop() noexcept {
   session_->stop();

@@ -88,8 +88,8 @@ class PipewireCapture {
   [[nodiscard]] SourceStatus source_status(std::size_t index);
   [[nodiscard]] PipewireServer server_info();
 
-  /// What `selector` would bind to now, without capturing it.
-  [[nodiscard]] SourceStatus preview(const Selector& selector);
+  /// What each of these sources of one session would bind to now, without capturing it.
+  [[nodiscard]] std::vector<SourceStatus> preview(const std::vector<Selector>& selectors);
 
   /// No packet is pushed once this has returned. Final.
   void stop() noexcept;

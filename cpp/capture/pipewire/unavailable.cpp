@@ -39,7 +39,7 @@ SourceStatus PipewireCapture::source_status(std::size_t) {
 PipewireServer PipewireCapture::server_info() {
   return {};
 }
-SourceStatus PipewireCapture::preview(const Selector&) {
+std::vector<SourceStatus> PipewireCapture::preview(const std::vector<Selector>&) {
   return {};
 }
 void PipewireCapture::stop() noexcept {}

@@ -39,7 +39,7 @@ SourceStatus WasapiCapture::source_status(std::size_t) {
 WasapiServer WasapiCapture::server_info() {
   return {};
 }
-SourceStatus WasapiCapture::preview(const Selector&) {
+std::vector<SourceStatus> WasapiCapture::preview(const std::vector<Selector>&) {
   return {};
 }
 void WasapiCapture::stop() noexcept {}

@@ -129,7 +129,7 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   std::vector<StreamView> streams();
   std::size_t source_count();
   SourceStatus source_status(std::size_t index);
-  SourceStatus preview(const Selector& selector);
+  std::vector<SourceStatus> preview(const std::vector<Selector>& selectors);
   WasapiServer server_info();
   void stop() noexcept;
 
@@ -739,7 +739,18 @@ SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) cons
       devices.insert(session->endpoint);
     }
     stream.devices.assign(devices.begin(), devices.end());
+    const std::map<std::uint64_t, Tie>& ties = source.bound.binding.ties;
+    if (const auto tie = ties.find(stream.serial); tie != ties.end()) {
+      stream.claim = tie->second.claim;
+      stream.ancestor = tie->second.ancestor;
+    }
     status.streams.push_back(std::move(stream));
+  }
+  for (const auto& [serial, claim] : source.bound.binding.left_out_by_claim) {
+    const auto pid = static_cast<std::int64_t>(serial);
+    if (std::ranges::find(sessions_, pid, &AudioSession::pid) == sessions_.end()) continue;
+    const ProcessEntry* const process = processes_.find(pid);
+    status.left_out.push_back({pid, process ? process->executable : "", claim});
   }
   for (const AudioInput& input : inputs_) {
     const bool taken = std::ranges::any_of(source.bound.targets, [&](const CaptureTarget& target) {
@@ -774,20 +785,27 @@ SourceStatus WasapiCapture::Session::source_status(std::size_t index) {
   return status;
 }
 
-SourceStatus WasapiCapture::Session::preview(const Selector& selector) {
+std::vector<SourceStatus> WasapiCapture::Session::preview(const std::vector<Selector>& selectors) {
   const std::lock_guard lock(mutex_);
   check_alive();
   refresh_processes();
   PinnedProcesses pinned = pinned_;
-  pinned.pin(std::span(&selector, 1), processes_);
-  SourceControl source;
-  source.selector = selector;
-  source.bound = bind(std::span(&selector, 1), pinned)[0];
-  source.state = looked_once_ ? heard_state(selector, source.bound) : SourceState::backend_lost;
-  SourceStatus status = status_of(source);
-  if (source.state == SourceState::capturing && status.reason == common_reason(source.state, false))
-    status.reason = "It plays.";
-  return status;
+  pinned.pin(selectors, processes_);
+  std::vector<Bound> bounds = bind(selectors, pinned);
+  std::vector<SourceStatus> found;
+  for (std::size_t i = 0; i < selectors.size(); ++i) {
+    SourceControl source;
+    source.selector = selectors[i];
+    source.bound = std::move(bounds[i]);
+    source.state =
+        looked_once_ ? heard_state(source.selector, source.bound) : SourceState::backend_lost;
+    SourceStatus status = status_of(source);
+    if (source.state == SourceState::capturing &&
+        status.reason == common_reason(source.state, false))
+      status.reason = "It plays.";
+    found.push_back(std::move(status));
+  }
+  return found;
 }
 
 std::vector<StreamView> WasapiCapture::Session::streams() {
@@ -927,8 +945,8 @@ SourceStatus WasapiCapture::source_status(std::size_t index) {
 WasapiServer WasapiCapture::server_info() {
   return session_->server_info();
 }
-SourceStatus WasapiCapture::preview(const Selector& selector) {
-  return session_->preview(selector);
+std::vector<SourceStatus> WasapiCapture::preview(const std::vector<Selector>& selectors) {
+  return session_->preview(selectors);
 }
 void WasapiCapture::stop() noexcept {
   session_->stop();

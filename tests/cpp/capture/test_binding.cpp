@@ -332,12 +332,94 @@ TEST_CASE(
   desktop.play(3, 10).kind = StreamKind::own;
   desktop.play(4, 10).kind = StreamKind::input;
   desktop.play(5, 0).application_name = "WEBRTC VoiceEngine";
+  // What it says of its program file is only what it says: it may be the one to leave out.
   desktop.play(6, 0).binary = "Discord";
-  CHECK(desktop.bind(rest({})).serials == Serials{6});
+  desktop.play(7, 0).portal_app_id = "com.discordapp.Discord";
+  const Binding binding = desktop.bind(rest({}));
+  CHECK(binding.serials == Serials{7});
+  CHECK(binding.unknown == Serials{1, 5, 6});
   // By PID it cannot be told whether this stream is the one to leave out: it stays out.
   Selector selector = rest({});
   selector.except_sources = {process({"77"})};
   CHECK(desktop.bind(selector).serials.empty());
+}
+
+TEST_CASE("a name that is only claimed counts only where no source matches who the process is") {
+  Desktop desktop;
+  desktop.run(10, "Discord");
+  desktop.run(11, "chromium");
+  desktop.play(1, 10).application_name = "Chromium";
+  desktop.play(2, 11).application_name = "Chromium";
+  Selector others = rest({});
+  others.except_sources = {process({"chromium"})};
+  const auto apart = desktop.bind({process({"discord"}), process({"chromium"}), others});
+  CHECK(apart[0].serials == Serials{1});
+  CHECK(apart[1].serials == Serials{2});
+  CHECK(apart[2].serials == Serials{1});
+  CHECK(apart[0].ties.empty());
+  CHECK(apart[2].left_out_by_claim.empty());
+  // Nobody says who Discord is: its claim is all there is, and it is told that it is only a claim.
+  const auto alone = desktop.bind({process({"chromium"}), others});
+  CHECK(alone[0].serials == Serials{1, 2});
+  CHECK(alone[0].ties.at(1).claim == "Chromium");
+  CHECK_FALSE(alone[0].ties.contains(2));
+  CHECK(alone[1].serials.empty());
+  CHECK(alone[1].left_out_by_claim.at(1) == "Chromium");
+  CHECK_FALSE(alone[1].left_out_by_claim.contains(2));
+}
+
+TEST_CASE("an ancestor is who a program is, before what the program calls itself") {
+  Desktop desktop;
+  desktop.run(10, "steam");
+  desktop.run(11, "steamwebhelper", 10);
+  desktop.play(1, 11).application_name = "Chromium";
+  const auto bindings = desktop.bind({process({"chromium"}), process({"steam"})});
+  CHECK(bindings[0].serials.empty());
+  CHECK(bindings[1].serials == Serials{1});
+  CHECK(bindings[1].ties.at(1).ancestor == "steam");
+}
+
+TEST_CASE("the title of a window does not take a program from the source that names it") {
+  Desktop desktop;
+  desktop.run(10, "chrome.exe").title = "Discord";
+  desktop.run(11, "Discord.exe").title = "#general - Discord";
+  desktop.play(1, 10);
+  desktop.play(2, 11);
+  const auto bindings = desktop.bind({process({"discord"}), process({"chrome"})});
+  CHECK(bindings[0].serials == Serials{2});
+  CHECK(bindings[1].serials == Serials{1});
+  CHECK(desktop.bind(process({"discord"})).ties.at(1).claim == "Discord");
+}
+
+TEST_CASE("what a rule takes out again by a claimed name stays out, whoever names the program") {
+  Desktop desktop;
+  desktop.run(10, "helper");
+  desktop.play(1, 10).application_name = "Chromium";
+  Selector selector = process({"helper"});
+  selector.except = {"chromium"};
+  CHECK(desktop.bind({selector, process({"helper"})})[0].serials.empty());
+}
+
+TEST_CASE("a browser belongs to no program that has opened a link in it, but for its PID") {
+  Desktop desktop;
+  desktop.run(10, "Discord");
+  desktop.run(11, "firefox-esr", 10);
+  desktop.run(12, "firefox-esr", 11);
+  desktop.run(13, "discord-voice", 10);
+  desktop.play(1, 12).application_name = "Firefox";
+  desktop.play(2, 13);
+  Selector others = rest({});
+  others.except_sources = {process({"discord"})};
+  const auto bindings =
+      desktop.bind({process({"discord"}), others, process({"firefox"}), process({"11"})});
+  CHECK(bindings[0].serials == Serials{2});
+  CHECK(bindings[0].ties.at(2).ancestor == "Discord");
+  CHECK(bindings[1].serials == Serials{1});
+  CHECK(bindings[2].serials.empty());  // its PID is who it is, its name only a claim
+  CHECK(bindings[3].serials == Serials{1});
+  CHECK(desktop.bind(process({"firefox"})).serials == Serials{1});
+  CHECK(desktop.bind(process({"10"})).serials == Serials{1, 2});
+  CHECK(desktop.bind(process({"10"})).ties.empty());
 }
 
 TEST_CASE("system takes every program once, known or not, and no input") {

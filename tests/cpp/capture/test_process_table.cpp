@@ -90,6 +90,10 @@ TEST_CASE("a PID inside a container is found only if it is one process alone") {
   second.executable = "Discord";
   CHECK(ProcessTable({first, second}).find_in_namespace(2, "Discord") == 0);
   CHECK(ProcessTable({first}).find_in_namespace(2, "other") == 0);
+  CHECK(ProcessTable({first}).find_in_namespace(2, "") == 500);
+  second.executable = "";  // not ours to see: it counts as no program
+  CHECK(ProcessTable({second}).find_in_namespace(2, "") == 0);
+  CHECK(ProcessTable({second}).find_in_namespace(2, "Discord") == 0);
 }
 
 TEST_CASE("a child that tells nobody when it was started counts as its parent's") {

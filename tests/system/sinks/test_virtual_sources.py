@@ -181,7 +181,7 @@ def test_captures_leave_them_out(studio: Open, sandbox: Sandbox, tmp_path: Path)
             _core.Selector(kind="system"),
             _core.Selector(kind="everything_except"),
         ):
-            found = capture.preview(selector)
+            found = capture.preview([selector])[0]
             assert not found.streams, (selector.kind, found.streams)
     finally:
         capture.stop()
