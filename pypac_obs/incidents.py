@@ -36,6 +36,7 @@ _SENTENCES = {
     "refused": "{who} was not captured {span}: it cannot be had without what must not be captured",
     "stalled": "{who} gave nothing {span}: it was frozen, the machine was overloaded, or the "
     "system refused the capture",
+    "underrun": "{who} gave nothing for a moment, {span}: its program skipped, or was too slow",
     "late": "{frames} of {who} came too late at {at}: that time had been played already; "
     "a longer latency would wait for them",
     "lost_cycles": "the audio system lost {frames} of {who} {span}",

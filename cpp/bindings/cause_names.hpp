@@ -15,6 +15,7 @@ inline constexpr auto kCauseNames = std::to_array<const char*>({
     "starting",
     "refused",
     "stalled",
+    "underrun",
     "late",
     "lost_cycles",
     "clock_changed",

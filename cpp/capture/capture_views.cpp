@@ -23,6 +23,7 @@ Cause absence_cause(SourceState state) noexcept {
       return Cause::backend_lost;
     case SourceState::capturing:
     case SourceState::muted:
+      return Cause::underrun;
     case SourceState::frozen:
     case SourceState::blind_tap:
     case SourceState::stalled:

@@ -65,7 +65,10 @@ void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
 }
 
 Cause SourceNode::cause_of_silence(std::uint32_t frames) noexcept {
-  const Cause absence = source_->feed().absence();
+  const SourceFeed& feed = source_->feed();
+  Cause absence = feed.absence();
+  // Only a source whose clock goes on can be known to give nothing.
+  if (absence == Cause::underrun && !feed.skipping()) absence = Cause::stalled;
   if (absence != absence_) {
     absence_ = absence;
     absence_frames_ = 0;
@@ -73,10 +76,11 @@ Cause SourceNode::cause_of_silence(std::uint32_t frames) noexcept {
   absence_frames_ += frames;
   // Between a program's start and its first frame lie some 50 ms without a stream, with one that
   // is not started yet, with one that is starting. They belong to its absence; only what lasts
-  // longer is worth a line of its own.
+  // longer is worth a line of its own. So after a pause.
   const bool on_the_way =
       absence == Cause::no_stream || absence == Cause::paused || absence == Cause::starting;
-  const bool was_absent = silence_ == Cause::not_running || silence_ == Cause::no_stream;
+  const bool was_absent = silence_ == Cause::not_running || silence_ == Cause::no_stream ||
+                          silence_ == Cause::paused;
   if (!on_the_way || !was_absent || absence_frames_ > sample_rate_ / 4) silence_ = absence;
   return silence_;
 }

@@ -53,6 +53,7 @@ void SourceFeed::commit_packet(const Stamp& stamp) noexcept {
     written_ = end_of_newest_ = open_.end;
     lost_ = 0;
     silent_ = false;
+    skipping_.store(false, std::memory_order_relaxed);
   } else {
     ++lost_;
   }

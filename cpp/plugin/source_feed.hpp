@@ -35,7 +35,10 @@ class SourceFeed {
 
   /// [capture-thread] The source's clock has gone on by a packet, and the source gave none: the gap
   /// is its own, and the next packet says so.
-  void skip_packet() noexcept { silent_ = true; }
+  void skip_packet() noexcept {
+    silent_ = true;
+    skipping_.store(true, std::memory_order_relaxed);
+  }
 
   /// [capture-thread] Hands the packet of the last begin_packet() to the pump.
   void commit_packet(const Stamp& stamp) noexcept;
@@ -45,6 +48,11 @@ class SourceFeed {
 
   /// [pump] Forgets the oldest packet.
   void pop() noexcept;
+
+  /// [any-thread, realtime-safe] The newest packet was skipped: the source itself gives none.
+  [[nodiscard]] bool skipping() const noexcept {
+    return skipping_.load(std::memory_order_relaxed);
+  }
 
   /// [control-thread] Why no packets come, if none come. The cause of the silence meanwhile.
   void set_absence(Cause cause) noexcept { absence_.store(cause, std::memory_order_relaxed); }
@@ -72,6 +80,7 @@ class SourceFeed {
   std::uint32_t lost_ = 0;                  // capture thread only
   bool silent_ = false;                     // capture thread only
   std::atomic<std::uint64_t> released_{0};  // pump writes
+  std::atomic<bool> skipping_{false};       // capture thread writes
   std::atomic<Cause> absence_{Cause::not_running};
 };
 

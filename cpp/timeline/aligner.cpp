@@ -147,7 +147,7 @@ Cause Aligner::gap_cause(const PacketView& packet, const Stamp& stamp) const noe
   if (!run_) return goes_on ? absence_ : Cause::starting;
   if (stamp.epoch != epoch_) return stamp.break_cause;
   if (goes_on) return absence_;
-  return packet.silent_before ? Cause::stalled : Cause::lost_cycles;
+  return packet.silent_before ? Cause::underrun : Cause::lost_cycles;
 }
 
 void Aligner::count_dropped(Frames begin, Frames end, GapSink& gaps) noexcept {

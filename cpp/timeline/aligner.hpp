@@ -43,7 +43,7 @@ class Aligner {
   ///
   /// Gaps are reported here, ahead of the take() that plays them. The cause is capture_overrun
   /// where the ring was full, the stamp's break_cause between two epochs, within one lost_cycles,
-  /// or stalled where only this source gave nothing; a gap that goes on where take() had reported
+  /// or underrun where only this source gave nothing; a gap that goes on where take() had reported
   /// an absence keeps that cause, but for `stalled` between two epochs. Before the first packet it
   /// is `starting`.
   [[nodiscard]] bool place(const PacketView& packet, const PacketView* next, bool give_up_waiting,

@@ -6,8 +6,8 @@
 
 namespace pypac {
 
-Ledger::Ledger(std::uint32_t sources, std::uint32_t outputs, std::size_t capacity)
-    : sources_(sources), open_(std::size_t{sources} + outputs), closed_(capacity) {}
+Ledger::Ledger(std::uint32_t sources, std::uint32_t outputs, std::size_t capacity, Frames brief)
+    : sources_(sources), brief_(brief), open_(std::size_t{sources} + outputs), closed_(capacity) {}
 
 std::size_t Ledger::index(SubjectKind kind, std::uint32_t subject) const noexcept {
   const std::size_t place = kind == SubjectKind::source ? subject : std::size_t{sources_} + subject;
@@ -52,13 +52,22 @@ void Ledger::add(SubjectKind kind, std::uint32_t subject, Cause cause, Frames be
   if (open.is_open.load(std::memory_order_relaxed)) {
     const Frames open_begin = open.begin.load(std::memory_order_relaxed);
     const Frames open_frames = open.frames.load(std::memory_order_relaxed);
-    if (open.cause.load(std::memory_order_relaxed) == cause && begin == open_begin + open_frames) {
+    const Cause open_cause = open.cause.load(std::memory_order_relaxed);
+    const bool joins = open_cause == cause || becomes(open_cause, open_frames, cause);
+    if (joins && begin == open_begin + open_frames) {
       write(open, true, cause, open_begin, open_frames + frames);
       return;
     }
     close(place);
   }
   write(open, true, cause, begin, frames);
+}
+
+bool Ledger::becomes(Cause open, Frames frames, Cause next) const noexcept {
+  const bool left = next == Cause::paused || next == Cause::no_stream ||
+                    next == Cause::not_running || next == Cause::backend_lost;
+  if (open == Cause::underrun) return left || next == Cause::stalled;
+  return open == Cause::stalled && left && frames <= brief_;
 }
 
 void Ledger::captured(SubjectKind kind, std::uint32_t subject, Frames begin) noexcept {

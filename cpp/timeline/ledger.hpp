@@ -42,9 +42,15 @@ class Ledger {
 
   /// [control-thread] Allocates; nothing afterwards does. Subjects are 0 ... sources - 1 and
   /// 0 ... outputs - 1.
-  Ledger(std::uint32_t sources, std::uint32_t outputs, std::size_t capacity = 4096);
+  /// `brief` is how many frames of `stalled` may yet turn out to be the beginning of a pause.
+  Ledger(std::uint32_t sources, std::uint32_t outputs, std::size_t capacity = 4096,
+         Frames brief = 12'000);
 
   /// [pump] Joins the subject's open incident, or closes that and opens another.
+  ///
+  /// A program that ends or pauses first gives nothing, and only then is seen to have gone: an
+  /// underrun, or a brief stall, takes the cause of the absence that it goes over into. Example:
+  /// [0, 960) underrun, then [960, 48000) paused: one incident, paused.
   void add(SubjectKind kind, std::uint32_t subject, Cause cause, Frames begin,
            Frames frames) noexcept;
 
@@ -83,7 +89,10 @@ class Ledger {
   void write(Open& open, bool is_open, Cause cause, Frames begin, Frames frames) noexcept;
   void close(std::size_t index) noexcept;
 
+  [[nodiscard]] bool becomes(Cause open, Frames frames, Cause next) const noexcept;
+
   std::uint32_t sources_;
+  Frames brief_;
   std::vector<Open> open_;  // sources, then outputs
   SpscRing<Incident> closed_;
   std::array<Count, static_cast<std::size_t>(Cause::count_)> unlisted_;

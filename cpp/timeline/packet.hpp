@@ -15,6 +15,7 @@ enum class Cause : std::uint8_t {
   starting,         // a stream was found and linked; its first frame has not come
   refused,          // it cannot be captured without something that must not be captured
   stalled,          // no packet came in time: a frozen program, an overloaded machine, a refusal
+  underrun,         // the audio system went on, and the program gave nothing for a moment
   late,             // frames came after their place had been played; dropped, beside its silence
   lost_cycles,      // the source's own clock jumped ahead: the audio system lost frames
   clock_changed,    // another clock or rate drives the source now

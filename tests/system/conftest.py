@@ -271,6 +271,6 @@ def missed_by(player: Player, origin_ns: int) -> list[tuple[int, int]]:
 
 def excused(cause: str, begin: int, end: int, missed: Sequence[tuple[int, int]]) -> bool:
     """True for a line of the ledger that tells what the program missed itself."""
-    return cause in ("lost_cycles", "stalled") and any(
+    return cause in ("lost_cycles", "stalled", "underrun") and any(
         first - 2 * QUANTUM <= begin and end <= last + 2 * QUANTUM for first, last in missed
     )

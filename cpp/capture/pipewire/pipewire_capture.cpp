@@ -168,6 +168,7 @@ class PipewireCapture::Session {
     Selector selector;
     Binding binding;
     HostTime bound_since{};
+    HostTime playing_since{};  // 0: it does not play
     SourceState state = SourceState::not_running;
   };
 
@@ -226,6 +227,7 @@ class PipewireCapture::Session {
 
   // State.
   void update_states();
+  [[nodiscard]] bool plays(const SourceControl& source) const;
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
   [[nodiscard]] SourceState state_in_graph(const Binding& binding) const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
@@ -855,11 +857,17 @@ void PipewireCapture::Session::look_for_frozen() {
   }
 }
 
+bool PipewireCapture::Session::plays(const SourceControl& source) const {
+  return std::ranges::any_of(source.binding.serials, [&](std::uint64_t serial) {
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    return node && node->playing() && !is_frozen(*node);
+  });
+}
+
 SourceState PipewireCapture::Session::state_of(const SourceControl& source) const {
   if (!synced_) return SourceState::backend_lost;
   if (source.binding.presence == Presence::not_running) return SourceState::not_running;
   if (source.binding.presence == Presence::no_stream) return SourceState::no_stream;
-  bool playing = false;
   bool audible = false;
   bool any_frozen = false;
   bool any_thawed = false;
@@ -871,10 +879,10 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
       continue;
     }
     any_thawed = true;
-    playing = playing || node->playing();
     audible = audible || (node->playing() && !node->muted && node->amplitude > 0);
   }
   if (any_frozen && !any_thawed) return SourceState::frozen;
+  const bool playing = source.playing_since != HostTime{};
   const HostTime time = now();
   const HostTime delivered(source.slot->last_delivery_ns.load(std::memory_order_relaxed));
   if (delivered >= source.bound_since && time - delivered < kDeliversWithin) {
@@ -882,11 +890,17 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
     return playing ? SourceState::muted : SourceState::paused;
   }
   if (!playing) return SourceState::paused;
-  return time - source.bound_since < kStartsWithin ? SourceState::starting : SourceState::stalled;
+  // It may just have been bound, or have gone on after a pause.
+  const HostTime since = std::max(source.bound_since, source.playing_since);
+  return time - since < kStartsWithin ? SourceState::starting : SourceState::stalled;
 }
 
 void PipewireCapture::Session::update_states() {
   for (SourceControl& source : sources_) {
+    if (!plays(source))
+      source.playing_since = {};
+    else if (source.playing_since == HostTime{})
+      source.playing_since = now();
     source.state = state_of(source);
     source.slot->feed.set_absence(absence_cause(source.state));
   }

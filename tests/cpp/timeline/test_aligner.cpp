@@ -113,7 +113,7 @@ TEST_CASE("gaps name why: full ring, another epoch, the absence that went before
   Packet after_silence(300, 100, 940, 3);
   after_silence.view.silent_before = true;
   CHECK(bench.place(after_silence));
-  bench.check(5, Cause::stalled, 740, 200);
+  bench.check(5, Cause::underrun, 740, 200);
 }
 
 TEST_CASE("frames that come twice are dropped, the first are kept") {

@@ -41,6 +41,36 @@ TEST_CASE("contiguous pieces with one cause become one incident") {
   CHECK_FALSE(ledger.open(kOutput, 0));
 }
 
+TEST_CASE("what goes over into a pause or an end belongs to it") {
+  Ledger ledger(1, 0, 16, 500);
+  for (const Cause cause : {Cause::paused, Cause::not_running, Cause::no_stream}) {
+    for (const Cause before : {Cause::underrun, Cause::stalled}) {
+      ledger.add(kSource, 0, before, 0, 500);
+      ledger.add(kSource, 0, cause, 500, 100);
+      ledger.captured(kSource, 0, 1000);
+      check_next(ledger, cause, 0, 0, 600);
+    }
+  }
+  ledger.add(kSource, 0, Cause::underrun, 0, 500);
+  ledger.add(kSource, 0, Cause::stalled, 500, 100);
+  ledger.captured(kSource, 0, 1000);
+  check_next(ledger, Cause::stalled, 0, 0, 600);
+  CHECK_FALSE(ledger.pop());
+}
+
+TEST_CASE("a long stall, a hole and another beginning stay what they are") {
+  Ledger ledger(1, 0, 16, 500);
+  ledger.add(kSource, 0, Cause::stalled, 0, 501);
+  ledger.add(kSource, 0, Cause::paused, 501, 100);
+  check_next(ledger, Cause::stalled, 0, 0, 501);
+  ledger.add(kSource, 0, Cause::underrun, 700, 100);
+  check_next(ledger, Cause::paused, 0, 501, 100);
+  ledger.add(kSource, 0, Cause::paused, 801, 100);
+  check_next(ledger, Cause::underrun, 0, 700, 100);
+  ledger.add(kSource, 0, Cause::starting, 901, 100);
+  check_next(ledger, Cause::paused, 0, 801, 100);
+}
+
 TEST_CASE("another cause or a hole begins another incident") {
   Ledger ledger(1, 1);
   ledger.add(kSource, 0, Cause::not_running, 0, 100);

@@ -208,8 +208,14 @@ class FakeObs:
     """
 
     def __init__(
-        self, script: Script = serve_well, *, password: str | None = None, port: int = 0
+        self,
+        script: Script = serve_well,
+        *,
+        password: str | None = None,
+        port: int = 0,
+        receive_bytes: int | None = None,
     ) -> None:
+        self._receive_bytes = receive_bytes  # how much waits unread before a client has to
         self.script = script
         self.password = password
         self.port = port
@@ -223,6 +229,8 @@ class FakeObs:
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", self.port))
+        if self._receive_bytes is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
         self.port = self._listener.getsockname()[1]
         self._start(self._accept, self._listener)
         return self

@@ -561,7 +561,11 @@ def test_a_server_that_asks_and_never_reads_is_given_up() -> None:
             peer.send_frame(PING, b"x" * 125)
 
     reasons: list[ObsError] = []
-    with FakeObs(script) as server, connected(server, on_closed=reasons.append):
+    # Else megabytes of answers fit before the client notices, 131 bytes at a time.
+    with (
+        FakeObs(script, receive_bytes=4096) as server,
+        connected(server, on_closed=reasons.append),
+    ):
         wait_for(lambda: bool(reasons))
     assert isinstance(reasons[0], ObsNotRunning)
 

@@ -55,7 +55,7 @@ def spawn(sandbox: Sandbox) -> Iterator[Spawn]:
 @pytest.fixture
 def sound(sandbox: Sandbox) -> Callable[[float], Path]:
     def make(hz: float) -> Path:
-        return sandbox._tone_file(hz, LEVEL_DB, 2, RATE, 60.0)  # noqa: SLF001
+        return sandbox._tone_file(hz, LEVEL_DB, 2, RATE, 60.0)
 
     return make
 
@@ -232,4 +232,4 @@ def _pid_of(program: str) -> int:
 
 
 def _named_copy(sandbox: Sandbox, program: str, name: str) -> str:
-    return sandbox._named_copy(str(shutil.which(program)), name)  # noqa: SLF001
+    return sandbox._named_copy(str(shutil.which(program)), name)

@@ -19,6 +19,7 @@ from ..conftest import (
     PLAYERS,
     RATE,
     assert_whole,
+    excused,
     gap,
     hear,
     missed_by,
@@ -62,7 +63,7 @@ def test_a_killed_program_is_not_running_at_once_and_bound_again_when_it_returns
     assert recording.missing("steady", steady) == 0
     assert np.unique(shifts(tracks["steady"])[1]).size == 1
     # It may be there, and not run yet or no longer.
-    between = {"starting", "paused", "stalled", "lost_cycles"}
+    between = {"starting", "paused", "stalled", "underrun", "lost_cycles"}
     assert {one.cause for one in recording.incidents} <= {"not_running"} | between
     longest = max(recording.incidents, key=lambda one: one.frames)
     assert longest.cause == "not_running"
@@ -196,17 +197,26 @@ def test_a_frozen_pulse_program_is_named_too(
     assert recording.missing("steady", steady) == 0  # its server plays silence in its place
 
 
-def test_a_paused_program_is_told_from_one_that_is_gone(sandbox: Sandbox, record: Record) -> None:
+def test_a_paused_program_is_told_from_one_that_is_gone_or_hangs(
+    play: Play, sandbox: Sandbox, record: Record
+) -> None:
+    steady = play("steady")
+    wait_until_playing(sandbox, "steady")
     player = sandbox.spawn([sys.executable, PLAYERS / "pulse_tone.py"])
     try:
-        recording = record(game=programs("pauser"))
+        recording = record(steady=programs("steady"), game=programs("pauser"))
         recording.wait_for_state("game", "capturing")
         wait_until(lambda: "playing" in player.output())  # and heeds its signal
         player._process.send_signal(signal.SIGUSR1)
         recording.wait_for_state("game", "paused")
-        assert "paused" in recording.capture.source_status(0).reason
+        assert "paused" in recording.capture.source_status(1).reason
+        hear(recording, 1.2)  # longer than a new stream may take for its first frame
         player._process.send_signal(signal.SIGUSR1)
         recording.wait_for_state("game", "capturing")
+        hear(recording, 0.3)
+        recording.stop()
+        assert _told(recording, "game", steady).count("paused") == 1
+        assert "stalled" not in _told(recording, "game", steady), recording.incidents
     finally:
         player.kill()
 
@@ -298,3 +308,33 @@ def test_sources_can_be_added_and_stopped_while_programs_come_and_go(
         assert capture.source_count == 6
     finally:
         capture.stop()
+
+
+@pytest.mark.parametrize("api", ["pipewire", "pulse"])
+def test_sounds_that_end_are_no_stalls(
+    api: str, play: Play, tone: Tone, record: Record, sandbox: Sandbox
+) -> None:
+    name = own("ping")
+    steady = play("steady")
+    wait_until_playing(sandbox, "steady")
+    recording = record(steady=programs("steady"), ping=programs(name))
+    for _ in range(3):
+        player = tone(name, 440.0, api=api, seconds=0.3)
+        recording.wait_for_state("ping", "capturing")
+        player.wait(10.0)
+        recording.wait_for_state("ping", "not_running")
+    tracks = recording.stop()
+    assert "stalled" not in _told(recording, "ping", steady), recording.incidents
+    heard = np.count_nonzero(np.abs(tracks["ping"][:, 0]) > 0.01)
+    assert heard > 3 * 0.25 * RATE
+
+
+def _told(recording: Recording, source: str, steady: Player) -> list[str]:
+    """The causes in the ledger of a source, but for what the whole graph missed."""
+    missed = missed_by(steady, recording.origin_ns)
+    return [
+        one.cause
+        for one in recording.incidents
+        if one.source == source
+        and not excused(one.cause, one.begin, one.begin + one.frames, missed)
+    ]
