@@ -3,8 +3,9 @@
 
     python3 .ci/checks.py TARGET...
 
-Stages run on two lanes side by side: tests on one, where most of the time is waiting for sound to
-pass, and what only computes (builds, lints) on the other, at low priority. At the end come a table
+Stages run on three lanes side by side: tests on one, where most of the time is waiting for sound to
+pass, a test that does little else on another, and what only computes (builds, lints) on the third,
+at low priority. At the end come a table
 of the stages and the slowest tests; build/reports has the log of each stage and JUnit files.
 Ends with 0 when everything passed, else with 1; a failure stops only what needs what failed.
 """
@@ -48,7 +49,7 @@ class Run:
 
 @dataclass
 class Checks:
-    """The stages of a call, and the two threads that work them off."""
+    """The stages of a call, and the threads that work them off, one a lane."""
 
     runs: dict[str, Run]
     begun_s: float = field(default_factory=time.monotonic)
@@ -58,7 +59,8 @@ class Checks:
 
     def run(self) -> None:
         """Returns when every stage has ended, or cannot run."""
-        lanes = [threading.Thread(target=self._work, args=(lane,)) for lane in ("test", "build")]
+        names = ("test", "wait", "build")
+        lanes = [threading.Thread(target=self._work, args=(lane,)) for lane in names]
         for lane in lanes:
             lane.start()
         try:
@@ -115,6 +117,9 @@ class Checks:
         needs = (self.runs[name].state for name in run.stage.needs if name in self.runs)
         if any(state != "passed" for state in needs):
             return False
+        before = (self.runs[name].state for name in run.stage.after if name in self.runs)
+        if any(state in ("waiting", "running") for state in before):
+            return False
         running = [one for one in self.runs.values() if one.state == "running"]
         if run.stage.alone:
             return not running
@@ -149,7 +154,7 @@ class Checks:
         with self.changed:
             del self.children[stage.name]
         run.seconds = time.monotonic() - run.begin_s
-        if not passed and stage.lane == "build":
+        if not passed and stage.lane != "test":
             show_end(run)
         say(f"<-- {stage.name}: {'passed' if passed else 'FAILED'} after {run.seconds:.0f} s")
         with self.changed:

@@ -11,12 +11,18 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Stage:
-    """``command`` is for bash. A stage of lane "build" only computes, and may run beside a test."""
+    """``command`` is for bash.
+
+    A stage of lane "build" only computes, and runs beside a test at low priority; one of lane
+    "wait" is a test that mostly waits, and runs beside another.
+    """
 
     name: str
     command: str
     needs: tuple[str, ...] = ()
-    lane: Literal["test", "build"] = "test"
+    #: What it waits for where that runs, too, whatever comes of it.
+    after: tuple[str, ...] = ()
+    lane: Literal["test", "wait", "build"] = "test"
     #: Nothing runs beside it: what it looks at depends on the machine's time.
     alone: bool = False
 
@@ -35,7 +41,7 @@ WORKERS = 2 * CORES
 WINE_WORKERS = CORES + 1  # it computes more
 PYTEST = '.venv/bin/python -m pytest --junitxml="$PYPAC_REPORTS/{name}.xml" {options}'
 CTEST = (
-    'ctest --preset {preset} --parallel {cores} --output-junit "$PYPAC_REPORTS/ctest-{preset}.xml"'
+    'ctest --preset {preset} --parallel {cores} --output-junit "$PYPAC_REPORTS/ctest-{name}.xml"'
 )
 
 
@@ -50,9 +56,24 @@ def cmake(preset: str, needs: tuple[str, ...] = ()) -> Stage:
     return Stage(f"build-{preset}", command, needs, lane="build")
 
 
-def ctest(preset: str) -> Stage:
+def ctest(preset: str, lane: Literal["test", "wait"] = "test") -> Stage:
     """The C++ tests of a CMake preset."""
-    return Stage(f"ctest-{preset}", CTEST.format(preset=preset, cores=CORES), (f"build-{preset}",))
+    command = CTEST.format(name=preset, preset=preset, cores=CORES)
+    return Stage(f"ctest-{preset}", command, (f"build-{preset}",), lane=lane)
+
+
+def ctest_apart(preset: str) -> list[Stage]:
+    """The same, with those that take long and only compute in a stage of their own."""
+    command = CTEST.format(name=f"{preset}-computing", preset=preset, cores=1)
+    whole = ctest(preset)
+    return [
+        Stage(f"{whole.name}-computing", f"{command} -L computes", whole.needs, lane="build"),
+        replace(
+            whole,
+            command=f"{whole.command} -LE computes",
+            needs=(*whole.needs, f"{whole.name}-computing"),
+        ),
+    ]
 
 
 STAGES = [
@@ -70,11 +91,13 @@ STAGES = [
     cmake("asan"),
     cmake("tsan"),
     cmake("fuzz"),
-    Stage("fuzz", ".ci/fuzz", ("build-fuzz",), "build"),
+    Stage("fuzz", ".ci/fuzz", ("build-fuzz",), lane="build"),
     Stage("wheel", ".ci/wheel", lane="build"),
-    Stage("clang-tidy", ".venv/bin/python .ci/tidy.py build/release", ("build-release",), "build"),
+    Stage(
+        "clang-tidy", ".venv/bin/python .ci/tidy.py build/release", ("build-release",), lane="build"
+    ),
     ctest("release"),
-    ctest("windows"),
+    replace(ctest("windows", "wait"), after=("python",)),
     # By test: one module has more than half of them.
     pytest("windows", f"-n {WINE_WORKERS} --dist=worksteal tests/windows", ("build-windows",)),
     Stage(
@@ -83,8 +106,8 @@ STAGES = [
         ' --junitxml="$PYPAC_REPORTS/windows-python.xml"',
         ("build-windows",),
     ),
-    ctest("asan"),
-    ctest("tsan"),
+    *ctest_apart("asan"),
+    *ctest_apart("tsan"),
     pytest("python-alone", "-m alone tests/system", alone=True),
 ]
 
