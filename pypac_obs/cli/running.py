@@ -37,6 +37,7 @@ from pypac_obs.cli.console import (
     sentence,
 )
 from pypac_obs.cli.console_events import console_events
+from pypac_obs.cli.detached_output import detached_output, wait_until_read
 from pypac_obs.cli.logoff import logoff_window
 from pypac_obs.incidents import Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
@@ -464,12 +465,13 @@ def _passing(source: SourceStatus) -> str:
 def run_session(session: Session, *, as_json: bool = False) -> Summary:
     """Runs a session to its end, or until a signal asks for it, and prints the summary.
 
-    A session whose outputs have all failed is ended, too. Returns the summary; its ``failures`` are
+    Nothing that becomes of standard output and error ends it (`detached_output`). A session whose
+    outputs have all failed is ended, too. Returns the summary; its ``failures`` are
     what makes the exit code 1. Raises what `Session.start` raises.
     """
     stop = _StopRequest()
-    console = make_console()
-    with stop.installed():
+    with stop.installed(), detached_output():
+        console = make_console()
         session.start()
         try:
             _watch(session, stop, console, as_json)
@@ -482,6 +484,7 @@ def run_session(session: Session, *, as_json: bool = False) -> Summary:
                 say_error(error)
         else:
             _print_summary(console, session, summary)
+        wait_until_read()  # here, where a second signal aborts it
     return summary
 
 
