@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import stat
+import struct
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -32,6 +33,8 @@ __all__ = ["FilesOutput", "FilesRule"]
 
 _SUBTYPES = {"float32": "FLOAT", "pcm24": "PCM_24", "pcm16": "PCM_16"}
 _BITS = {"PCM_24": 24, "PCM_16": 16}
+# Beyond it libsndfile makes the file RF64.
+_LONGEST_RIFF = 0xFFFF_FFFF
 # Placeholders that make a folder a session's own.
 _SESSION_PLACEHOLDERS = {"date", "time", "session"}
 _MANIFEST_S = 1.0
@@ -69,7 +72,8 @@ class FilesOutput(Output):
 
     - All files of a session end with the same length: gaps of the reader and what is missing at
       the end become silence; frames that come twice are left out.
-    - A WAV file is a plain RIFF WAV, and becomes RF64 where it would pass 4 GiB.
+    - A WAV file is a plain RIFF WAV, and becomes RF64 where it would pass 4 GiB. Mono and stereo
+      have the plain format tags (1 for integers, 3 for float), which every program reads.
     - Headers tell the length written so far after every block: a killed program costs the audio
       that had not been handed over yet, and a FLAC file one more encoder block (4096 frames).
     - On failure, `abort` cuts all files to the last block that fitted into every one of them; one
@@ -463,16 +467,72 @@ class _TrackFile(ABC):
         """Closes the file with all that was written. May be called again."""
         if not self._file.closed:
             self._file.close()
+            self._header_on_close()
             self.frames = self._written
         self._raw.close()
 
+    def _header_on_close(self) -> None:  # noqa: B027 - optional
+        """Writes what libsndfile's own closing leaves to be written."""
+
+    def _put(self, at: int, data: bytes) -> None:
+        with self._at(at):
+            self._raw.write(data)
+
+    def _get(self, at: int, size: int) -> bytes:
+        with self._at(at):
+            return self._raw.read(size)
+
+    @contextlib.contextmanager
+    def _at(self, at: int) -> Iterator[None]:
+        # Not os.pwrite, which Windows lacks. libsndfile goes on where it was.
+        before = self._raw.tell()
+        self._raw.seek(at)
+        try:
+            yield
+        finally:
+            self._raw.seek(before)
+
+
+def _plain_format(channels: int, sample_rate: int, subtype: str) -> bytes:
+    """A WAV file's format with the tag 1 (integers) or 3 (float, which has an empty extension)."""
+    bits = _BITS.get(subtype, 32)
+    frame_bytes = channels * bits // 8
+    tag, extension = (3, b"\0\0") if subtype == "FLOAT" else (1, b"")
+    fields = (tag, channels, sample_rate, sample_rate * frame_bytes, frame_bytes, bits)
+    return struct.pack("<HHIIHH", *fields) + extension
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return name + len(content).to_bytes(4, "little") + content
+
 
 class _WavFile(_TrackFile):
+    """A WAV file that libsndfile begins as an RF64 file, to be able to go on beyond 4 GiB.
+
+    libsndfile's header has the extensible format tag then, which Python's `wave` and old editors
+    refuse or warn of. Up to two channels and 4 GiB the header is one of ours, of the same length.
+    """
+
     _container = "RF64"
+    _DATA_AT = 104  # the chunk "data", whose length the header ends with
+    _HEADER_SIZE = _DATA_AT + 8
+
+    def __init__(
+        self, track: TrackInfo, path: Path, raw: FileIO, sample_rate: int, subtype: str
+    ) -> None:
+        super().__init__(track, path, raw, sample_rate, subtype)
+        self._format = _plain_format(track.channels, sample_rate, subtype)
+        self._is_float = subtype == "FLOAT"
+        self._frame_bytes = track.channels * _BITS.get(subtype, 32) // 8
+        self._is_plain = False
 
     def begin(self) -> None:
         sndfile_commands.begin_as_riff(self._file)
         sndfile_commands.update_header(self._file)
+        header = self._get(0, self._HEADER_SIZE)
+        is_known = len(header) == self._HEADER_SIZE and header[self._DATA_AT :] == b"data\0\0\0\0"
+        self._is_plain = is_known and self.channels <= 2
+        self._put_header()
 
     def silence(self, frames: int) -> None:
         # A hole up to the last frame: an output that was too slow for the disk does not have to
@@ -482,8 +542,26 @@ class _WavFile(_TrackFile):
         self._written += frames
 
     def commit(self) -> None:
-        sndfile_commands.update_header(self._file)
+        if not self._put_header():
+            sndfile_commands.update_header(self._file)
         self.frames = self._written
+
+    def _put_header(self) -> bool:
+        """Writes the plain header; False where the file has another one."""
+        data_bytes = self._written * self._frame_bytes
+        if not self._is_plain or self._HEADER_SIZE + data_bytes > _LONGEST_RIFF:
+            return False
+        fact = _chunk(b"fact", self._written.to_bytes(4, "little")) if self._is_float else b""
+        behind = _chunk(b"fmt ", self._format) + fact
+        # Empty space, as long as it takes: libsndfile's own header has to fit again.
+        junk = _chunk(b"JUNK", bytes(self._DATA_AT - 12 - 8 - len(behind)))
+        riff = os.fstat(self._raw.fileno()).st_size - 8
+        sizes = riff.to_bytes(4, "little"), data_bytes.to_bytes(4, "little")
+        self._put(0, b"RIFF" + sizes[0] + b"WAVE" + junk + behind + b"data" + sizes[1])
+        return True
+
+    def _header_on_close(self) -> None:
+        self._put_header()  # libsndfile has just written its own
 
     def cut(self, frames: int) -> None:
         try:
@@ -563,21 +641,3 @@ class _FlacFile(_TrackFile):
         packed = self._sample_rate << 44 | (self.channels - 1) << 41 | (self._bits - 1) << 36
         lengths = (4096).to_bytes(2, "big") * 2 + bytes(6)
         return b"fLaC\x80\x00\x00\x22" + lengths + packed.to_bytes(8, "big") + bytes(16)
-
-    def _put(self, at: int, data: bytes) -> None:
-        with self._at(at):
-            self._raw.write(data)
-
-    def _get(self, at: int, size: int) -> bytes:
-        with self._at(at):
-            return self._raw.read(size)
-
-    @contextlib.contextmanager
-    def _at(self, at: int) -> Iterator[None]:
-        # Not os.pwrite, which Windows lacks. The encoder goes on where it was.
-        before = self._raw.tell()
-        self._raw.seek(at)
-        try:
-            yield
-        finally:
-            self._raw.seek(before)
