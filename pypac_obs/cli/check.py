@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
-from pypac_obs.audio_system import Capture, open_capture
+from pypac_obs.audio_system import Capture, inputs_taken, missing_inputs, open_capture
 from pypac_obs.cli.console import (
     column_table,
+    ended,
     listed,
     make_console,
     plain,
@@ -53,6 +54,7 @@ class SourcePlan:
     state: str | None
     reason: str
     programs: tuple[BoundProgram, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Gives plain values."""
@@ -78,6 +80,7 @@ def command(profile: str, as_json: bool) -> None:
     sources, trouble = _plan_sources(rules)
     files = _files(rules)
     warnings = [*warnings_of(rules), *unseen_obs_warnings(rules), *_unwritable(files)]
+    warnings += [warning for source in sources for warning in source.warnings]
     if as_json:
         print_json(_as_json(rules, sources, trouble, files, warnings))
     else:
@@ -116,7 +119,13 @@ def _bound(capture: Capture, name: str, rule: AnySource, profile: Profile) -> So
         return _synthetic(name, rule)
     found = capture.preview(selector_of(rule, profile))
     programs = tuple(map(BoundProgram.of, found.streams))
-    return SourcePlan(name, _in_words(rule), found.state, found.reason, programs)
+    reason = found.reason
+    warnings: tuple[str, ...] = ()
+    if isinstance(rule, DeviceSource):
+        taken = inputs_taken(found.streams, rule.channels)
+        reason = f"{sentence(reason)} {taken}" if taken else reason
+        warnings = tuple(map(ended, missing_inputs(name, found.streams)))
+    return SourcePlan(name, _in_words(rule), found.state, reason, programs, warnings)
 
 
 def _in_words(rule: AnySource) -> str:
@@ -131,7 +140,8 @@ def _in_words(rule: AnySource) -> str:
         ]
         return f"everything except {', '.join(entries)}"
     if isinstance(rule, DeviceSource):
-        return f"device {rule.device}"
+        inputs = f", input {' and '.join(map(str, rule.channels))}" if rule.channels else ""
+        return f"device {rule.device}{inputs}"
     if isinstance(rule, SyntheticSource):
         return f"synthetic {rule.synthetic.kind}"
     return "the whole system"

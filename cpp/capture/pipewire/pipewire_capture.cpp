@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "capture/binding.hpp"
+#include "capture/input_channels.hpp"
 #include "capture/pipewire/capture_slots.hpp"
 #include "capture/pipewire/graph_view.hpp"
 #include "core/decibels.hpp"
@@ -214,6 +216,11 @@ class PipewireCapture::Session {
   void tick();
   [[nodiscard]] std::vector<StreamIdentity> identities() const;
   void want_links_of(SourceControl& source, std::set<LinkKey>& wanted);
+  /// The ports that frames of a node come from, in order.
+  [[nodiscard]] std::vector<const PortRecord*> taps_of(const NodeRecord& node) const;
+  /// Which inputs of a device a source takes. See taken_inputs().
+  [[nodiscard]] static std::vector<std::uint32_t> taken_of(
+      const Selector& selector, const std::vector<const PortRecord*>& taps);
   void want_meters(std::set<LinkKey>& wanted);
   void settle_links(const std::set<LinkKey>& wanted);
   [[nodiscard]] SourcePort* port_for(SourceControl& source, const ChannelWeights& weights,
@@ -226,6 +233,8 @@ class PipewireCapture::Session {
 
   // State.
   void update_states();
+  /// The devices that it is bound to have none of the inputs that it names.
+  [[nodiscard]] bool lacks_inputs(const SourceControl& source) const;
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
   [[nodiscard]] std::string silence_of(const NodeRecord& node) const;
@@ -646,9 +655,19 @@ void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<Lin
   for (const std::uint64_t serial : source.binding.serials) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
     if (!node || set_aside_.contains(serial)) continue;
-    for (const auto& [port_id, port] : graph_.ports()) {
-      if (!GraphView::is_tap(*node, port)) continue;
-      const ChannelWeights weights = channel_weights(port.position, source.slot->feed.channels());
+    const std::vector<const PortRecord*> taps = taps_of(*node);
+    const std::vector<std::uint32_t> taken = taken_of(source.selector, taps);
+    const std::uint32_t channels = source.slot->feed.channels();
+    for (std::size_t i = 0; i < taps.size(); ++i) {
+      const PortRecord& port = *taps[i];
+      const std::uint32_t port_id = port.id;
+      ChannelWeights weights{};
+      if (taken.empty()) weights = channel_weights(port.position, channels);
+      for (std::size_t place = 0; place < taken.size(); ++place) {
+        if (taken[place] != i + 1) continue;
+        const ChannelWeights here = input_weights(place, taken.size(), channels);
+        std::ranges::transform(weights, here, weights.begin(), std::plus<>());
+      }
       if (std::ranges::all_of(weights, [](float weight) { return weight == 0.0F; })) continue;
       const SourcePort* const input = port_for(source, weights, port.position);
       if (!input) continue;
@@ -660,6 +679,24 @@ void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<Lin
       }
     }
   }
+}
+
+std::vector<const PortRecord*> PipewireCapture::Session::taps_of(const NodeRecord& node) const {
+  std::vector<const PortRecord*> taps;
+  for (const auto& [id, port] : graph_.ports()) {
+    if (GraphView::is_tap(node, port)) taps.push_back(&port);
+  }
+  std::ranges::stable_sort(taps, {}, &PortRecord::index);
+  return taps;
+}
+
+std::vector<std::uint32_t> PipewireCapture::Session::taken_of(
+    const Selector& selector, const std::vector<const PortRecord*>& taps) {
+  if (selector.kind != SelectorKind::device) return {};
+  std::vector<std::string> positions;
+  positions.reserve(taps.size());
+  for (const PortRecord* const tap : taps) positions.push_back(tap->position);
+  return taken_inputs(selector.channels, positions);
 }
 
 void PipewireCapture::Session::want_meters(std::set<LinkKey>& wanted) {
@@ -856,6 +893,7 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
   if (!synced_) return SourceState::backend_lost;
   if (source.binding.presence == Presence::not_running) return SourceState::not_running;
   if (source.binding.presence == Presence::no_stream) return SourceState::no_stream;
+  if (lacks_inputs(source)) return SourceState::no_stream;
   bool playing = false;
   bool audible = false;
   bool any_frozen = false;
@@ -882,6 +920,16 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
   return time - source.bound_since < kStartsWithin ? SourceState::starting : SourceState::stalled;
 }
 
+bool PipewireCapture::Session::lacks_inputs(const SourceControl& source) const {
+  if (source.selector.channels.empty()) return false;
+  std::size_t most = 0;
+  for (const std::uint64_t serial : source.binding.serials) {
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    if (node) most = std::max(most, taps_of(*node).size());
+  }
+  return most > 0 && std::ranges::min(source.selector.channels) > most;
+}
+
 void PipewireCapture::Session::update_states() {
   for (SourceControl& source : sources_) {
     source.state = state_of(source);
@@ -892,6 +940,7 @@ void PipewireCapture::Session::update_states() {
 std::string PipewireCapture::Session::reason_of(const SourceControl& source) const {
   switch (source.state) {
     case SourceState::no_stream:
+      if (lacks_inputs(source)) return "The device has none of the inputs that `channels` names.";
       if (source.binding.pids.empty()) break;
       return "The program is running and has no audio stream.";
     case SourceState::starting:
@@ -943,6 +992,11 @@ SourceStatus PipewireCapture::Session::status_of(const SourceControl& source) co
     stream.state = name_of(node->state);
     stream.muted = node->muted;
     stream.frozen = is_frozen(*node);
+    if (node->is_input()) {
+      const std::vector<const PortRecord*> taps = taps_of(*node);
+      stream.inputs = static_cast<std::uint32_t>(taps.size());
+      stream.taken = taken_of(source.selector, taps);
+    }
     status.streams.push_back(std::move(stream));
   }
   return status;
@@ -977,7 +1031,8 @@ SourceStatus PipewireCapture::Session::preview(const Selector& selector) {
       source.state = SourceState::no_stream;
       break;
     case Presence::bound: {
-      source.state = SourceState::paused;
+      source.state = lacks_inputs(source) ? SourceState::no_stream : SourceState::paused;
+      if (source.state == SourceState::no_stream) break;
       for (const std::uint64_t serial : source.binding.serials) {
         const NodeRecord* const node = graph_.node_by_serial(serial);
         if (!node || !node->playing()) continue;
