@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import stat
 import struct
@@ -22,9 +23,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed, PypacError
-from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
+from pypac_obs.incidents import CLIPPED, DISK_FULL, OUTPUT_FAILED, Incident
 from pypac_obs.outputs import sndfile_commands
 from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo, output_failure
+from pypac_obs.outputs.clipping import ClippedStretch, Clipping
 from pypac_obs.outputs.manifest import Ledger, Manifest, TrackFile
 from pypac_obs.own_folder import is_own_folder
 from pypac_obs.profile.paths import expand_path, placeholders
@@ -78,7 +80,8 @@ class FilesOutput(Output):
       that had not been handed over yet, and a FLAC file one more encoder block (4096 frames).
     - On failure, `abort` cuts all files to the last block that fitted into every one of them; one
       block more on a full disk, to have room for the last lines of the ledger and session.json.
-    - In pcm24 and pcm16, what is out of range is clipped.
+    - In pcm24 and pcm16, what is out of range is clipped; it is counted for each track, and an
+      incident tells where, and what to do about it.
 
     Folders that are made, and files in them, are the user's alone (0700, 0600). In a folder that is
     there, whoever may read or write in it may do so with the files, as far as the umask goes.
@@ -216,6 +219,30 @@ class FilesOutput(Output):
         self._manifest.add_status(status)
         with self._errors_in_plain_words():
             self._update_manifest()
+
+    def new_incidents(self, *, ends: bool = False) -> Sequence[Incident]:
+        """Tells what was clipped; it is in the ledger already. Raises OutputFailed."""
+        found = []
+        for file in self._files:
+            stretch = file.clipping.take(self._position, ends=ends)
+            if stretch is not None:
+                found.append(self._clipped(file, stretch))
+        for incident in found:
+            self.on_incident(incident)
+        return found
+
+    def _clipped(self, file: _TrackFile, stretch: ClippedStretch) -> Incident:
+        peak_db = 20 * math.log10(stretch.peak)
+        lower_db = math.floor(-peak_db)
+        encoding = " in `encoding: float32`" if self._rule.format == "wav" else ""
+        detail = (
+            f"the peak was {peak_db:+.1f} dBFS. Lower the track (a filter `gain: {{gain_db: "
+            f"{lower_db}}}`) or what it is mixed from, or write `format: wav`{encoding}, "
+            "which holds any level"
+        )
+        return Incident(
+            CLIPPED, None, self.name, (file.track,), stretch.begin, stretch.frames, detail
+        )
 
     def _cut(self) -> int | None:
         """To how many frames `abort` has to cut the files; None: they are fine as they are."""
@@ -366,7 +393,11 @@ class FilesOutput(Output):
 
     def _set_frames(self) -> None:
         assert self._manifest is not None
-        self._manifest.set_frames(self._position, [file.frames for file in self._files])
+        self._manifest.set_frames(
+            self._position,
+            [file.frames for file in self._files],
+            [f.clipping.total for f in self._files],
+        )
 
     def _finish(self, state: str) -> None:
         assert self._ledger is not None
@@ -411,6 +442,7 @@ class _TrackFile(ABC):
         self.path = path
         self.channels = track.channels
         self.frames = 0  # that any reader of the file finds in it
+        self.clipping = Clipping(sample_rate, counts=subtype != "FLOAT")
         self._written = 0
         self._raw = raw
         # The descriptor, because in a shared folder the name may have become a link to another file
@@ -444,6 +476,7 @@ class _TrackFile(ABC):
 
     def write(self, audio: NDArray[np.float32]) -> None:
         """Appends frames, straight from the array's memory."""
+        self.clipping.look_at(self._written, audio)
         self._file.buffer_write(audio, "float32")
         self._written += len(audio)
 

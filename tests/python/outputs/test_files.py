@@ -250,6 +250,76 @@ def test_any_pattern_of_losses_gives_files_of_one_length_with_all_else_in_place(
             assert np.array_equal(read(path), audio)
 
 
+# Clipping -------------------------------------------------------------------------------------
+
+
+def loud_block(start: int, peaks: Mapping[str, NDArray[np.float32]]) -> Block:
+    frames = len(next(iter(peaks.values())))
+    return Block(start, frames, 48000, {name: audio[:, None] for name, audio in peaks.items()})
+
+
+@pytest.mark.parametrize(("file_format", "encoding", "bits"), KINDS)
+def test_clipped_frames_are_counted_for_each_track_and_told_with_what_to_do(
+    tmp_path: Path, file_format: str, encoding: str, bits: int
+) -> None:
+    tracks = {"game": 1, "voice": 1}
+    output = FilesOutput(Rule(str(tmp_path), format=file_format, encoding=encoding))
+    output.open(session_info(tracks))
+    game = np.full(48_000, 0.25, np.float32)
+    game[100:110] = 2.0
+    game[200] = -1.5
+    game[300] = 1.0  # full scale is none
+    quiet = np.full(48_000, 0.25, np.float32)
+    told = []
+    for start in (0, 48_000, 96_000):
+        output.write(loud_block(start, {"game": quiet if start else game, "voice": quiet}))
+        told += output.new_incidents()
+    # A second later the stretch is over, before the end.
+    is_float = encoding == "float32"
+    assert [(i.cause, i.tracks, i.begin, i.frames) for i in told] == (
+        [] if is_float else [("clipped", ("game",), 100, 11)]
+    )
+    late = quiet.copy()
+    late[-1] = -3.0
+    output.write(loud_block(144_000, {"game": quiet, "voice": late}))
+    assert list(output.new_incidents()) == []
+    told += output.new_incidents(ends=True)
+    output.close(192_000)
+    document = manifest(tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    clipped = {track["name"]: track["clipped_frames"] for track in document["tracks"]}
+    heard = read(output.paths["game"])[:, 0]
+    if is_float:
+        assert (told, lines, document["incidents"]) == ([], [], {})
+        assert clipped == {"game": 0, "voice": 0}
+        assert heard[105] == 2.0
+        return
+    assert heard[105] == pytest.approx(1.0, abs=2.0 ** (1 - bits))
+    assert clipped == {"game": 11, "voice": 1}
+    assert document["incidents"] == {"clipped": {"count": 2, "frames": 12}}
+    assert [(line["tracks"], line["begin"], line["frames"]) for line in lines] == [
+        (["game"], 100, 11),
+        (["voice"], 191_999, 1),
+    ]
+    assert lines[0]["message"].startswith(
+        "the output files clipped 11 frames of game from 0:00.002 on: they were too loud for its "
+        "encoding: the peak was +6.0 dBFS. Lower the track (a filter `gain: {gain_db: -7}`)"
+    )
+
+
+def test_steady_clipping_is_told_soon_and_then_seldom(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path), format="flac"))
+    output.open(session_info({"game": 1}))
+    loud = np.full(48_000, 1.5, np.float32)
+    told = []
+    for second in range(70):
+        output.write(loud_block(48_000 * second, {"game": loud}))
+        told += [(second, incident.frames // 48_000) for incident in output.new_incidents()]
+    told += [(70, one.frames // 48_000) for one in output.new_incidents(ends=True)]
+    output.close(70 * 48_000)
+    assert told == [(1, 2), (5, 4), (13, 8), (29, 16), (61, 32), (70, 8)]
+
+
 # Plain WAV files ------------------------------------------------------------------------------
 
 
@@ -749,6 +819,7 @@ def test_the_manifest_tells_what_was_recorded(tmp_path: Path) -> None:
         "format": "flac",
         "encoding": "pcm16",
         "frames": 150,
+        "clipped_frames": 0,
     }
     assert document["tracks"][1]["frames"] == 150
 
