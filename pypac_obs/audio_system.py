@@ -3,12 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from pypac_obs import _core
 from pypac_obs.errors import BackendUnavailable
 
-__all__ = ["RESTART_SERVICE", "Capture", "only_zeros", "open_capture", "service_trouble"]
+__all__ = [
+    "RESTART_SERVICE",
+    "Capture",
+    "inputs_taken",
+    "missing_inputs",
+    "only_zeros",
+    "open_capture",
+    "service_trouble",
+]
 
 #: What to do about an audio service of Windows' that is stopped, or hangs.
 RESTART_SERVICE = (
@@ -49,3 +58,35 @@ def only_zeros(*, device: bool = False) -> str:
     if _core.WITH_WASAPI:
         return "The program plays silence, or past Windows' mixer (exclusive mode, ASIO)."
     return "The program plays silence."
+
+
+def inputs_taken(streams: Sequence[_core.BoundStream], channels: Sequence[int]) -> str:
+    """Says in a sentence which inputs of a device a source takes; empty: all, by their places.
+
+    ``channels`` is what the profile says.
+    """
+    for stream in streams:
+        if not stream.taken:
+            continue
+        numbers = " and ".join(map(str, stream.taken))
+        inputs = f"input {numbers}" if len(stream.taken) == 1 else f"inputs {numbers}"
+        of = f" of {stream.inputs}" if stream.inputs else ""
+        others = ""
+        if not channels and stream.inputs > 1:
+            others = ", because the profile names none: `channels: [2]` or `[1, 2]` takes others"
+        return f"It takes {inputs}{of}{others}."
+    return ""
+
+
+def missing_inputs(source: str, streams: Sequence[_core.BoundStream]) -> list[str]:
+    """Says of each device which of the inputs that the profile names it does not have."""
+    found = []
+    for stream in streams:
+        missing = [str(one) for one in stream.taken if one > stream.inputs > 0]
+        if missing:
+            has = "1 input" if stream.inputs == 1 else f"{stream.inputs} inputs"
+            found.append(
+                f"{source}: {stream.program} has {has}, and no input {' or '.join(missing)}: "
+                "what is missing is silence. Correct `channels` in the profile"
+            )
+    return found

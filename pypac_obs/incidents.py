@@ -2,7 +2,7 @@
 """Incidents: every missing or moved frame, with its place, its length and its cause.
 
 An incident is data, never an exception. The native ledger makes most of them; the outputs add
-``late_start``, ``shared_track_lost``, ``output_failed`` and ``disk_full``.
+``late_start``, ``shared_track_lost``, ``clipped``, ``output_failed`` and ``disk_full``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "CAUSES",
+    "CLIPPED",
     "DISK_FULL",
     "LATE_START",
     "OUTPUT_FAILED",
@@ -22,10 +23,11 @@ __all__ = [
 
 LATE_START = "late_start"
 SHARED_TRACK_LOST = "shared_track_lost"
+CLIPPED = "clipped"
 OUTPUT_FAILED = "output_failed"
 DISK_FULL = "disk_full"
 
-# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last four are
+# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last five are
 # made in Python. {who}: the source, else the tracks. {at}: the first frame. {span}: "from ... to
 # ...".
 _SENTENCES = {
@@ -51,15 +53,17 @@ _SENTENCES = {
     "{span}",
     SHARED_TRACK_LOST: "the output {output} lost {frames} of {tracks} {span}: another program cut "
     "off, overwrote or deleted the shared file, and it was made anew",
+    CLIPPED: "the output {output} clipped {frames} of {tracks} from {at} on: they were too loud "
+    "for its encoding",
     OUTPUT_FAILED: "the output {output} stopped at {at}",
     DISK_FULL: "the output {output} stopped at {at}: the disk is full",
 }
 
 CAUSES = tuple(_SENTENCES)
 
-# Frames that came twice or were moved are all there; the silence in the place of late ones has an
-# incident of its own; from where an output stopped, its files end.
-_NOTHING_MISSING = ("late", "overlap", "restamped", OUTPUT_FAILED, DISK_FULL)
+# Frames that came twice, were moved or were clipped are all there; the silence in the place of
+# late ones has an incident of its own; from where an output stopped, its files end.
+_NOTHING_MISSING = ("late", "overlap", "restamped", CLIPPED, OUTPUT_FAILED, DISK_FULL)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class Incident:
     ``begin`` is the first of them on the timeline and ``frames`` how many there are; 0 where the
     end is not known yet (``output_failed``, ``disk_full``). `missing` leaves out what is silent
     nowhere because of it: ``overlap``, frames that came twice; ``restamped``, frames that were
-    moved; ``late``, frames whose silence had been played and listed already. ``source`` and
+    moved; ``late``, frames whose silence had been played and listed already; ``clipped``, frames
+    whose peaks were cut off (``begin`` is the first, and not all after it are). ``source`` and
     ``output`` are None where the cause has nothing to do with one.
 
     >>> gap = Incident("not_running", "discord", None, ("voice",), begin=0, frames=245760)
@@ -89,6 +94,11 @@ class Incident:
     def missing(self) -> int:
         """How many frames are silence, or not there at all, because of it."""
         return 0 if self.cause in _NOTHING_MISSING else self.frames
+
+    @property
+    def lost(self) -> int:
+        """How many frames are missing or damaged because of it."""
+        return self.frames if self.cause == CLIPPED else self.missing
 
     def to_json(self) -> dict[str, object]:
         """Gives the fields under their own names, as every line of ``ledger.jsonl`` begins."""

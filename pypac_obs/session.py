@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from pypac_obs import _core
-from pypac_obs.audio_system import only_zeros
+from pypac_obs.audio_system import missing_inputs, only_zeros
 from pypac_obs.awake import kept_awake
 from pypac_obs.binding_notes import binding_notes
 from pypac_obs.blocks import BlockStream, TrackReader
@@ -130,6 +130,7 @@ class Session:
         self._binding_notes: set[str] = set()
         self._warned_of_priority = False
         self._warned_of_stamps = False
+        self._warned_of_inputs: set[str] = set()  # sources
         self._registration: SessionRegistration | None = None
         self._markers: list[Marker] = []
         self._origin: tuple[int, datetime] | None = None  # frame 0, in host time and in wall time
@@ -508,6 +509,7 @@ class Session:
                 self._warn_of_bindings(wiring)
                 self._warn_of_priority(wiring)
                 self._warn_of_stamps(wiring)
+                self._warn_of_inputs(wiring)
                 if not threading.main_thread().is_alive():
                     # The program has ended and forgot to stop the session.
                     self._finish(wiring)
@@ -561,6 +563,17 @@ class Session:
             self._warned_of_priority = True
             with self._lock:
                 self._warnings.append(f"the mixer has no real-time priority: {refusal}")
+
+    def _warn_of_inputs(self, wiring: Wiring) -> None:
+        for name, rule in self.profile.sources.items():
+            if not isinstance(rule, DeviceSource) or not rule.channels:
+                continue
+            if name in self._warned_of_inputs:
+                continue
+            if missing := missing_inputs(name, self._captured(wiring, name).streams):
+                self._warned_of_inputs.add(name)
+                with self._lock:
+                    self._warnings += missing
 
     def _warn_of_stamps(self, wiring: Wiring) -> None:
         capture = wiring.capture

@@ -158,4 +158,4 @@ def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:
     if isinstance(rule, SystemSource):
         return _core.Selector(kind="system")
     assert isinstance(rule, DeviceSource)
-    return _core.Selector(kind="device", patterns=[rule.device])
+    return _core.Selector(kind="device", patterns=[rule.device], channels=list(rule.channels))

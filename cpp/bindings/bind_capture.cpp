@@ -59,13 +59,14 @@ Enumeration named(const std::array<const char*, Size>& names, const std::string&
 
 Selector make_selector(const std::string& kind, std::vector<std::string> patterns,
                        std::vector<std::string> except, std::vector<Selector> except_sources,
-                       const std::string& pick) {
+                       const std::string& pick, std::vector<std::uint32_t> channels) {
   Selector selector;
   selector.kind = named<SelectorKind>(kKinds, kind, "kind of selector");
   selector.patterns = std::move(patterns);
   selector.except = std::move(except);
   selector.except_sources = std::move(except_sources);
   selector.pick = named<Pick>(kPicks, pick, "pick");
+  selector.channels = std::move(channels);
   return selector;
 }
 
@@ -155,6 +156,8 @@ void bind_views(nb::module_& module) {
       .def_ro("muted", &BoundStream::muted)
       .def_ro("frozen", &BoundStream::frozen)
       .def_ro("devices", &BoundStream::devices, "Windows: all that it plays to, sorted.")
+      .def_ro("inputs", &BoundStream::inputs, "How many a device has; 0: unknown.")
+      .def_ro("taken", &BoundStream::taken, "Which of these, from 1; empty: all, by position.")
       .def_ro("claim", &BoundStream::claim,
               "What it only calls itself, and is bound for; empty: for who it is.")
       .def_ro("ancestor", &BoundStream::ancestor,
@@ -299,7 +302,9 @@ void bind_capture(nb::module_& module) {
       .def(nb::new_(&make_selector), nb::kw_only(), "kind"_a = "process",
            "patterns"_a = std::vector<std::string>{}, "except_"_a = std::vector<std::string>{},
            "except_sources"_a = std::vector<Selector>{}, "pick"_a = "all",
-           "kind is process, everything_except, system or device; pick is all, first or newest.");
+           "channels"_a = std::vector<std::uint32_t>{},
+           "kind is process, everything_except, system or device; pick is all, first or newest; "
+           "channels are a device's inputs, from 1.");
 
   bind_views(module);
   bind_measuring(module);

@@ -69,6 +69,8 @@ struct BoundStream {
   bool muted = false;
   bool frozen = false;
   std::vector<std::string> devices;  // Windows: all that it plays to, and is captured from; sorted
+  std::uint32_t inputs = 0;          // of a device: how many it has; 0: unknown
+  std::vector<std::uint32_t> taken;  // of these, from 1; empty: all, each where its position is
   // Why the source has it, where the user may not expect it; see Tie.
   std::string claim;
   std::string ancestor;

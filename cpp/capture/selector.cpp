@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "capture/selector.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "capture/channel_weights.hpp"
@@ -108,6 +109,9 @@ void check_source(const std::string& name, const Selector& selector, std::uint32
       selector.kind == SelectorKind::process || selector.kind == SelectorKind::device;
   if (named && selector.patterns.empty()) {
     throw Failure(ErrorKind::invalid_argument, "the source " + name + " names nothing to capture");
+  }
+  if (selector.channels.size() > 2 || std::ranges::count(selector.channels, 0U) != 0) {
+    throw Failure(ErrorKind::invalid_argument, "a source takes one or two inputs, from 1 on");
   }
 }
 

@@ -37,6 +37,9 @@ struct Selector {
   /// what one of them could take stays out.
   std::vector<Selector> except_sources{};
   Pick pick = Pick::all;
+  /// device: which of its inputs, from 1: one for both sides, or left and right. Empty: by default
+  /// (taken_inputs).
+  std::vector<std::uint32_t> channels{};
 };
 
 /// [control-thread] Throws Failure where no source `name` can be made of these.

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
+from pypac_obs.cli.detached_output import is_closed_pipe, silence
 from pypac_obs.errors import PypacError
 
 __all__ = ["DONE", "FAILED", "commands", "main"]
@@ -51,12 +52,30 @@ class ReaderGoneError(Exception):
     """Standard output was closed by whoever read it, as by `head`."""
 
 
+class _UnsaidError(Exception):
+    """An error cannot be written to standard error; ``code`` tells it all the same."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@contextlib.contextmanager
+def _exit_code_kept(code: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        raise _UnsaidError(code) from None
+
+
 @contextlib.contextmanager
 def _telling_a_closed_pipe() -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError as error:
-        raise ReaderGoneError from error
+    except OSError as error:
+        if is_closed_pipe(error):
+            raise ReaderGoneError from error
+        raise
 
 
 class LazyGroup(click.Group):
@@ -125,7 +144,12 @@ class ProgramCommands(LazyGroup):
         **extra: Any,
     ) -> NoReturn:
         """Runs the command line and exits with one of the documented codes."""
-        sys.exit(self._exit_code(args, prog_name, complete_var, extra))
+        try:
+            code = self._exit_code(args, prog_name, complete_var, extra)
+        except _UnsaidError as error:
+            silence(sys.stderr)
+            code = error.code
+        sys.exit(code)
 
     def _exit_code(
         self,
@@ -145,27 +169,35 @@ class ProgramCommands(LazyGroup):
             )
             sys.stdout.flush()
         except PypacError as error:
-            return _say(error)
+            with _exit_code_kept(error.exit_code):
+                return _say(error)
         except click.ClickException as error:
-            error.show()
-            return error.exit_code
+            with _exit_code_kept(error.exit_code):
+                error.show()
+                return error.exit_code
         except (click.Abort, KeyboardInterrupt):
-            click.echo("Interrupted.", err=True)
-            return FAILED
+            with _exit_code_kept(FAILED):
+                click.echo("Interrupted.", err=True)
+                return FAILED
         except (ReaderGoneError, BrokenPipeError):
-            _silence_standard_output()
+            silence(sys.stdout)
             return DONE
         except OSError as error:
+            if is_closed_pipe(error):
+                silence(sys.stdout)
+                return DONE
             if os.environ.get(TRACEBACK):
                 raise
-            click.echo(f"Error: {error}.", err=True)
-            _silence_standard_output()
-            return FAILED
+            with _exit_code_kept(FAILED):
+                click.echo(f"Error: {error}.", err=True)
+                silence(sys.stdout)
+                return FAILED
         except Exception as error:
             if os.environ.get(TRACEBACK):
                 raise
-            _say_bug(error)
-            return FAILED
+            with _exit_code_kept(FAILED):
+                _say_bug(error)
+                return FAILED
         return code if isinstance(code, int) else DONE
 
 
@@ -186,14 +218,6 @@ def _say_bug(error: BaseException) -> None:
         f"This is a bug; run with {TRACEBACK}=1 to see where, and report it.",
         err=True,
     )
-
-
-def _silence_standard_output() -> None:
-    """Lets the interpreter flush into nothing when it ends: there is nobody left to tell."""
-    with contextlib.suppress(OSError, ValueError):
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
-        os.close(nothing)
 
 
 @click.group(

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pypac_obs.audio_system import open_capture
+from pypac_obs.audio_system import inputs_taken, missing_inputs, open_capture
 from pypac_obs.binding_notes import binding_notes
 from pypac_obs.cli.console import (
     column_table,
+    ended,
     listed,
     make_console,
     plain,
@@ -58,6 +59,7 @@ class SourcePlan:
     state: str | None
     reason: str
     programs: tuple[BoundProgram, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Gives plain values."""
@@ -83,6 +85,7 @@ def command(profile: str, as_json: bool) -> None:
     plans = _plan_sources(rules)
     files = _files(rules)
     warnings = [*warnings_of(rules), *unseen_obs_warnings(rules), *_unwritable(files), *plans.notes]
+    warnings += [warning for source in plans.sources for warning in source.warnings]
     if as_json:
         print_json(_as_json(rules, plans, files, warnings))
     else:
@@ -133,7 +136,13 @@ def _unbound(name: str, rule: AnySource) -> SourcePlan:
 
 def _bound(name: str, rule: AnySource, found: _core.CaptureStatus) -> SourcePlan:
     programs = tuple(map(BoundProgram.of, found.streams))
-    return SourcePlan(name, _in_words(rule), found.state, found.reason, programs)
+    reason = found.reason
+    warnings: tuple[str, ...] = ()
+    if isinstance(rule, DeviceSource):
+        taken = inputs_taken(found.streams, rule.channels)
+        reason = f"{sentence(reason)} {taken}" if taken else reason
+        warnings = tuple(map(ended, missing_inputs(name, found.streams)))
+    return SourcePlan(name, _in_words(rule), found.state, reason, programs, warnings)
 
 
 def _in_words(rule: AnySource) -> str:
@@ -148,7 +157,8 @@ def _in_words(rule: AnySource) -> str:
         ]
         return f"everything except {', '.join(entries)}"
     if isinstance(rule, DeviceSource):
-        return f"device {rule.device}"
+        inputs = f", input {' and '.join(map(str, rule.channels))}" if rule.channels else ""
+        return f"device {rule.device}{inputs}"
     if isinstance(rule, SyntheticSource):
         return f"synthetic {rule.synthetic.kind}"
     return "the whole system"

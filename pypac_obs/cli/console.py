@@ -41,10 +41,16 @@ _METER_COLUMNS = 30
 _LOUD_DB, _TOO_LOUD_DB = -9.0, -1.0
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the command what a closed pipe means: rich would end with 1."""
+        raise BrokenPipeError
+
+
 def make_console() -> Console:
     """Makes the console of standard output, as wide as its terminal."""
     width = None if sys.stdout.isatty() else _PIPE_COLUMNS
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return _Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def printable(text: str) -> str:

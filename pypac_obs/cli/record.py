@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from pypac_obs.cli import DONE, FAILED
+from pypac_obs.cli.detached_output import detached_output
 from pypac_obs.cli.run import warnings_of_folder
 from pypac_obs.cli.running import duration_option, run_session
 from pypac_obs.errors import ProfileError
@@ -53,10 +54,11 @@ def command(
     One that is not running is no error: its track is silence until it starts.
     """
     profile = _profile(programs, folder, file_format)
-    for warning in warnings_of_folder(profile):
-        click.echo(f"Warning: {warning}", err=True)
-    session = Session(profile, duration_s=duration, name="record")
-    summary = run_session(session, as_json=as_json)
+    with detached_output():
+        for warning in warnings_of_folder(profile):
+            click.echo(f"Warning: {warning}", err=True)
+        session = Session(profile, duration_s=duration, name="record")
+        summary = run_session(session, as_json=as_json)
     return FAILED if summary.failures else DONE
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 
 from pypac_obs.cli import DONE, FAILED
+from pypac_obs.cli.detached_output import detached_output
 from pypac_obs.cli.running import duration_option, run_session
 from pypac_obs.obs.lint import profile_warnings
 from pypac_obs.obs.settings import ServerWords
@@ -31,8 +32,9 @@ def command(profile: str, duration: float | None, as_json: bool) -> int:
     terminal it shows a live table, in a pipe a line for each change.
     """
     rules = load_profile(profile)
-    warn(rules)
-    summary = run_session(Session(rules, duration_s=duration), as_json=as_json)
+    with detached_output():
+        warn(rules)
+        summary = run_session(Session(rules, duration_s=duration), as_json=as_json)
     return FAILED if summary.failures else DONE
 
 

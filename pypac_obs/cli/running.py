@@ -37,8 +37,9 @@ from pypac_obs.cli.console import (
     sentence,
 )
 from pypac_obs.cli.console_events import console_events
+from pypac_obs.cli.detached_output import detached_output, wait_until_read
 from pypac_obs.cli.logoff import logoff_window
-from pypac_obs.incidents import Incident, describe, timeline_text
+from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.session import Session
@@ -255,9 +256,10 @@ def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
     >>> list(grouped(gaps, 48000))[0].split("; ")[1]
     'so 8 more times until 0:08.010, 4320 frames in all'
     """
-    groups: dict[tuple[str, str | None, str | None], list[Incident]] = {}
+    groups: dict[tuple[object, ...], list[Incident]] = {}
     for incident in incidents:
-        key = (incident.cause, incident.source, incident.output)
+        track = incident.tracks if incident.cause == CLIPPED else None
+        key = (incident.cause, incident.source, incident.output, track)
         groups.setdefault(key, []).append(incident)
     for group in groups.values():
         if len(group) <= _SAID_APART:
@@ -265,7 +267,7 @@ def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
             continue
         until = timeline_text(max(one.begin + one.frames for one in group), sample_rate)
         text = f"{describe(group[0], sample_rate)}; so {len(group) - 1} more times until {until}"
-        frames = sum(one.missing for one in group)
+        frames = sum(one.lost for one in group)
         yield f"{text}, {counted(frames, 'frame')} in all" if frames else text
 
 
@@ -474,12 +476,13 @@ def _passing(source: SourceStatus) -> str:
 def run_session(session: Session, *, as_json: bool = False) -> Summary:
     """Runs a session to its end, or until a signal asks for it, and prints the summary.
 
-    A session whose outputs have all failed is ended, too. Returns the summary; its ``failures`` are
+    Nothing that becomes of standard output and error ends it (`detached_output`). A session whose
+    outputs have all failed is ended, too. Returns the summary; its ``failures`` are
     what makes the exit code 1. Raises what `Session.start` raises.
     """
     stop = _StopRequest()
-    console = make_console()
-    with stop.installed():
+    with stop.installed(), detached_output():
+        console = make_console()
         session.start()
         try:
             _watch(session, stop, console, as_json)
@@ -492,6 +495,7 @@ def run_session(session: Session, *, as_json: bool = False) -> Summary:
                 say_error(error)
         else:
             _print_summary(console, session, summary)
+        wait_until_read()  # here, where a second signal aborts it
     return summary
 
 

@@ -149,6 +149,14 @@ class Output(ABC):
         """
         return False
 
+    def new_incidents(self, *, ends: bool = False) -> Sequence[Incident]:
+        """Gives what has happened to its own frames since the last call, such as clipping.
+
+        Frames count on the timeline. Asked after each block; where the session ``ends``, what still
+        goes on ends, too. The output does not get them back by `on_incident`. By default none.
+        """
+        return ()
+
     def on_incident(self, incident: Incident) -> None:  # noqa: B027 - optional
         """Takes an incident of the session, soon after it happened. By default ignores it."""
 
@@ -218,6 +226,7 @@ class OutputThread:
     ``status`` is called on this thread about once a second for what ``Output.on_status`` is given.
     ``on_incident`` is called when the output fails, which it may survive (`Output.recover`): with
     the cause ``disk_full`` or ``output_failed``, on this thread; by `stop` where the output hangs.
+    It is called, too, with what `Output.new_incidents` tells.
 
     `start`, `post_incident`, `post_marker`, `request_stop`, `join` and `stop` belong to any one
     other thread; `is_current` and the properties to any thread.
@@ -351,7 +360,7 @@ class OutputThread:
             remedy="See whether what it writes to (a disk, a network drive) still answers.",
         )
         if self._note_error(hangs):
-            self._tell_of_the_failure(self._incident(hangs, begin=self._position))
+            self._tell_session(self._incident(hangs, begin=self._position))
         return False
 
     # On either thread: an output that hangs cannot tell of it.
@@ -390,7 +399,7 @@ class OutputThread:
             detail=reason,
         )
 
-    def _tell_of_the_failure(self, incident: Incident) -> None:
+    def _tell_session(self, incident: Incident) -> None:
         self._own_incident = incident
         if self._on_incident is not None:
             self._on_incident(incident)
@@ -423,10 +432,12 @@ class OutputThread:
             # A timeline that stands still leaves less than a block: that is taken, too.
             ready = self._reader.wait(self._block_frames, 2 * self._block_s)
             taken = self._take()
+            self._tell_own()
             self._tell(status_too=time.monotonic() >= self._next_status)
             end = self._end
             if end is not None and (self._reader.finished or self._position >= end):
                 self._tell(status_too=True)
+                self._tell_own(ends=True)
                 self._closing = True
                 self._output.close(end)
                 return
@@ -458,6 +469,11 @@ class OutputThread:
         self._reader.release(frames)
         self._position = position
 
+    def _tell_own(self, *, ends: bool = False) -> None:
+        """Tells the session what the output says of its own frames."""
+        for incident in self._output.new_incidents(ends=ends):
+            self._tell_session(incident)
+
     def _tell(self, *, status_too: bool) -> None:
         """Hands over the incidents and marks that have come in, and the status."""
         while self._news:
@@ -483,11 +499,13 @@ class OutputThread:
         incident = self._incident(self._error, begin=min(self._position, self._kept()))
         # The output has failed already: what else goes wrong while it is put away tells no more.
         with contextlib.suppress(Exception):
+            self._tell_own(ends=True)
+        with contextlib.suppress(Exception):
             self._output.on_incident(incident)
         goes_on = False
         try:
             if is_news:
-                self._tell_of_the_failure(incident)
+                self._tell_session(incident)
         finally:  # the last of all, because this may hang
             if isinstance(error, Exception) and not (self._give_up or self._closing):
                 with contextlib.suppress(Exception):

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import stat
+import struct
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -21,9 +23,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed, PypacError
-from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
+from pypac_obs.incidents import CLIPPED, DISK_FULL, OUTPUT_FAILED, Incident
 from pypac_obs.outputs import sndfile_commands
 from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo, output_failure
+from pypac_obs.outputs.clipping import ClippedStretch, Clipping
 from pypac_obs.outputs.manifest import Ledger, Manifest, TrackFile
 from pypac_obs.own_folder import is_own_folder
 from pypac_obs.profile.paths import expand_path, placeholders
@@ -32,6 +35,8 @@ __all__ = ["FilesOutput", "FilesRule"]
 
 _SUBTYPES = {"float32": "FLOAT", "pcm24": "PCM_24", "pcm16": "PCM_16"}
 _BITS = {"PCM_24": 24, "PCM_16": 16}
+# Beyond it libsndfile makes the file RF64.
+_LONGEST_RIFF = 0xFFFF_FFFF
 # Placeholders that make a folder a session's own.
 _SESSION_PLACEHOLDERS = {"date", "time", "session"}
 _MANIFEST_S = 1.0
@@ -69,12 +74,14 @@ class FilesOutput(Output):
 
     - All files of a session end with the same length: gaps of the reader and what is missing at
       the end become silence; frames that come twice are left out.
-    - A WAV file is a plain RIFF WAV, and becomes RF64 where it would pass 4 GiB.
+    - A WAV file is a plain RIFF WAV, and becomes RF64 where it would pass 4 GiB. Mono and stereo
+      have the plain format tags (1 for integers, 3 for float), which every program reads.
     - Headers tell the length written so far after every block: a killed program costs the audio
       that had not been handed over yet, and a FLAC file one more encoder block (4096 frames).
     - On failure, `abort` cuts all files to the last block that fitted into every one of them; one
       block more on a full disk, to have room for the last lines of the ledger and session.json.
-    - In pcm24 and pcm16, what is out of range is clipped.
+    - In pcm24 and pcm16, what is out of range is clipped; it is counted for each track, and an
+      incident tells where, and what to do about it.
 
     Folders that are made, and files in them, are the user's alone (0700, 0600). In a folder that is
     there, whoever may read or write in it may do so with the files, as far as the umask goes.
@@ -212,6 +219,30 @@ class FilesOutput(Output):
         self._manifest.add_status(status)
         with self._errors_in_plain_words():
             self._update_manifest()
+
+    def new_incidents(self, *, ends: bool = False) -> Sequence[Incident]:
+        """Tells what was clipped; it is in the ledger already. Raises OutputFailed."""
+        found = []
+        for file in self._files:
+            stretch = file.clipping.take(self._position, ends=ends)
+            if stretch is not None:
+                found.append(self._clipped(file, stretch))
+        for incident in found:
+            self.on_incident(incident)
+        return found
+
+    def _clipped(self, file: _TrackFile, stretch: ClippedStretch) -> Incident:
+        peak_db = 20 * math.log10(stretch.peak)
+        lower_db = math.floor(-peak_db)
+        encoding = " in `encoding: float32`" if self._rule.format == "wav" else ""
+        detail = (
+            f"the peak was {peak_db:+.1f} dBFS. Lower the track (a filter `gain: {{gain_db: "
+            f"{lower_db}}}`) or what it is mixed from, or write `format: wav`{encoding}, "
+            "which holds any level"
+        )
+        return Incident(
+            CLIPPED, None, self.name, (file.track,), stretch.begin, stretch.frames, detail
+        )
 
     def _cut(self) -> int | None:
         """To how many frames `abort` has to cut the files; None: they are fine as they are."""
@@ -362,7 +393,11 @@ class FilesOutput(Output):
 
     def _set_frames(self) -> None:
         assert self._manifest is not None
-        self._manifest.set_frames(self._position, [file.frames for file in self._files])
+        self._manifest.set_frames(
+            self._position,
+            [file.frames for file in self._files],
+            [f.clipping.total for f in self._files],
+        )
 
     def _finish(self, state: str) -> None:
         assert self._ledger is not None
@@ -407,6 +442,7 @@ class _TrackFile(ABC):
         self.path = path
         self.channels = track.channels
         self.frames = 0  # that any reader of the file finds in it
+        self.clipping = Clipping(sample_rate, counts=subtype != "FLOAT")
         self._written = 0
         self._raw = raw
         # The descriptor, because in a shared folder the name may have become a link to another file
@@ -440,6 +476,7 @@ class _TrackFile(ABC):
 
     def write(self, audio: NDArray[np.float32]) -> None:
         """Appends frames, straight from the array's memory."""
+        self.clipping.look_at(self._written, audio)
         self._file.buffer_write(audio, "float32")
         self._written += len(audio)
 
@@ -463,16 +500,72 @@ class _TrackFile(ABC):
         """Closes the file with all that was written. May be called again."""
         if not self._file.closed:
             self._file.close()
+            self._header_on_close()
             self.frames = self._written
         self._raw.close()
 
+    def _header_on_close(self) -> None:  # noqa: B027 - optional
+        """Writes what libsndfile's own closing leaves to be written."""
+
+    def _put(self, at: int, data: bytes) -> None:
+        with self._at(at):
+            self._raw.write(data)
+
+    def _get(self, at: int, size: int) -> bytes:
+        with self._at(at):
+            return self._raw.read(size)
+
+    @contextlib.contextmanager
+    def _at(self, at: int) -> Iterator[None]:
+        # Not os.pwrite, which Windows lacks. libsndfile goes on where it was.
+        before = self._raw.tell()
+        self._raw.seek(at)
+        try:
+            yield
+        finally:
+            self._raw.seek(before)
+
+
+def _plain_format(channels: int, sample_rate: int, subtype: str) -> bytes:
+    """A WAV file's format with the tag 1 (integers) or 3 (float, which has an empty extension)."""
+    bits = _BITS.get(subtype, 32)
+    frame_bytes = channels * bits // 8
+    tag, extension = (3, b"\0\0") if subtype == "FLOAT" else (1, b"")
+    fields = (tag, channels, sample_rate, sample_rate * frame_bytes, frame_bytes, bits)
+    return struct.pack("<HHIIHH", *fields) + extension
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return name + len(content).to_bytes(4, "little") + content
+
 
 class _WavFile(_TrackFile):
+    """A WAV file that libsndfile begins as an RF64 file, to be able to go on beyond 4 GiB.
+
+    libsndfile's header has the extensible format tag then, which Python's `wave` and old editors
+    refuse or warn of. Up to two channels and 4 GiB the header is one of ours, of the same length.
+    """
+
     _container = "RF64"
+    _DATA_AT = 104  # the chunk "data", whose length the header ends with
+    _HEADER_SIZE = _DATA_AT + 8
+
+    def __init__(
+        self, track: TrackInfo, path: Path, raw: FileIO, sample_rate: int, subtype: str
+    ) -> None:
+        super().__init__(track, path, raw, sample_rate, subtype)
+        self._format = _plain_format(track.channels, sample_rate, subtype)
+        self._is_float = subtype == "FLOAT"
+        self._frame_bytes = track.channels * _BITS.get(subtype, 32) // 8
+        self._is_plain = False
 
     def begin(self) -> None:
         sndfile_commands.begin_as_riff(self._file)
         sndfile_commands.update_header(self._file)
+        header = self._get(0, self._HEADER_SIZE)
+        is_known = len(header) == self._HEADER_SIZE and header[self._DATA_AT :] == b"data\0\0\0\0"
+        self._is_plain = is_known and self.channels <= 2
+        self._put_header()
 
     def silence(self, frames: int) -> None:
         # A hole up to the last frame: an output that was too slow for the disk does not have to
@@ -482,8 +575,26 @@ class _WavFile(_TrackFile):
         self._written += frames
 
     def commit(self) -> None:
-        sndfile_commands.update_header(self._file)
+        if not self._put_header():
+            sndfile_commands.update_header(self._file)
         self.frames = self._written
+
+    def _put_header(self) -> bool:
+        """Writes the plain header; False where the file has another one."""
+        data_bytes = self._written * self._frame_bytes
+        if not self._is_plain or self._HEADER_SIZE + data_bytes > _LONGEST_RIFF:
+            return False
+        fact = _chunk(b"fact", self._written.to_bytes(4, "little")) if self._is_float else b""
+        behind = _chunk(b"fmt ", self._format) + fact
+        # Empty space, as long as it takes: libsndfile's own header has to fit again.
+        junk = _chunk(b"JUNK", bytes(self._DATA_AT - 12 - 8 - len(behind)))
+        riff = os.fstat(self._raw.fileno()).st_size - 8
+        sizes = riff.to_bytes(4, "little"), data_bytes.to_bytes(4, "little")
+        self._put(0, b"RIFF" + sizes[0] + b"WAVE" + junk + behind + b"data" + sizes[1])
+        return True
+
+    def _header_on_close(self) -> None:
+        self._put_header()  # libsndfile has just written its own
 
     def cut(self, frames: int) -> None:
         try:
@@ -563,21 +674,3 @@ class _FlacFile(_TrackFile):
         packed = self._sample_rate << 44 | (self.channels - 1) << 41 | (self._bits - 1) << 36
         lengths = (4096).to_bytes(2, "big") * 2 + bytes(6)
         return b"fLaC\x80\x00\x00\x22" + lengths + packed.to_bytes(8, "big") + bytes(16)
-
-    def _put(self, at: int, data: bytes) -> None:
-        with self._at(at):
-            self._raw.write(data)
-
-    def _get(self, at: int, size: int) -> bytes:
-        with self._at(at):
-            return self._raw.read(size)
-
-    @contextlib.contextmanager
-    def _at(self, at: int) -> Iterator[None]:
-        # Not os.pwrite, which Windows lacks. The encoder goes on where it was.
-        before = self._raw.tell()
-        self._raw.seek(at)
-        try:
-            yield
-        finally:
-            self._raw.seek(before)

@@ -117,6 +117,7 @@ class FollowingFiles(Output):
         self._pending: list[Incident] = []
         self._markers: list[Marker] = []
         self._paths: dict[str, Path] = {}
+        self._own_news: list[Incident] = []  # of the timeline, not told yet
 
     # For the thread that follows ------------------------------------------------------------------
 
@@ -201,6 +202,19 @@ class FollowingFiles(Output):
             self._pending.append(incident)
         elif self._take is not None:  # it is just failing
             self._take.fail(incident)
+
+    def new_incidents(self, *, ends: bool = False) -> Sequence[Incident]:
+        """Tells what was clipped; it is in the take's ledger already."""
+        if self._take is not None:
+            self._collect_own(self._take, ends=ends)
+        news, self._own_news = self._own_news, []
+        return news
+
+    def _collect_own(self, take: _OpenTake, *, ends: bool) -> None:
+        self._own_news += [
+            replace(incident, begin=take.timeline(incident.begin))
+            for incident in take.files.new_incidents(ends=ends)
+        ]
 
     def on_marker(self, marker: Marker) -> None:
         """Keeps it for the take that it belongs to."""
@@ -327,6 +341,7 @@ class FollowingFiles(Output):
         assert take is not None
         end = max(end, self._written)  # told late, it has got more already
         self._tell_what_happened(end)
+        self._collect_own(take, ends=True)
         take.files.close(take.frame(end))
         self._take = None
         self._written = max(self._written, end)

@@ -36,6 +36,7 @@ class TrackFile:
     format: str
     encoding: str
     frames: int = 0
+    clipped_frames: int = 0
 
 
 class Manifest:
@@ -70,10 +71,10 @@ class Manifest:
         self.frames = 0
 
     def add_incident(self, incident: Incident) -> None:
-        """Counts it under its cause, with the frames that are missing because of it."""
+        """Counts it under its cause, with the frames that are missing or clipped because of it."""
         count = self._incidents.setdefault(incident.cause, {"count": 0, "frames": 0})
         count["count"] += 1
-        count["frames"] += incident.missing
+        count["frames"] += incident.lost
 
     def add_marker(self, marker: Marker) -> None:
         """Adds a mark, kept in the order of the frames; beyond 10,000 of them none."""
@@ -103,11 +104,12 @@ class Manifest:
                 del history[:-_MOST_CHANGES]
             entry["now"] = _plain(now)
 
-    def set_frames(self, frames: int, files: list[int]) -> None:
-        """Takes over how long the session is so far, and how much each file holds of it."""
+    def set_frames(self, frames: int, files: list[int], clipped: list[int]) -> None:
+        """Takes over the session's length so far, each file's, and how much of it was clipped."""
         self.frames = frames
-        for track, held in zip(self._tracks, files, strict=True):
+        for track, held, loud in zip(self._tracks, files, clipped, strict=True):
             track.frames = held
+            track.clipped_frames = loud
 
     def write(self) -> None:
         """Replaces the file. Raises OSError; the one before stays then."""
@@ -145,6 +147,7 @@ class Manifest:
                     "format": track.format,
                     "encoding": track.encoding,
                     "frames": track.frames,
+                    "clipped_frames": track.clipped_frames,
                 }
                 for track in self._tracks
             ],

@@ -156,6 +156,9 @@ class DeviceSource(Rule):
 
     device: Text
     """`default`, or the name of an input device, or a pattern (* and ?) of it."""
+    channels: Annotated[tuple[Annotated[int, Between(1, 64)], ...], Many(least=0, most=2)] = ()
+    """Which of its inputs, from 1: one for both sides, or two for left and right. Left out: all,
+    or the first where they have no place in the room (AUX), as on interfaces."""
 
 
 class SystemSource(Rule):

@@ -28,7 +28,7 @@ def test_every_cause_of_the_native_core_has_a_sentence_in_the_same_order() -> No
     assert enum is not None
     native = re.findall(r"^\s*(\w+),", enum[1], re.MULTILINE)
     assert len(native) > 10
-    ours = ("late_start", "shared_track_lost", "output_failed", "disk_full")
+    ours = ("late_start", "shared_track_lost", "clipped", "output_failed", "disk_full")
     assert (*native, *ours) == CAUSES
 
 
@@ -39,6 +39,19 @@ def test_every_sentence_names_who_and_when(cause: str) -> None:
     assert "0:01.000" in sentence
     assert "{" not in sentence
     assert "_" not in sentence
+
+
+def test_clipped_frames_are_not_missing_and_are_summed_up_for_each_track() -> None:
+    loud = [
+        incident("clipped", source=None, output="files", tracks=(track,), begin=at * 96_000)
+        for at in range(5)
+        for track in ("game", "voice")
+    ]
+    assert loud[0].missing == 0
+    sentences = list(grouped(loud, 48_000))
+    assert len(sentences) == 2
+    assert sentences[0].startswith("the output files clipped 4800 frames of game from 0:00.000 on")
+    assert sentences[1].endswith("24000 frames in all")
 
 
 def test_the_sentence_says_from_when_to_when() -> None:
@@ -72,7 +85,7 @@ def test_a_cause_of_a_newer_core_is_named_as_it_is() -> None:
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_frames_that_moved_or_came_twice_or_late_are_not_missing(cause: str) -> None:
-    all_there = {"late", "overlap", "restamped", "output_failed", "disk_full"}
+    all_there = {"late", "overlap", "restamped", "clipped", "output_failed", "disk_full"}
     assert incident(cause).missing == (0 if cause in all_there else 4800)
 
 

@@ -52,6 +52,35 @@ def test_blocks_are_contiguous_and_hold_the_frames_that_they_name() -> None:
     assert session.incidents == ()
 
 
+@pytest.mark.parametrize(("file_format", "clips"), [("flac", True), ("wav", False)])
+def test_a_session_tells_of_clipping(tmp_path: Path, file_format: str, clips: bool) -> None:
+    loud = Profile.from_dict(
+        {
+            "version": 1,
+            "sources": {"tone": {"synthetic": {"kind": "tone", "level_dbfs": 0}}},
+            "tracks": {
+                "loud": {"from": {"source": "tone", "gain_db": 6}},
+                "right": {"from": {"source": "tone", "gain_db": -1}},
+            },
+            "outputs": {"files": {"folder": str(tmp_path), "format": file_format}},
+        }
+    )
+    with Session(loud, duration_s=1) as session:
+        session.wait()
+    audio = soundfile.read(tmp_path / f"loud.{file_format}")[0]
+    found = [i for i in session.incidents if i.cause == "clipped"]
+    lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    assert [line["cause"] for line in lines].count("clipped") == len(found)
+    if not clips:
+        assert found == []
+        assert abs(audio).max() == pytest.approx(10 ** (6 / 20), rel=1e-3)
+        return
+    assert [incident.tracks for incident in found] == [("loud",)]
+    # A sine of twice full scale is beyond it for two thirds of the time.
+    assert found[0].frames == pytest.approx(32_000, rel=0.02)
+    assert (abs(audio[:, 0]) > 0.9999).sum() == pytest.approx(found[0].frames, rel=0.02)
+
+
 def test_an_offline_session_is_complete_and_faster_than_real_time() -> None:
     began = time.monotonic()
     parts: list[np.ndarray] = []

@@ -730,6 +730,48 @@ TEST_CASE("everything but some is each other program that plays, and none that i
   clean(windows.end());
 }
 
+TEST_CASE("of an interface's inputs a source takes those that it names") {
+  // The double's odd channels have the numbers of the even ones, negated.
+  FakeAudio windows("endpoint {mic} flow=capture name=Scarlett default=yes content=numbers channels=4");
+  WasapiCapture capture({});
+  const auto add = [&](std::vector<std::uint32_t> channels) {
+    return capture.add_source("mic", {.kind = pypac::SelectorKind::device,
+                                      .patterns = {"Scarlett"},
+                                      .channels = std::move(channels)});
+  };
+  const auto second = add({2});
+  const auto last_two = add({4, 3});
+  static_cast<void>(add({5}));
+  REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::capturing &&
+                                  capture.source_status(1).state == SourceState::capturing; }));
+  const HostTime origin = pypac::SystemClock().now() + 50ms;
+  second->start(origin);
+  last_two->start(origin);
+  REQUIRE(comes_true([&] { return capture.source_status(0).packets > 60 &&
+                                  capture.source_status(1).packets > 60; }));
+  for (const auto& [source, right_sign] : {std::pair(second, -1.0F), std::pair(last_two, 1.0F)}) {
+    SourceNode node("source", 0, source, 48000, kBlock);
+    Ledger ledger(1, 0);
+    std::size_t heard = 0;
+    for (pypac::Frames begin = 0; begin < 24000; begin += kBlock) {
+      node.process(begin, kBlock, origin, ledger);
+      for (std::uint32_t i = 0; i < kBlock; ++i) {
+        const float left = node.block().channels()[0][i];
+        const float right = node.block().channels()[1][i];
+        if (left == 0) continue;
+        ++heard;
+        REQUIRE(left < 0);
+        REQUIRE(right == -right_sign * left);
+      }
+    }
+    CHECK(heard > 12000);
+  }
+  CHECK(comes_true([&] { return capture.source_status(2).state == SourceState::stalled; }));
+  CHECK(capture.source_status(2).reason.find("no input of the number") != std::string::npos);
+  capture.stop();
+  clean(windows.end());
+}
+
 TEST_CASE("the default microphone is a source") {
   FakeAudio windows("endpoint {mic} flow=capture name=Headset default=yes content=tone tone=300");
   WasapiCapture capture({});

@@ -326,6 +326,7 @@ void GraphView::add(std::uint32_t id, std::string_view type, std::uint32_t versi
     PortRecord port;
     port.id = id;
     port.node_id = number<std::uint32_t>(lookup(properties, "node.id"));
+    port.index = number<std::uint32_t>(lookup(properties, "port.id"));
     port.output = lookup(properties, "port.direction") == "out";
     port.audio = lookup(properties, "format.dsp") == "32 bit float mono audio";
     port.monitor = lookup(properties, "port.monitor") == "true";

@@ -74,6 +74,7 @@ struct NodeRecord {
 struct PortRecord {
   std::uint32_t id = 0;
   std::uint32_t node_id = 0;
+  std::uint32_t index = 0;  // among the node's ports of its direction
   bool output = false;
   bool audio = false;    // 32-bit float samples
   bool monitor = false;  // of a sink; a virtual source marks its only outputs so

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "capture/binding.hpp"
+#include "capture/input_channels.hpp"
 #include "capture/pipewire/capture_slots.hpp"
 #include "capture/pipewire/graph_view.hpp"
 #include "core/decibels.hpp"
@@ -215,6 +217,11 @@ class PipewireCapture::Session {
   void tick();
   [[nodiscard]] std::vector<StreamIdentity> identities() const;
   void want_links_of(SourceControl& source, std::set<LinkKey>& wanted);
+  /// The ports that frames of a node come from, in order.
+  [[nodiscard]] std::vector<const PortRecord*> taps_of(const NodeRecord& node) const;
+  /// Which inputs of a device a source takes. See taken_inputs().
+  [[nodiscard]] static std::vector<std::uint32_t> taken_of(
+      const Selector& selector, const std::vector<const PortRecord*>& taps);
   void want_meters(std::set<LinkKey>& wanted);
   void settle_links(const std::set<LinkKey>& wanted);
   [[nodiscard]] SourcePort* port_for(SourceControl& source, const ChannelWeights& weights,
@@ -228,6 +235,8 @@ class PipewireCapture::Session {
   // State.
   void update_states();
   [[nodiscard]] bool plays(const SourceControl& source) const;
+  /// The devices that it is bound to have none of the inputs that it names.
+  [[nodiscard]] bool lacks_inputs(const SourceControl& source) const;
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
   [[nodiscard]] SourceState state_in_graph(const Binding& binding) const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
@@ -651,9 +660,19 @@ void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<Lin
   for (const std::uint64_t serial : source.binding.serials) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
     if (!node || set_aside_.contains(serial)) continue;
-    for (const auto& [port_id, port] : graph_.ports()) {
-      if (!GraphView::is_tap(*node, port)) continue;
-      const ChannelWeights weights = channel_weights(port.position, source.slot->feed.channels());
+    const std::vector<const PortRecord*> taps = taps_of(*node);
+    const std::vector<std::uint32_t> taken = taken_of(source.selector, taps);
+    const std::uint32_t channels = source.slot->feed.channels();
+    for (std::size_t i = 0; i < taps.size(); ++i) {
+      const PortRecord& port = *taps[i];
+      const std::uint32_t port_id = port.id;
+      ChannelWeights weights{};
+      if (taken.empty()) weights = channel_weights(port.position, channels);
+      for (std::size_t place = 0; place < taken.size(); ++place) {
+        if (taken[place] != i + 1) continue;
+        const ChannelWeights here = input_weights(place, taken.size(), channels);
+        std::ranges::transform(weights, here, weights.begin(), std::plus<>());
+      }
       if (std::ranges::all_of(weights, [](float weight) { return weight == 0.0F; })) continue;
       const SourcePort* const input = port_for(source, weights, port.position);
       if (!input) continue;
@@ -665,6 +684,24 @@ void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<Lin
       }
     }
   }
+}
+
+std::vector<const PortRecord*> PipewireCapture::Session::taps_of(const NodeRecord& node) const {
+  std::vector<const PortRecord*> taps;
+  for (const auto& [id, port] : graph_.ports()) {
+    if (GraphView::is_tap(node, port)) taps.push_back(&port);
+  }
+  std::ranges::stable_sort(taps, {}, &PortRecord::index);
+  return taps;
+}
+
+std::vector<std::uint32_t> PipewireCapture::Session::taken_of(
+    const Selector& selector, const std::vector<const PortRecord*>& taps) {
+  if (selector.kind != SelectorKind::device) return {};
+  std::vector<std::string> positions;
+  positions.reserve(taps.size());
+  for (const PortRecord* const tap : taps) positions.push_back(tap->position);
+  return taken_inputs(selector.channels, positions);
 }
 
 void PipewireCapture::Session::want_meters(std::set<LinkKey>& wanted) {
@@ -868,6 +905,7 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
   if (!synced_) return SourceState::backend_lost;
   if (source.binding.presence == Presence::not_running) return SourceState::not_running;
   if (source.binding.presence == Presence::no_stream) return SourceState::no_stream;
+  if (lacks_inputs(source)) return SourceState::no_stream;
   bool audible = false;
   bool any_frozen = false;
   bool any_thawed = false;
@@ -895,6 +933,16 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
   return time - since < kStartsWithin ? SourceState::starting : SourceState::stalled;
 }
 
+bool PipewireCapture::Session::lacks_inputs(const SourceControl& source) const {
+  if (source.selector.channels.empty()) return false;
+  std::size_t most = 0;
+  for (const std::uint64_t serial : source.binding.serials) {
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    if (node) most = std::max(most, taps_of(*node).size());
+  }
+  return most > 0 && std::ranges::min(source.selector.channels) > most;
+}
+
 void PipewireCapture::Session::update_states() {
   for (SourceControl& source : sources_) {
     if (!plays(source))
@@ -909,6 +957,7 @@ void PipewireCapture::Session::update_states() {
 std::string PipewireCapture::Session::reason_of(const SourceControl& source) const {
   switch (source.state) {
     case SourceState::no_stream:
+      if (lacks_inputs(source)) return "The device has none of the inputs that `channels` names.";
       if (source.binding.pids.empty()) return nothing_plays(playing_programs());
       return "The program is running and has no audio stream.";
     case SourceState::starting:
@@ -973,6 +1022,11 @@ SourceStatus PipewireCapture::Session::status_of(const SourceControl& source) co
       stream.claim = tie->second.claim;
       stream.ancestor = tie->second.ancestor;
     }
+    if (node->is_input()) {
+      const std::vector<const PortRecord*> taps = taps_of(*node);
+      stream.inputs = static_cast<std::uint32_t>(taps.size());
+      stream.taken = taken_of(source.selector, taps);
+    }
     status.streams.push_back(std::move(stream));
   }
   for (const auto& [serial, claim] : source.binding.left_out_by_claim)
@@ -1013,7 +1067,8 @@ std::vector<SourceStatus> PipewireCapture::Session::preview(
     SourceControl source;
     source.selector = selectors[i];
     source.binding = std::move(bindings[i]);
-    source.state = state_in_graph(source.binding);
+    source.state =
+        lacks_inputs(source) ? SourceState::no_stream : state_in_graph(source.binding);
     found.push_back(status_of(source));
     if (source.state == SourceState::capturing) found.back().reason = "It plays.";
   }

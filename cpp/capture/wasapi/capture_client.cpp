@@ -6,10 +6,12 @@
 #include <windows.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "capture/wasapi/com.hpp"
 #include "capture/wasapi/device_enumerator.hpp"
@@ -48,6 +50,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Step::count_)> kSteps
     "the program has ended, and its process ID may be another's",
     "the capture cannot be activated",
     "the audio service does not complete the activation",
+    "the device has no input of the number that `channels` names",
     "the capture cannot be initialised",
     "the capture takes no event",
     "the capture gives no packets",
@@ -63,6 +66,37 @@ PacketRecord record_of(const LoopbackPacket& packet) noexcept {
   return record;
 }
 
+/// What an endpoint brings, and which of its channels are left and right, from 1; 0: as they come.
+struct EndpointChannels {
+  WAVEFORMATEXTENSIBLE format{};
+  std::uint32_t left = 0;
+  std::uint32_t right = 0;
+};
+
+/// Which format to ask an endpoint for: stereo, mixed by Windows, or all of its channels, to pick
+/// from them. By default the first of three or more that have no place (no mask), as elsewhere.
+HRESULT endpoint_channels(IAudioClient& client, const CaptureTarget& target,
+                          EndpointChannels& channels) noexcept {
+  channels.format = float_format(CaptureClient::kRate, kTapChannels);
+  WAVEFORMATEX* mix = nullptr;
+  const HRESULT result = client.GetMixFormat(&mix);
+  if (FAILED(result)) return target.left == 0 ? S_OK : result;
+  const std::uint32_t count = mix->nChannels;
+  const bool extensible = mix->wFormatTag == WAVE_FORMAT_EXTENSIBLE;
+  const DWORD mask =
+      extensible ? reinterpret_cast<const WAVEFORMATEXTENSIBLE*>(mix)->dwChannelMask : 0;
+  CoTaskMemFree(mix);
+  channels.left = target.left;
+  channels.right = target.right;
+  if (target.left == 0 && extensible && mask == 0 && count > kTapChannels)
+    channels.left = channels.right = 1;
+  if (channels.left == 0) return S_OK;
+  if (std::max(channels.left, channels.right) > count) return E_INVALIDARG;
+  channels.format = float_format(CaptureClient::kRate, count);
+  if (extensible) channels.format.dwChannelMask = mask;
+  return S_OK;
+}
+
 /// The COM objects of one attempt, released in the order that Windows wants.
 struct OpenCapture {
   Handle process;  // of a tree: nobody else gets the PID. Empty: Windows refuses it
@@ -70,6 +104,8 @@ struct OpenCapture {
   ComPtr<IAudioCaptureClient> capture;
   Handle event;
   bool started = false;
+  EndpointChannels channels;
+  std::vector<float> picked;  // room for a packet's left and right; empty: they come so
 
   ~OpenCapture() {
     if (started) client->Stop();
@@ -78,6 +114,17 @@ struct OpenCapture {
     event.reset();
   }
 };
+
+/// [capture-thread] Puts the chosen channels of a packet into `picked`. None is longer than the
+/// buffer that it has come from.
+void pick(OpenCapture& open, const float* interleaved, std::uint32_t frames) noexcept {
+  const std::size_t channels = open.channels.format.Format.nChannels;
+  assert(std::size_t{frames} * kTapChannels <= open.picked.size());
+  for (std::size_t i = 0; i < frames; ++i) {
+    open.picked[kTapChannels * i] = interleaved[channels * i + open.channels.left - 1];
+    open.picked[kTapChannels * i + 1] = interleaved[channels * i + open.channels.right - 1];
+  }
+}
 
 }  // namespace
 
@@ -103,8 +150,8 @@ struct CaptureClient::Shared {
   [[nodiscard]] HRESULT pin(Handle& process) noexcept;
   [[nodiscard]] HRESULT activate(ComPtr<IAudioClient>& client) noexcept;
   [[nodiscard]] HRESULT open(OpenCapture& open) noexcept;
-  [[nodiscard]] HRESULT read(const OpenCapture& open) noexcept;
-  [[nodiscard]] HRESULT drain(IAudioCaptureClient& capture) noexcept;
+  [[nodiscard]] HRESULT read(OpenCapture& open) noexcept;
+  [[nodiscard]] HRESULT drain(OpenCapture& open) noexcept;
   void push(const LoopbackPackets::Taken& taken) noexcept;
   void fail(HRESULT result) noexcept;
 
@@ -210,7 +257,7 @@ HRESULT CaptureClient::Shared::activate(ComPtr<IAudioClient>& client) noexcept {
 
 HRESULT CaptureClient::Shared::open(OpenCapture& open) noexcept {
   // Process loopback has no format of its own that could be asked for.
-  const WAVEFORMATEXTENSIBLE format = float_format(kRate, kTapChannels);
+  WAVEFORMATEXTENSIBLE format = float_format(kRate, kTapChannels);
   constexpr DWORD kConvert =
       AUDCLNT_STREAMFLAGS_AUTOCONVERTPCM | AUDCLNT_STREAMFLAGS_SRC_DEFAULT_QUALITY;
   const bool endpoint = target.kind == CaptureTarget::Kind::endpoint;
@@ -220,6 +267,12 @@ HRESULT CaptureClient::Shared::open(OpenCapture& open) noexcept {
   if (FAILED(result)) return result;
   result = activate(open.client);
   if (FAILED(result)) return result;
+  if (endpoint) {
+    step = Step::inputs;
+    result = endpoint_channels(*open.client.get(), target, open.channels);
+    if (FAILED(result)) return result;
+    format = open.channels.format;
+  }
   step = Step::initialize;
   result = open.client->Initialize(AUDCLNT_SHAREMODE_SHARED, flags, kBufferTime, 0, &format.Format,
                                    nullptr);
@@ -233,6 +286,12 @@ HRESULT CaptureClient::Shared::open(OpenCapture& open) noexcept {
                                      &format.Format, nullptr);
   }
   if (FAILED(result)) return result;
+  if (open.channels.left != 0) {
+    UINT32 most = 0;
+    result = open.client->GetBufferSize(&most);
+    if (FAILED(result)) return result;
+    open.picked.resize(std::size_t{most} * kTapChannels);
+  }
   step = Step::event;
   open.event = Handle(CreateEventW(nullptr, FALSE, FALSE, nullptr));
   if (!open.event) return HRESULT_FROM_WIN32(GetLastError());
@@ -249,7 +308,7 @@ HRESULT CaptureClient::Shared::open(OpenCapture& open) noexcept {
   return result;
 }
 
-HRESULT CaptureClient::Shared::read(const OpenCapture& open) noexcept {
+HRESULT CaptureClient::Shared::read(OpenCapture& open) noexcept {
   const ScopedThreadRole role(ThreadRole::capture);
   step = Step::read;
   const std::array<HANDLE, 2> events{stop_event.get(), open.event.get()};
@@ -259,13 +318,14 @@ HRESULT CaptureClient::Shared::read(const OpenCapture& open) noexcept {
                                                FALSE, kLongestWait);
     if (woken == WAIT_OBJECT_0) return S_OK;
     if (woken == WAIT_FAILED) return HRESULT_FROM_WIN32(GetLastError());
-    const HRESULT result = drain(*open.capture.get());
+    const HRESULT result = drain(open);
     if (FAILED(result)) return result;
     if (failures.load() != 0 && SystemClock().now() >= mended_at) failures.store(0);
   }
 }
 
-HRESULT CaptureClient::Shared::drain(IAudioCaptureClient& capture) noexcept {
+HRESULT CaptureClient::Shared::drain(OpenCapture& open) noexcept {
+  IAudioCaptureClient& capture = *open.capture.get();
   while (!stopping()) {
     UINT32 waiting = 0;
     HRESULT result = capture.GetNextPacketSize(&waiting);
@@ -280,6 +340,10 @@ HRESULT CaptureClient::Shared::drain(IAudioCaptureClient& capture) noexcept {
     if (frames > 0) {
       LoopbackPacket packet;
       packet.interleaved = reinterpret_cast<const float*>(data);
+      if (open.channels.left != 0) {
+        pick(open, packet.interleaved, frames);
+        packet.interleaved = open.picked.data();
+      }
       packet.frames = frames;
       packet.qpc_100ns = qpc;
       packet.received = SystemClock().now();

@@ -31,6 +31,10 @@ struct CaptureTarget {
   std::int64_t pid = 0;          // of trees
   std::uint64_t start_time = 0;  // of that process; 0: of whoever has the PID
   std::wstring endpoint_id{};    // of endpoints
+  // Of an endpoint, which of its inputs are left and right, from 1; both are the same for one that
+  // is heard on both sides. 0: all of them, each where its position is.
+  std::uint32_t left = 0;
+  std::uint32_t right = 0;
 
   auto operator<=>(const CaptureTarget&) const = default;
 };
@@ -65,6 +69,7 @@ class CaptureClient {
     identity,  // the PID is no longer that process's
     activate,
     activation_time,  // it did not complete
+    inputs,           // the device has fewer than are asked for
     initialize,
     event,
     service,

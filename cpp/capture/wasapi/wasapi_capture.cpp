@@ -408,8 +408,12 @@ WasapiCapture::Session::Bound WasapiCapture::Session::trees_of(const Selector& s
   Bound bound;
   if (selector.kind == SelectorKind::device) {
     for (const std::uint64_t index : binding.serials) {
-      bound.targets.push_back(
-          CaptureTarget{CaptureTarget::Kind::endpoint, 0, 0, inputs_[index].id});
+      CaptureTarget target{CaptureTarget::Kind::endpoint, 0, 0, inputs_[index].id};
+      if (!selector.channels.empty()) {
+        target.left = selector.channels.front();
+        target.right = selector.channels.back();
+      }
+      bound.targets.push_back(std::move(target));
     }
   } else {
     for (const std::uint64_t serial : binding.serials)
@@ -761,6 +765,7 @@ SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) cons
     stream.serial = input.serial;
     stream.program = input.name;
     stream.state = "running";
+    stream.taken = source.selector.channels;
     status.streams.push_back(std::move(stream));
   }
   return status;

@@ -62,6 +62,15 @@ def manifest(folder: Path) -> dict[str, Any]:
     return read
 
 
+def assert_whole_recording(folder: Path, frames: int) -> None:
+    """The tone is in the file from its first frame to its last, and the manifest says so."""
+    audio, rate = soundfile.read(folder / "out" / "tone.wav")
+    assert (len(audio), rate) == (frames, 48_000)
+    assert abs(audio[frames // 2 :]).max() > 0.01
+    assert not (abs(audio).max(axis=1).reshape(-1, 480).max(axis=1) == 0)[1:].any()
+    assert (manifest(folder)["state"], manifest(folder)["frames"]) == ("complete", frames)
+
+
 def fill(pipe: int) -> None:
     """Writes until the pipe takes no more."""
     os.set_blocking(pipe, False)
@@ -120,8 +129,10 @@ def test_a_second_signal_aborts_at_once_and_leaves_readable_files(tmp_path: Path
     assert soundfile.info(tmp_path / "out" / "tone.wav").frames > FRAMES
 
 
-@pytest.mark.parametrize("args", [["schema"], ["--help"], ["run", "PROFILE", "--json"]])
-def test_a_closed_pipe_ends_it_without_a_word(tmp_path: Path, args: list[str]):
+@pytest.mark.parametrize("args", [["schema"], ["--help"], ["check", "PROFILE"]])
+def test_a_closed_pipe_ends_a_command_that_only_tells_something_without_a_word(
+    tmp_path: Path, args: list[str]
+):
     args = [str(profile(tmp_path)) if arg == "PROFILE" else arg for arg in args]
     with start(*args) as process:
         assert process.stdout is not None
@@ -129,6 +140,85 @@ def test_a_closed_pipe_ends_it_without_a_word(tmp_path: Path, args: list[str]):
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("args", [[], ["--json"]])
+def test_a_recording_outlives_whoever_read_its_words(tmp_path: Path, args: list[str]):
+    with start("run", profile(tmp_path), "--duration", "1.5", *args) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert said == ("Standard output takes no more text (Broken pipe). The recording goes on.\n")
+    assert_whole_recording(tmp_path, 72_000)
+
+
+def test_a_recording_outlives_a_full_disk_under_its_log(tmp_path: Path):
+    warned = profile(tmp_path)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, "run", str(warned), "--duration", "1"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert done.stderr == (
+        "Standard output takes no more text (No space left on device). The recording goes on.\n"
+    )
+    assert_whole_recording(tmp_path, 48_000)
+
+
+def test_a_recording_outlives_both_of_its_streams(tmp_path: Path):
+    # A warning has to be said before it begins: there is a source that no track uses.
+    path = profile(tmp_path)
+    path.write_text(
+        path.read_text().replace("tracks:", "  other: {synthetic: {kind: tone}}\ntracks:")
+    )
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, "run", str(path), "--duration", "1"],
+            stdout=full,
+            stderr=full,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert_whole_recording(tmp_path, 48_000)
+
+
+def test_a_reader_that_takes_nothing_holds_up_no_end(tmp_path: Path):
+    read, write = os.pipe()
+    fill(write)
+    process = subprocess.Popen(
+        [*PROGRAM, "run", str(profile(tmp_path)), "--json"], stdout=write, stderr=subprocess.PIPE
+    )
+    try:
+        wait_for_sound(tmp_path)
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: manifest(tmp_path)["state"] == "complete")
+        os.close(write)
+        said = b""
+        while data := os.read(read, 65536):  # at last
+            said += data
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(read)
+    assert "summary" in json.loads(said.lstrip(b"\0").splitlines()[-1])
+
+
+def test_the_exit_code_tells_a_wrong_profile_where_nobody_reads_why(tmp_path: Path):
+    with open("/dev/full", "wb") as full:
+        wrong = [*PROGRAM, "check", str(tmp_path / "none.yaml")]
+        assert (
+            subprocess.run(wrong, stdout=full, stderr=full, timeout=30, check=False).returncode == 2
+        )
 
 
 def test_a_run_whose_only_output_fails_ends_with_1_and_says_why(tmp_path: Path):

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import wave
 from collections.abc import Iterator, Mapping
 from itertools import pairwise, product
 from pathlib import Path
@@ -249,16 +250,156 @@ def test_any_pattern_of_losses_gives_files_of_one_length_with_all_else_in_place(
             assert np.array_equal(read(path), audio)
 
 
+# Clipping -------------------------------------------------------------------------------------
+
+
+def loud_block(start: int, peaks: Mapping[str, NDArray[np.float32]]) -> Block:
+    frames = len(next(iter(peaks.values())))
+    return Block(start, frames, 48000, {name: audio[:, None] for name, audio in peaks.items()})
+
+
+@pytest.mark.parametrize(("file_format", "encoding", "bits"), KINDS)
+def test_clipped_frames_are_counted_for_each_track_and_told_with_what_to_do(
+    tmp_path: Path, file_format: str, encoding: str, bits: int
+) -> None:
+    tracks = {"game": 1, "voice": 1}
+    output = FilesOutput(Rule(str(tmp_path), format=file_format, encoding=encoding))
+    output.open(session_info(tracks))
+    game = np.full(48_000, 0.25, np.float32)
+    game[100:110] = 2.0
+    game[200] = -1.5
+    game[300] = 1.0  # full scale is none
+    quiet = np.full(48_000, 0.25, np.float32)
+    told = []
+    for start in (0, 48_000, 96_000):
+        output.write(loud_block(start, {"game": quiet if start else game, "voice": quiet}))
+        told += output.new_incidents()
+    # A second later the stretch is over, before the end.
+    is_float = encoding == "float32"
+    assert [(i.cause, i.tracks, i.begin, i.frames) for i in told] == (
+        [] if is_float else [("clipped", ("game",), 100, 11)]
+    )
+    late = quiet.copy()
+    late[-1] = -3.0
+    output.write(loud_block(144_000, {"game": quiet, "voice": late}))
+    assert list(output.new_incidents()) == []
+    told += output.new_incidents(ends=True)
+    output.close(192_000)
+    document = manifest(tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    clipped = {track["name"]: track["clipped_frames"] for track in document["tracks"]}
+    heard = read(output.paths["game"])[:, 0]
+    if is_float:
+        assert (told, lines, document["incidents"]) == ([], [], {})
+        assert clipped == {"game": 0, "voice": 0}
+        assert heard[105] == 2.0
+        return
+    assert heard[105] == pytest.approx(1.0, abs=2.0 ** (1 - bits))
+    assert clipped == {"game": 11, "voice": 1}
+    assert document["incidents"] == {"clipped": {"count": 2, "frames": 12}}
+    assert [(line["tracks"], line["begin"], line["frames"]) for line in lines] == [
+        (["game"], 100, 11),
+        (["voice"], 191_999, 1),
+    ]
+    assert lines[0]["message"].startswith(
+        "the output files clipped 11 frames of game from 0:00.002 on: they were too loud for its "
+        "encoding: the peak was +6.0 dBFS. Lower the track (a filter `gain: {gain_db: -7}`)"
+    )
+
+
+def test_steady_clipping_is_told_soon_and_then_seldom(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path), format="flac"))
+    output.open(session_info({"game": 1}))
+    loud = np.full(48_000, 1.5, np.float32)
+    told = []
+    for second in range(70):
+        output.write(loud_block(48_000 * second, {"game": loud}))
+        told += [(second, incident.frames // 48_000) for incident in output.new_incidents()]
+    told += [(70, one.frames // 48_000) for one in output.new_incidents(ends=True)]
+    output.close(70 * 48_000)
+    assert told == [(1, 2), (5, 4), (13, 8), (29, 16), (61, 32), (70, 8)]
+
+
+# Plain WAV files ------------------------------------------------------------------------------
+
+
+def chunks(path: Path) -> dict[str, bytes]:
+    """Walks a RIFF file as a simple reader does: each chunk's name, and its first 64 bytes."""
+    found = {}
+    with path.open("rb") as file:
+        assert file.read(4) == b"RIFF"
+        assert int.from_bytes(file.read(4), "little") == path.stat().st_size - 8
+        assert file.read(4) == b"WAVE"
+        while header := file.read(8):
+            length = int.from_bytes(header[4:], "little")
+            begin = file.tell()
+            found[header[:4].decode()] = file.read(min(length, 64))
+            file.seek(begin + length + length % 2)
+    return found
+
+
+def assert_plain(path: Path, encoding: str, frames: int) -> None:
+    found = chunks(path)
+    is_float = encoding == "float32"
+    assert list(found) == ["JUNK", "fmt ", *(["fact"] if is_float else []), "data"]
+    assert int.from_bytes(found["fmt "][:2], "little") == (3 if is_float else 1)
+    assert len(found["fmt "]) == (18 if is_float else 16)
+    if is_float:
+        assert int.from_bytes(found["fact"], "little") == frames
+    else:
+        with wave.open(str(path)) as file:
+            assert (file.getnframes(), file.getframerate()) == (frames, 48000)
+            assert (
+                len(file.readframes(frames)) == frames * file.getnchannels() * file.getsampwidth()
+            )
+    if sys.platform != "win32":
+        told = subprocess.run(["soxi", "-s", path], capture_output=True, text=True, check=True)
+        assert (told.stdout.strip(), told.stderr) == (str(frames), "")
+
+
+@pytest.mark.parametrize("encoding", ["float32", "pcm24", "pcm16"])
+def test_mono_and_stereo_wav_files_are_plain_while_they_grow_and_after(
+    tmp_path: Path, encoding: str
+) -> None:
+    tracks = {"game": 2, "voice": 1, "surround": 6}
+    output = FilesOutput(Rule(str(tmp_path), encoding=encoding))
+    output.open(session_info(tracks))
+    plain = [output.paths["game"], output.paths["voice"]]
+    bits = 16 if encoding == "pcm16" else 24
+    for at in (0, 501):  # an odd number of frames: a chunk may have an odd length
+        for path in plain:
+            assert_plain(path, encoding, at)
+        output.write(one_block(at, 501, tracks, bits))
+    output.close(1003)
+    for path in plain:
+        assert_plain(path, encoding, 1003)
+    # Six channels need the extensible form, which says what speaker each of them is.
+    assert chunks(output.paths["surround"])["fmt "][:2] == b"\xfe\xff"
+    for path, audio in zip(
+        output.paths.values(), numbered_tracks(0, 1002, tracks, bits), strict=True
+    ):
+        assert np.array_equal(read(path)[:1002], audio)
+
+
+def test_a_wav_file_that_is_given_up_is_plain(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path), encoding="pcm24"))
+    output.open(session_info({"voice": 1}))
+    output.write(one_block(0, 777, {"voice": 1}))
+    output.abort()
+    assert_plain(output.paths["voice"], "pcm24", 777)
+
+
 # Beyond 4 GiB ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("channels", [8, 2])
 @pytest.mark.parametrize(("encoding", "width"), [("float32", 4), ("pcm24", 3)])
 def test_a_wav_file_becomes_rf64_where_it_passes_4_gib(
-    tmp_path: Path, encoding: str, width: int
+    tmp_path: Path, encoding: str, width: int, channels: int
 ) -> None:
     # The gap is a hole in the file, so that 4 GiB take no room on the disk.
-    tracks = {"surround": 8}
-    below = (1 << 32) // (8 * width) - 2000
+    tracks = {"surround": channels}
+    below = (1 << 32) // (channels * width) - 2000
     output = FilesOutput(Rule(str(tmp_path), encoding=encoding))
     output.open(session_info(tracks))
     path = output.paths["surround"]
@@ -280,10 +421,10 @@ def test_a_wav_file_becomes_rf64_where_it_passes_4_gib(
     assert frames(path) == below + 5000
     with soundfile.SoundFile(path) as file:
         assert file.frames == below + 5000
-        assert np.array_equal(file.read(1000, "float32"), numbered(0, 1000, 8, 0, 24))
+        assert np.array_equal(file.read(1000, "float32"), numbered(0, 1000, channels, 0, 24))
         file.seek(below - 1000)
         assert np.array_equal(
-            file.read(5000, "float32"), numbered(below - 1000, below + 4000, 8, 0, 24)
+            file.read(5000, "float32"), numbered(below - 1000, below + 4000, channels, 0, 24)
         )
         assert not file.read(1000, "float32").any()
 
@@ -678,6 +819,7 @@ def test_the_manifest_tells_what_was_recorded(tmp_path: Path) -> None:
         "format": "flac",
         "encoding": "pcm16",
         "frames": 150,
+        "clipped_frames": 0,
     }
     assert document["tracks"][1]["frames"] == 150
 

@@ -579,7 +579,7 @@ def test_a_full_disk_ends_it_with_what_was_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.sndfile_commands, "update_header", full)
+    monkeypatch.setattr(files._WavFile, "commit", full)
     with pytest.raises(OutputFailed, match="the disk is full"):
         stage.play(2000)
     monkeypatch.undo()
@@ -596,7 +596,7 @@ def failing(cause: str, stage: Stage) -> Iterator[None]:
             raise OSError(28, "No space left on device")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(files.sndfile_commands, "update_header", full)
+            patch.setattr(files._WavFile, "commit", full)
             yield
         return
     away = stage.obs.with_name("away")

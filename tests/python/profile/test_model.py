@@ -51,6 +51,30 @@ def changed(**sections: object) -> dict[str, object]:
     return {**MINIMAL, **sections}
 
 
+@pytest.mark.parametrize(
+    ("written", "channels"), [("", ()), (", channels: 1", (1,)), (", channels: [3, 4]", (3, 4))]
+)
+def test_a_device_names_its_inputs(written: str, channels: tuple[int, ...]):
+    text = f"version: 1\nsources: {{mic: {{device: x{written}}}}}\ntracks: {{mic: {{from: mic}}}}\n"
+    assert parse_profile(text).sources["mic"] == DeviceSource(device="x", channels=channels)
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected", "found"),
+    [
+        ("65", "a whole number from 1 to 64", "the number 65"),
+        ("[1, left]", "a whole number from 1 to 64", '"left"'),
+        ("[1, 2, 3]", "a list of 0 to 2 items", "3 of them"),
+    ],
+)
+def test_inputs_that_no_device_has_are_refused(channels: str, expected: str, found: str):
+    text = f"version: 1\nsources: {{mic: {{device: x, channels: {channels}}}}}\n"
+    with pytest.raises(ProfileError) as raised:
+        parse_profile(text + "tracks: {mic: {from: mic}}\n")
+    mistake = raised.value.mistakes[0]
+    assert (mistake.expected, mistake.found) == (expected, found)
+
+
 def test_each_kind_of_source_becomes_its_own_type():
     sources = parse_profile(TEXT).sources
     assert sources["game"] == ProcessSource(process=("game.exe",))

@@ -52,6 +52,19 @@ def test_ps_lists_programs_of_both_interfaces_with_their_levels(sandbox, call):
     assert re.search(rf"{row} +100 % +no +-12\.\d dB", table, re.M)
 
 
+@pytest.mark.parametrize(
+    "args", [["ps"], ["ps", "--watch"], ["ps", "--watch", "--json"], ["check"]]
+)
+def test_a_closed_pipe_ends_a_listing_with_0(sandbox, call, start, tmp_path, args):
+    sandbox.play_tone("game", 440.0)
+    profile = tmp_path / "game.yaml"
+    profile.write_text("version: 1\nsources: {g: {process: game}}\ntracks: {g: {from: g}}\n")
+    process = start(*args, *([profile] if args == ["check"] else []))
+    process.stdout.close()
+    said = process.stderr.read()
+    assert (process.wait(30), said) == (0, "")
+
+
 def test_ps_says_why_a_program_is_silent(sandbox, call):
     sandbox.play_tone("game", 440.0)
     sandbox.play_tone("zeros", 0.0)
