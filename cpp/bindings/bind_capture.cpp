@@ -22,6 +22,7 @@
 #include "capture/wasapi/tone_player.hpp"
 #include "capture/wasapi/wasapi_capture.hpp"
 #include "core/status.hpp"
+#include "core/text_pattern.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -282,7 +283,9 @@ void bind_capture(nb::module_& module) {
   module.def("pipewire_availability", &PipewireCapture::probe, Unlocked(),
              "Tries to load PipeWire's library.");
   module.def("name_matches", &name_matches, "pattern"_a, "name"_a,
-             "True if a profile's pattern (a name or a glob) names this program.");
+             "True if a profile's pattern (a name, possibly with * and ?) names this program.");
+  module.def("text_matches", &text_matches, "pattern"_a, "text"_a,
+             "True if the pattern (* and ?) means the whole text, whatever the case.");
 
   nb::class_<Selector>(module, "Selector", "What a source captures: a rule, never an id.")
       .def(nb::new_(&make_selector), nb::kw_only(), "kind"_a = "process",
