@@ -133,6 +133,7 @@ void bind_views(nb::module_& module) {
       .def_ro("portal_app_id", &StreamView::portal_app_id, "Flatpak's name for it.")
       .def_ro("media_name", &StreamView::media_name)
       .def_ro("node_name", &StreamView::node_name)
+      .def_ro("description", &StreamView::description, "Of an input: its name for people.")
       .def_ro("kind", &StreamView::kind, "playback, re_emitter, input or own.")
       .def_ro("state", &StreamView::state, "running, idle, suspended, creating or error.")
       .def_ro("sink", &StreamView::sink, "The device it plays to; empty: none.")

@@ -31,6 +31,10 @@ enum class SourceState : std::uint8_t {
 /// Of `no_stream` it is that of a source that names no program.
 [[nodiscard]] std::string common_reason(SourceState state, bool device);
 
+/// [any-thread] The sentence for a device that is not there: which inputs are, by the names that a
+/// profile takes.
+[[nodiscard]] std::string missing_device_reason(std::vector<std::string> inputs);
+
 /// A stream as a user knows it.
 struct StreamView {
   std::uint64_t serial = 0;
@@ -41,10 +45,11 @@ struct StreamView {
   std::string portal_app_id;
   std::string media_name;
   std::string node_name;
-  std::string kind;      // playback, re_emitter, input, own
-  std::string state;     // running, idle, suspended, creating, error
-  std::string sink;      // name of the device it plays to; empty: none
-  bool playing = false;  // running, and not paused by its program
+  std::string description;  // of an input: its name for people
+  std::string kind;         // playback, re_emitter, input, own
+  std::string state;        // running, idle, suspended, creating, error
+  std::string sink;         // name of the device it plays to; empty: none
+  bool playing = false;     // running, and not paused by its program
   bool muted = false;
   std::string silence;            // of playback: why nothing is heard, as a source's reason says it
   double volume = 1.0;            // as sliders show it: the cube root of the amplitude

@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
+import termios
 
 import pytest
 import soundfile
 import yaml
 
-from ..conftest import RATE, level_db, wait_until
+from ..conftest import PROGRAM, RATE, level_db, wait_until
 
 pytestmark = pytest.mark.pipewire
 
@@ -79,3 +86,32 @@ def test_a_number_in_quotes_is_a_name_and_a_bare_one_a_pid(sandbox, call, tmp_pa
     assert level("pid", 440) < -110
     assert level("rest", 1000) == pytest.approx(-12, abs=0.1)
     assert level("rest", 440) < -110
+
+
+def test_in_a_terminal_of_60_or_80_columns_ps_shows_names_whole(sandbox, call):
+    names = ("Discord", "steam_app_1091500", "firefox-esr")
+    for name in names:
+        sandbox.play_tone(name, 440.0)
+    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == len(names))
+    for columns in (60, 80):
+        lines = in_terminal(sandbox, columns, "ps")
+        assert all(any(name in line for line in lines) for name in names), lines
+        assert [line for line in lines if len(line) > columns] == []
+
+
+def in_terminal(sandbox, columns: int, *args: str) -> list[str]:
+    """What a command shows in a terminal of that width, without colours."""
+    env = sandbox.env | {"TERM": "xterm-256color"}
+    env.pop("COLUMNS", None)  # pytest-xdist sets it, and it counts more than the terminal
+    pid, terminal = pty.fork()
+    if pid == 0:
+        # Before anything is shown, so the program never sees another width.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.execve(PROGRAM[0], [*PROGRAM, *args], env)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the program has ended
+        while data := os.read(terminal, 65536):
+            shown += data
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode()).splitlines()
