@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from pypac_obs.incidents import Incident, describe
+    from pypac_obs.input_devices import InputDevice, list_inputs
     from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo
     from pypac_obs.processes import AudioStream, ProcessAudio, ProcessWatch, list_processes
     from pypac_obs.profile import Profile, load_profile
@@ -50,6 +51,7 @@ __all__ = [
     "Capability",
     "DeviceGone",
     "Incident",
+    "InputDevice",
     "Marker",
     "NotRunning",
     "ObsDisabled",
@@ -79,6 +81,7 @@ __all__ = [
     "Unsupported",
     "capabilities",
     "describe",
+    "list_inputs",
     "list_processes",
     "load_profile",
     "record_process",
@@ -110,6 +113,8 @@ _HOMES = {
     "Unsupported": "pypac_obs.errors",
     "Incident": "pypac_obs.incidents",
     "describe": "pypac_obs.incidents",
+    "InputDevice": "pypac_obs.input_devices",
+    "list_inputs": "pypac_obs.input_devices",
     "Block": "pypac_obs.outputs.base",
     "Marker": "pypac_obs.outputs.base",
     "Output": "pypac_obs.outputs.base",

@@ -13,11 +13,12 @@ from typing import Self
 
 from pypac_obs import _core
 from pypac_obs.audio_system import only_zeros, open_capture, service_trouble
+from pypac_obs.input_devices import InputDevice, inputs_of
 
-__all__ = ["AudioStream", "ProcessAudio", "ProcessWatch", "list_processes"]
+__all__ = ["METER_S", "AudioStream", "ProcessAudio", "ProcessWatch", "list_processes"]
 
 # Peaks are measured over this long before the first answer: some cycles of any common quantum.
-_METER_S = 0.25
+METER_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,9 @@ class ProcessWatch:
             key=lambda process: (process.program.casefold(), process.pid),
         )
 
-    def inputs(self) -> list[str]:
-        """Gives the names of the input devices (microphones and virtual sources)."""
-        return [view.node_name for view in self._capture.streams() if view.kind == "input"]
+    def inputs(self) -> list[InputDevice]:
+        """Gives the inputs that are there now (microphones and virtual sources), by name."""
+        return inputs_of(self._capture)
 
     def close(self) -> None:
         """Ends the connection."""
@@ -161,7 +162,7 @@ def list_processes() -> list[ProcessAudio]:
     look often. Raises BackendUnavailable, PermissionDenied or Unsupported.
     """
     with ProcessWatch() as watch:
-        time.sleep(_METER_S)
+        time.sleep(METER_S)
         return watch.processes()
 
 

@@ -56,7 +56,7 @@ class ProcessRecorder:
         self._stream: BlockStream | None = None
 
     def start_process(self, process: str | int) -> None:
-        """Starts to record one program: a name, a glob, or a PID (0: the whole system).
+        """Starts to record one program: a name, a pattern or a PID (0: the whole system).
 
         Raises NotRunning for a PID that does not exist, SessionClosed if a recording runs already,
         and BackendUnavailable, PermissionDenied or Unsupported where there is no audio system.
@@ -135,7 +135,7 @@ def profile_for_programs(
 ) -> Profile:
     """Builds a profile with one source and one track for each program.
 
-    ``processes`` are names, globs or PIDs (0: the whole system); ``files`` becomes
+    ``processes`` are names, patterns or PIDs (0: the whole system); ``files`` becomes
     ``outputs.files``. Raises NotRunning for a PID that does not exist, ProfileError for what
     cannot be.
     """

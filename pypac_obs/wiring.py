@@ -138,14 +138,14 @@ def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:
     if isinstance(rule, ProcessSource):
         return _core.Selector(
             kind="process",
-            patterns=[str(process) for process in rule.process],
-            except_=[str(process) for process in rule.except_],
+            patterns=list(map(_pattern, rule.process)),
+            except_=list(map(_pattern, rule.except_)),
             pick=rule.pick,
         )
     if isinstance(rule, EverythingExceptSource):
         named = [entry for entry in rule.everything_except if isinstance(entry, str)]
         programs = [
-            str(process)
+            _pattern(process)
             for entry in rule.everything_except
             if not isinstance(entry, str)
             for process in entry.process
@@ -158,4 +158,14 @@ def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:
     if isinstance(rule, SystemSource):
         return _core.Selector(kind="system")
     assert isinstance(rule, DeviceSource)
-    return _core.Selector(kind="device", patterns=[rule.device], channels=list(rule.channels))
+    patterns = [_pattern(rule.device)]
+    return _core.Selector(kind="device", patterns=patterns, channels=list(rule.channels))
+
+
+def _pattern(name_or_pid: str | int) -> str:
+    """Writes it as the core reads it, where digits alone are a PID: as a name they get ``.exe``.
+
+    Which plays no part in matching.
+    """
+    is_name = isinstance(name_or_pid, str)
+    return f"{name_or_pid}.exe" if is_name and str(name_or_pid).isdecimal() else str(name_or_pid)

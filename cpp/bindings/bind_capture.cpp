@@ -22,6 +22,7 @@
 #include "capture/wasapi/tone_player.hpp"
 #include "capture/wasapi/wasapi_capture.hpp"
 #include "core/status.hpp"
+#include "core/text_pattern.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -133,6 +134,7 @@ void bind_views(nb::module_& module) {
       .def_ro("portal_app_id", &StreamView::portal_app_id, "Flatpak's name for it.")
       .def_ro("media_name", &StreamView::media_name)
       .def_ro("node_name", &StreamView::node_name)
+      .def_ro("description", &StreamView::description, "Of an input: its name for people.")
       .def_ro("kind", &StreamView::kind, "playback, re_emitter, input or own.")
       .def_ro("state", &StreamView::state, "running, idle, suspended, creating or error.")
       .def_ro("sink", &StreamView::sink, "The device it plays to; empty: none.")
@@ -296,7 +298,9 @@ void bind_capture(nb::module_& module) {
   module.def("pipewire_availability", &PipewireCapture::probe, Unlocked(),
              "Tries to load PipeWire's library.");
   module.def("name_matches", &name_matches, "pattern"_a, "name"_a,
-             "True if a profile's pattern (a name or a glob) names this program.");
+             "True if a profile's pattern (a name, possibly with * and ?) names this program.");
+  module.def("text_matches", &text_matches, "pattern"_a, "text"_a,
+             "True if the pattern (* and ?) means the whole text, whatever the case.");
 
   nb::class_<Selector>(module, "Selector", "What a source captures: a rule, never an id.")
       .def(nb::new_(&make_selector), nb::kw_only(), "kind"_a = "process",

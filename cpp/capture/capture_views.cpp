@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace pypac {
+namespace {
+
+// A sentence, not a list: `pypac-obs devices` has them all.
+constexpr std::size_t kMostNamed = 6;
+
+}  // namespace
 
 Cause absence_cause(SourceState state) noexcept {
   switch (state) {
@@ -42,8 +48,9 @@ std::string common_reason(SourceState state, bool device) {
       return "Frames come.";
     case SourceState::paused:
       return device ? "The device is idle." : "The program has paused its audio.";
-    case SourceState::starting:
     case SourceState::muted:
+      return device ? "The device is muted, or its volume is 0." : "";
+    case SourceState::starting:
     case SourceState::frozen:
     case SourceState::blind_tap:
     case SourceState::refused:
@@ -64,6 +71,23 @@ std::string nothing_plays(std::vector<std::string> playing) {
     text += playing[i];
   }
   return text + ".";
+}
+
+std::string missing_device_reason(std::vector<std::string> inputs) {
+  std::erase(inputs, std::string{});
+  std::ranges::sort(inputs);
+  const auto [again, end] = std::ranges::unique(inputs);
+  inputs.erase(again, end);
+  std::string reason = common_reason(SourceState::not_running, true);
+  if (inputs.empty()) return reason + " There is no input.";
+  const std::size_t named = std::min(inputs.size(), kMostNamed);
+  reason += inputs.size() == 1 ? " There is only " : " There are ";
+  for (std::size_t i = 0; i < named; ++i) {
+    reason += (i == 0 ? "\"" : "\", \"") + inputs[i];
+  }
+  reason += '"';
+  if (inputs.size() > named) reason += " and " + std::to_string(inputs.size() - named) + " more";
+  return reason + ".";
 }
 
 }  // namespace pypac

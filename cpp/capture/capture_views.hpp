@@ -35,6 +35,10 @@ enum class SourceState : std::uint8_t {
 /// programs that it leaves out and that play now.
 [[nodiscard]] std::string nothing_plays(std::vector<std::string> playing);
 
+/// [any-thread] The sentence for a device that is not there: which inputs are, by the names that a
+/// profile takes.
+[[nodiscard]] std::string missing_device_reason(std::vector<std::string> inputs);
+
 /// A stream as a user knows it.
 struct StreamView {
   std::uint64_t serial = 0;
@@ -45,10 +49,11 @@ struct StreamView {
   std::string portal_app_id;
   std::string media_name;
   std::string node_name;
-  std::string kind;      // playback, re_emitter, input, own
-  std::string state;     // running, idle, suspended, creating, error
-  std::string sink;      // name of the device it plays to; empty: none
-  bool playing = false;  // running, and not paused by its program
+  std::string description;  // of an input: its name for people
+  std::string kind;         // playback, re_emitter, input, own
+  std::string state;        // running, idle, suspended, creating, error
+  std::string sink;         // name of the device it plays to; empty: none
+  bool playing = false;     // running, and not paused by its program
   bool muted = false;
   std::string silence;            // of playback: why nothing is heard, as a source's reason says it
   double volume = 1.0;            // as sliders show it: the cube root of the amplitude

@@ -24,11 +24,12 @@ enum class Pick : std::uint8_t {
 /// What a source captures, as the profile says it. A rule, never an id: it is applied again at
 /// every event.
 ///
-/// A pattern is a name (`Discord`), a glob (`steam_app_*`) or a PID (`1234`), case-insensitive,
-/// with or without `.exe`. It stands for a program and for what that program started.
+/// A pattern is a name (`Discord`), possibly with `*` and `?` (`steam_app_*`), or a PID (`1234`),
+/// case-insensitive, with or without `.exe`: `1942.exe` is the program 1942. It stands for a
+/// program and for what that program started.
 struct Selector {
   SelectorKind kind = SelectorKind::process;
-  /// process: who. device: names or globs of inputs, `default` for the system's.
+  /// process: who. device: names or patterns of inputs, `default` for the system's.
   std::vector<std::string> patterns{};
   /// Taken out again. Where a program matches both, the nearer in the process tree decides; at the
   /// same distance it stays out.

@@ -37,6 +37,7 @@ Exit codes:
 # What --help says of each command; the command itself is loaded when it is called.
 COMMANDS = {
     "ps": "List the programs that can be captured now.",
+    "devices": "List the inputs that can be captured now.",
     "check": "Check a profile, and show what it would do now.",
     "run": "Run a profile.",
     "record": "Record programs without a profile, one track each.",

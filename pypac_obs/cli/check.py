@@ -261,9 +261,13 @@ def _print(
             plain(source.name),
             plain(source.rule),
             plain(bound or ("?" if source.state is None else "nothing"), "" if bound else "dim"),
-            plain(sentence(source.reason)),
+            plain(sentence(source.reason).partition(". ")[0].removesuffix(".") + "."),
         )
     console.print(table)
+    for source in sources:
+        # In a column it would leave no room for the rest.
+        if not source.programs and ". " in source.reason:
+            say(f"{source.name}: {source.reason}")
     obs = profile.outputs.obs
     headings = ["Track", "Channels", "From", "Filters", "File", *(["OBS tracks"] if obs else [])]
     table = column_table(headings, right=("Channels",))

@@ -33,8 +33,8 @@ __all__ = [
     "sentence",
 ]
 
-# A pipe has no width: nothing is cut or wrapped there.
-_PIPE_COLUMNS = 400
+# A pipe has no width: names are whole there, and lines short enough to be read in a log.
+_PIPE_COLUMNS = 200
 _METER_FLOOR_DB = -60.0
 _METER_COLUMNS = 30
 # Where a meter turns yellow, and red.

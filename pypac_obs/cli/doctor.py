@@ -32,9 +32,11 @@ from pypac_obs.cli.console import (
     say,
     sentence,
 )
+from pypac_obs.cli.devices import inputs_in_words
 from pypac_obs.cli.doctor_report import DEFAULT_NAME, Line, new_file, report_text
 from pypac_obs.cli.loopback_questions import Answer, ask_all
 from pypac_obs.errors import PypacError
+from pypac_obs.input_devices import InputDevice, inputs_of
 from pypac_obs.native_files import blocked_files
 from pypac_obs.obs.plugin import MODULE, built_module, default_folders, installation
 from pypac_obs.obs.programs import ObsProgram, obs_programs
@@ -180,6 +182,8 @@ def _public(finding: Finding) -> Line:
     found = finding.found
     if finding.part in ("default output", "default input") and not found.startswith("none"):
         found = "there is one"
+    elif finding.part == _INPUTS:
+        found = counted(found.count('", "') + 1, "input")
     elif finding.part == "audio graph":
         found = found.partition(", driven by")[0]
     elif finding.part == "frozen programs":
@@ -238,6 +242,7 @@ def _this_program() -> Finding:
 
 _PROGRAM_FILES = "program files"
 _AUDIO_SERVICE = "audio service"
+_INPUTS = "inputs"
 _OBS = "OBS Studio"
 _OBS_MODULE = "OBS module"
 _ANOTHER_DEVICE = "Choose another device in Windows' sound settings, and look again."
@@ -321,7 +326,7 @@ def _windows() -> Iterator[Finding]:
         return
     try:
         capture.wait_until_running(_GRAPH_PATIENCE_S)
-        yield from _audio_service(capture.server_info())
+        yield from _audio_service(capture.server_info(), inputs_of(capture))
     finally:
         capture.stop()
 
@@ -349,15 +354,14 @@ def _windows_build(build: int, reason: str) -> Finding:
     return Finding(part, "good", f"build {build}")
 
 
-def _audio_service(server: _core.WasapiServer) -> Iterator[Finding]:
+def _audio_service(server: _core.WasapiServer, inputs: list[InputDevice]) -> Iterator[Finding]:
     trouble = service_trouble(server)
     if trouble is not None:
         yield Finding(_AUDIO_SERVICE, "bad", trouble.message, trouble.remedy)
         return
     yield Finding(_AUDIO_SERVICE, "good", "answers")
     yield _default_output(server.default_sink, "Windows' sound settings")
-    found = server.default_source or "none: there is no microphone"
-    yield Finding("default input", "good", found)
+    yield from _inputs(inputs)
     try:
         formats = _core.default_endpoint_formats(_GRAPH_PATIENCE_S)
     except PypacError as error:
@@ -385,6 +389,17 @@ def _endpoint_format(endpoint: _core.EndpointFormat) -> Finding:
         f"{endpoint.rate} Hz, {counted(endpoint.channels, 'channel')}, {endpoint.bits} bits, "
         f"every {endpoint.period_ms:g} ms (at least {endpoint.least_period_ms:g})",
     )
+
+
+def _inputs(inputs: list[InputDevice]) -> Iterator[Finding]:
+    """The default input, and all of them by the names that a profile takes."""
+    # Without a microphone PipeWire's session manager names an output as the default, and means its
+    # monitor. That is no input, and `device: default` does not take it.
+    default = next((one.system_name for one in inputs if one.is_default), "")
+    nothing = "none: there is no microphone" if not inputs else "none"
+    yield Finding("default input", "good", default or nothing)
+    if inputs:
+        yield Finding(_INPUTS, "good", inputs_in_words(inputs))
 
 
 def _default_output(name: str, settings: str) -> Finding:
@@ -425,13 +440,12 @@ def _pipewire() -> Iterator[Finding]:
     try:
         # Without a program that plays no cycle may ever come: that is no trouble.
         capture.wait_until_running(_GRAPH_PATIENCE_S)
-        inputs = {one.node_name for one in capture.streams() if one.kind == "input"}
-        yield from _graph(capture.server_info(), inputs)
+        yield from _graph(capture.server_info(), inputs_of(capture))
     finally:
         capture.stop()
 
 
-def _graph(server: _core.PipewireServer, inputs: set[str]) -> Iterator[Finding]:
+def _graph(server: _core.PipewireServer, inputs: list[InputDevice]) -> Iterator[Finding]:
     yield Finding("PipeWire daemon", "good", f"version {server.server_version}")
     yield _session_manager(server.default_sink)
     if server.cycles and server.rate:
@@ -445,11 +459,7 @@ def _graph(server: _core.PipewireServer, inputs: set[str]) -> Iterator[Finding]:
     else:
         yield Finding("audio graph", "good", "idle: nothing plays, so no cycle has come")
     yield _default_output(server.default_sink, "the desktop's sound settings")
-    # Without a microphone the session manager names an output here, and means its monitor. That is
-    # no input, and `device: default` does not take it.
-    has_input = server.default_source in inputs
-    found = server.default_source if has_input else "none: there is no microphone"
-    yield Finding("default input", "good", found)
+    yield from _inputs(inputs)
     yield _real_time(server)
     if server.frozen_programs:
         names = ", ".join(server.frozen_programs)

@@ -12,16 +12,25 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from pypac_obs.cli.console import (
-    column_table,
-    level_text,
-    make_console,
-    plain,
-    print_json,
-)
-from pypac_obs.processes import ProcessAudio, ProcessWatch, list_processes
+from pypac_obs.cli.console import level_text, make_console, plain, print_json
+from pypac_obs.cli.devices import inputs_in_words
+from pypac_obs.cli.fitted_table import Column, fitted_table
+from pypac_obs.input_devices import InputDevice
+from pypac_obs.processes import METER_S, ProcessAudio, ProcessWatch
 
 __all__ = ["command", "process_table"]
+
+_COLUMNS = (
+    Column("PID", weight=8, right=True),
+    Column("Program"),
+    Column("Application", weight=4, shrinks=True),
+    Column("Streams", weight=1, right=True),
+    Column("Plays to", weight=5, shrinks=True),
+    Column("State", weight=7),
+    Column("Volume", weight=2, right=True),
+    Column("Mute", weight=3),
+    Column("Peak", weight=6, right=True),
+)
 
 _NOTHING = "Nothing plays now: no program has an audio stream."
 _REFRESH_S = 0.5
@@ -34,19 +43,25 @@ def command(watch: bool, as_json: bool) -> None:
     """List the programs that have audio streams now.
 
     Peaks are in dBFS, after the program's own volume and mute, as they would be captured. Below
-    the list it says of each program that is silent why, as far as that shows without capturing it.
+    the list it says of each program that is silent why, as far as that shows without capturing it,
+    and which inputs there are. A narrow terminal leaves out columns, never a part of a program's
+    name: that is what a profile takes.
     """
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
             _watch(as_json)
         return
-    processes = list_processes()
+    with ProcessWatch() as now:
+        time.sleep(METER_S)
+        processes, inputs = now.processes(), now.inputs()
+    console = make_console()
     if as_json:
         print_json([process.to_json() for process in processes])
-    elif processes:
-        make_console().print(_view(processes))
-    else:
+        return
+    if not processes:
         click.echo(_NOTHING, err=True)
+    if processes or inputs:
+        console.print(_view(processes, inputs, console.width))
 
 
 def _watch(as_json: bool) -> None:
@@ -63,32 +78,35 @@ def _watch(as_json: bool) -> None:
             if as_json:
                 print_json([process.to_json() for process in processes])
             elif live is not None:
-                live.update(_view(processes), refresh=True)
+                live.update(_now(processes, watch.inputs(), console.width), refresh=True)
             else:
-                console.print(_view(processes))
+                console.print(_now(processes, watch.inputs(), console.width))
 
 
-def _view(processes: Sequence[ProcessAudio]) -> RenderableType:
-    if not processes:
-        return plain(_NOTHING)
+def _now(
+    processes: Sequence[ProcessAudio], inputs: list[InputDevice], width: int
+) -> RenderableType:
+    return _view(processes, inputs, width) if processes else plain(_NOTHING)
+
+
+def _view(
+    processes: Sequence[ProcessAudio], inputs: list[InputDevice], width: int
+) -> RenderableType:
     # Sentences of their own: in a column they would leave no room for the rest.
     reasons = [
         plain(f"{process.program or process.application_name or '?'}: {process.silence}")
         for process in processes
         if process.silence
     ]
-    return Group(process_table(processes), *reasons)
+    if inputs:
+        reasons.append(plain(f"Inputs (pypac-obs devices): {inputs_in_words(inputs)}"))
+    return Group(process_table(processes, width), *reasons) if processes else Group(*reasons)
 
 
-def process_table(processes: Sequence[ProcessAudio]) -> Table:
-    """Shows programs, one a row."""
-    numbers = ("PID", "Streams", "Volume", "Peak")
-    table = column_table(
-        ("PID", "Program", "Application", "Streams", "Plays to", "State", "Volume", "Mute", "Peak"),
-        numbers,
-    )
-    for process in processes:
-        table.add_row(
+def process_table(processes: Sequence[ProcessAudio], width: int) -> Table:
+    """Shows programs, one a row, in at most ``width`` columns."""
+    rows = [
+        (
             plain(str(process.pid) if process.pid else "?"),
             plain(process.program or "?"),
             plain(process.application_name),
@@ -99,4 +117,6 @@ def process_table(processes: Sequence[ProcessAudio]) -> Table:
             plain("muted", "yellow") if process.muted else plain("no", "dim"),
             plain(level_text(process.peak_db)),
         )
-    return table
+        for process in processes
+    ]
+    return fitted_table(_COLUMNS, rows, width)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from itertools import combinations
 
+from pypac_obs._core import text_matches
 from pypac_obs.obs.actual import Actual, ActualInput, masked_tracks
 from pypac_obs.obs.desired import (
     MODE,
@@ -101,11 +101,11 @@ def _hears_obs(source: object, profile: Profile) -> bool:
     if not isinstance(source, EverythingExceptSource):
         return False
     patterns = _excepted(profile, source)
-    return not any(fnmatch(program, one) for program in ("obs", "obs64") for one in patterns)
+    return not any(text_matches(one, program) for program in ("obs", "obs64") for one in patterns)
 
 
 def _excepted(profile: Profile, source: EverythingExceptSource) -> list[str]:
-    """The names and patterns that stay out of a source, in small letters and without `.exe`."""
+    """The names and patterns that stay out of a source, case-folded and without `.exe`."""
     excluded: list[str | int] = []
     for entry in source.everything_except:
         rule = profile.sources[entry] if isinstance(entry, str) else entry
@@ -114,7 +114,7 @@ def _excepted(profile: Profile, source: EverythingExceptSource) -> list[str]:
 
 
 def _plain(program: str | int) -> str:
-    return str(program).lower().removesuffix(".exe")
+    return str(program).casefold().removesuffix(".exe")
 
 
 def obs_warnings(profile: Profile, desired: Desired, actual: Actual) -> list[str]:
@@ -193,7 +193,9 @@ def _takes_out(patterns: list[str], kind: re.Pattern[str]) -> bool:
     """Tells whether names and patterns mean a program of that kind."""
     # A pattern such as "disc*" does not have the name in it, but fits it.
     names = kind.pattern.replace(r"\b", "").split("|")
-    return any(kind.search(one) or any(fnmatch(name, one) for name in names) for one in patterns)
+    return any(
+        kind.search(one) or any(text_matches(one, name) for name in names) for one in patterns
+    )
 
 
 def _twice(profile: Profile, rule: ObsOutput) -> Iterator[str]:
@@ -348,7 +350,7 @@ def _captures_all_but(item: ActualInput, pattern: str) -> bool:
     several = item.settings.get("CaptureMode") == 1
     apps = item.settings.get("apps") if several else [{"value": item.settings.get("TargetName")}]
     named = [app.get("value") for app in apps or () if isinstance(app, dict)]
-    return not any(fnmatch(_plain(name), pattern) for name in named if isinstance(name, str))
+    return not any(text_matches(pattern, _plain(name)) for name in named if isinstance(name, str))
 
 
 def _is_of_programs(profile: Profile, track: str) -> bool:

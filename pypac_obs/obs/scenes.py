@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from pypac_obs._core import text_matches
 from pypac_obs.obs.actual import Actual
 
 __all__ = ["WantedScenes", "is_pattern", "matches", "quoted", "shown_scenes", "wanted_scenes"]
@@ -32,10 +32,10 @@ def is_pattern(text: str) -> bool:
 def matches(pattern: str, scene: str) -> bool:
     """Tells whether a scene is meant: ``*`` is any text, ``?`` one character, whatever the case.
 
-    >>> matches("just *", "Just Chatting")
-    True
+    >>> matches("just *", "Just Chatting"), matches("[Музыка] ?", "[МУЗЫКА] 1")
+    (True, True)
     """
-    return fnmatchcase(scene.lower(), pattern.lower().replace("[", "[[]"))
+    return text_matches(pattern, scene)
 
 
 def wanted_scenes(meant: Iterable[str], actual: Actual) -> WantedScenes:

@@ -955,6 +955,7 @@ void PipewireCapture::Session::update_states() {
 }
 
 std::string PipewireCapture::Session::reason_of(const SourceControl& source) const {
+  const bool is_device = source.selector.kind == SelectorKind::device;
   switch (source.state) {
     case SourceState::no_stream:
       if (lacks_inputs(source)) return "The device has none of the inputs that `channels` names.";
@@ -963,6 +964,7 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
     case SourceState::starting:
       return "The stream was found; its first frame has not come yet.";
     case SourceState::muted:
+      if (is_device) break;
       return kMuted;
     case SourceState::frozen:
       return kFrozen;
@@ -976,14 +978,23 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
     }
     case SourceState::backend_lost:
       return "PipeWire went away; waiting for it to come back.";
-    case SourceState::not_running:
+    case SourceState::not_running: {
+      if (!is_device) break;
+      std::vector<std::string> inputs;
+      for (const auto& [id, node] : graph_.nodes()) {
+        if (!node->identity || node->identity->kind != StreamKind::input) continue;
+        const StreamIdentity& input = *node->identity;
+        inputs.push_back(input.description.empty() ? input.node_name : input.description);
+      }
+      return missing_device_reason(std::move(inputs));
+    }
     case SourceState::capturing:
     case SourceState::paused:
     case SourceState::blind_tap:  // PipeWire hides nothing,
     case SourceState::refused:    // and links one stream as well as another
       break;
   }
-  return common_reason(source.state, source.selector.kind == SelectorKind::device);
+  return common_reason(source.state, is_device);
 }
 
 std::vector<std::string> PipewireCapture::Session::playing_programs() const {
@@ -1103,6 +1114,7 @@ std::vector<StreamView> PipewireCapture::Session::streams() {
     view.portal_app_id = identity.portal_app_id;
     view.media_name = node->property("media.name");
     view.node_name = identity.node_name;
+    view.description = identity.description;
     view.kind = name_of(identity.kind);
     view.state = name_of(node->state);
     view.playing = node->playing();

@@ -668,6 +668,7 @@ std::string WasapiCapture::Session::service_failure() const {
 }
 
 std::string WasapiCapture::Session::reason_of(const SourceControl& source) const {
+  const bool is_device = source.selector.kind == SelectorKind::device;
   switch (source.state) {
     case SourceState::no_stream:
       if (source.bound.pids.empty() || source.selector.kind == SelectorKind::system) break;
@@ -680,8 +681,14 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
       return "Frames come, but not of " + listed(source.bound.entangled) +
              " itself: it has started something that is not to be captured.";
     case SourceState::muted:
+      if (is_device) break;
       return kMuted;
-    case SourceState::not_running:
+    case SourceState::not_running: {
+      if (!is_device) break;
+      std::vector<std::string> inputs;
+      for (const AudioInput& input : inputs_) inputs.push_back(input.name);
+      return missing_device_reason(std::move(inputs));
+    }
     case SourceState::paused:
     case SourceState::frozen:
       break;
@@ -710,7 +717,7 @@ std::string WasapiCapture::Session::reason_of(const SourceControl& source) const
     case SourceState::backend_lost:
       return service_failure() + "; waiting for it to come back.";
   }
-  return common_reason(source.state, source.selector.kind == SelectorKind::device);
+  return common_reason(source.state, is_device);
 }
 
 SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) const {
@@ -854,6 +861,7 @@ std::vector<StreamView> WasapiCapture::Session::streams() {
     StreamView view;
     view.serial = input.serial;
     view.node_name = input.name;
+    view.description = input.name;
     view.kind = name_of(StreamKind::input);
     view.state = "idle";
     view.peak_db = std::numeric_limits<double>::quiet_NaN();

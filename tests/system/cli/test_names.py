@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""The names that programs and devices have, given back to the product as a user copies them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import termios
+
+import pytest
+import soundfile
+import yaml
+
+from ..conftest import PROGRAM, RATE, level_db, wait_until
+
+pytestmark = pytest.mark.pipewire
+
+NAMES = (
+    "Game [Demo]",
+    "[A]*",
+    "[!a-z]",
+    "1942",
+    "a+b^c$",
+    "x{1}",
+    "back\\slash",
+    "what?",
+    "Ünïcödé 日本",
+    "PipeWire ALSA [aplay]",
+)
+
+
+def profile_of(sources: dict[str, object], folder: object) -> str:
+    data = {
+        "version": 1,
+        "sources": sources,
+        "tracks": {name: {"from": name} for name in sources},
+        "outputs": {"files": {"folder": str(folder)}},
+    }
+    return yaml.safe_dump(data, allow_unicode=True)
+
+
+def test_the_name_that_ps_shows_selects_that_program_and_no_other(sandbox, call, tmp_path):
+    players = {name: sandbox.play_tone(name, 440.0) for name in NAMES}
+
+    def shown() -> dict[int, str]:
+        return {one["pid"]: one["program"] for one in json.loads(call("ps", "--json").stdout)}
+
+    wait_until(lambda: len(shown()) == len(players))
+    assert shown() == {player.pid: name for name, player in players.items()}
+    profile = tmp_path / "p.yaml"
+    sources = {f"s{i}": {"process": name} for i, name in enumerate(shown().values())}
+    profile.write_text(profile_of(sources, tmp_path / "out"), encoding="utf-8")
+    plan = json.loads(call("check", profile, "--json").stdout)
+    bound = {
+        one["rule"].removeprefix("process "): [binding["pid"] for binding in one["bindings"]]
+        for one in plan["sources"]
+    }
+    # Of these, two are patterns besides.
+    assert bound == {name: [player.pid] for name, player in players.items()}
+
+
+def test_a_number_in_quotes_is_a_name_and_a_bare_one_a_pid(sandbox, call, tmp_path):
+    named = sandbox.play_tone("1942", 440.0)
+    other = sandbox.play_tone("other", 1000.0)
+    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == 2)
+    profile = tmp_path / "p.yaml"
+    sources = {"name": {"process": "1942"}, "pid": {"process": other.pid}}
+    sources["rest"] = {"everything_except": [{"process": "1942"}]}
+    profile.write_text(profile_of(sources, tmp_path / "out"))
+    done = call("run", profile, "--duration", "1")
+    assert done.returncode == 0, done.stderr
+    assert named.pid != other.pid
+
+    def level(track: str, frequency: float) -> float:
+        samples, _ = soundfile.read(tmp_path / "out" / f"{track}.wav")
+        return level_db(samples[RATE // 2 :, 0], frequency)
+
+    assert level("name", 440) == pytest.approx(-12, abs=0.1)
+    assert level("name", 1000) < -110
+    assert level("pid", 1000) == pytest.approx(-12, abs=0.1)
+    assert level("pid", 440) < -110
+    assert level("rest", 1000) == pytest.approx(-12, abs=0.1)
+    assert level("rest", 440) < -110
+
+
+def test_in_a_terminal_of_60_or_80_columns_ps_shows_names_whole(sandbox, call):
+    names = ("Discord", "steam_app_1091500", "firefox-esr")
+    for name in names:
+        sandbox.play_tone(name, 440.0)
+    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == len(names))
+    for columns in (60, 80):
+        lines = in_terminal(sandbox, columns, "ps")
+        assert all(any(name in line for line in lines) for name in names), lines
+        assert [line for line in lines if len(line) > columns] == []
+
+
+def in_terminal(sandbox, columns: int, *args: str) -> list[str]:
+    """What a command shows in a terminal of that width, without colours."""
+    env = sandbox.env | {"TERM": "xterm-256color"}
+    env.pop("COLUMNS", None)  # pytest-xdist sets it, and it counts more than the terminal
+    pid, terminal = pty.fork()
+    if pid == 0:
+        # Before anything is shown, so the program never sees another width.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.execve(PROGRAM[0], [*PROGRAM, *args], env)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the program has ended
+        while data := os.read(terminal, 65536):
+            shown += data
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode()).splitlines()
