@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 namespace pypac {
 namespace {
@@ -19,9 +20,10 @@ bool is_loss(Cause cause) noexcept {
 
 }  // namespace
 
-Tap::Tap(std::uint32_t channels, std::uint32_t capacity_frames, std::uint32_t timeline_rate)
+Tap::Tap(std::uint32_t channels, std::uint32_t capacity_frames, std::shared_ptr<ClockDomain> domain)
     : weights_{channel_weights("FL", channels), channel_weights("FR", channels)},
-      domain_(std::make_shared<ClockDomain>(timeline_rate)),
+      domain_(std::move(domain)),
+      clock_(domain_.get()),
       feed_(channels, capacity_frames, domain_),
       aligner_(channels, kMaxPiece, std::min(kMaxPacket, capacity_frames)),
       samples_(std::size_t{channels} * kMaxPiece),
@@ -39,6 +41,22 @@ void Tap::stop() noexcept {
   pushing_.store(false);
   // The capture thread raises `busy_` before it looks at `pushing_`; a packet later it is down.
   while (busy_.load()) std::this_thread::yield();
+}
+
+float* Tap::begin(std::uint32_t frames) noexcept {
+  busy_.store(true);
+  float* const room = pushing_.load() ? feed_.begin_packet(frames) : nullptr;
+  if (!room) busy_.store(false);
+  return room;
+}
+
+void Tap::end(const Stamp* stamp, const ClockDomain& domain) noexcept {
+  if (stamp) {
+    feed_.commit_packet(*stamp);
+    clock_.store(&domain, std::memory_order_release);
+    packets_.fetch_add(1, std::memory_order_relaxed);
+  }
+  busy_.store(false);
 }
 
 void Tap::push(const ClockReading& reading, const float* interleaved) noexcept {
@@ -153,11 +171,12 @@ void MixedSource::stop() noexcept {
   for (std::size_t i = 0; i < tap_count_.load(); ++i) taps_[i]->stop();
 }
 
-std::shared_ptr<Tap> MixedSource::add_tap() {
+std::shared_ptr<Tap> MixedSource::add_tap(std::shared_ptr<ClockDomain> domain) {
   const std::lock_guard lock(control_);
   const std::size_t count = tap_count_.load();
   if (count == kMaxTaps) return nullptr;
-  taps_[count] = std::make_shared<Tap>(channels_, capacity_frames_, timeline_rate_);
+  if (!domain) domain = std::make_shared<ClockDomain>(timeline_rate_);
+  taps_[count] = std::make_shared<Tap>(channels_, capacity_frames_, std::move(domain));
   if (running_) taps_[count]->start(origin_);
   tap_count_.store(count + 1, std::memory_order_release);
   return taps_[count];
@@ -179,13 +198,14 @@ void MixedSource::gather(Frames begin, std::uint32_t frames, GapSink& gaps) noex
 }
 
 void MixedSource::gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept {
-  const Cause absence = absence_.load(std::memory_order_relaxed);
   const std::size_t count = tap_count_.load(std::memory_order_acquire);
+  const Cause absence = absence_now(count);
   const Frames end = begin + frames;
   for (std::size_t i = count; i-- > 0;) {
     taps_[i]->play(begin, frames, absence, gaps);
     if (taps_[i]->taken_.captured > 0) {
-      shown_clock_.store(taps_[i]->domain_.get(), std::memory_order_release);
+      const ClockDomain* const clock = taps_[i]->clock_.load(std::memory_order_acquire);
+      shown_clock_.store(clock, std::memory_order_release);
     }
   }
 
@@ -198,8 +218,8 @@ void MixedSource::gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps
       until = std::min(until, stretch.end);
       sounds = sounds || !stretch.silent;
       // Where the source is captured by now, what kept the tap is the better reason.
-      if (stretch.silent && (is_loss(stretch.cause) || cause == Cause::stalled))
-        cause = stretch.cause;
+      const bool vague = cause == Cause::stalled || cause == Cause::underrun;
+      if (stretch.silent && (is_loss(stretch.cause) || vague)) cause = stretch.cause;
     }
     if (sounds) {
       for (std::size_t i = 0; i < count; ++i) {
@@ -215,7 +235,18 @@ void MixedSource::gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps
     }
     at = until;
   }
-  mixed_.set_absence(in_hole_ ? hole_cause_ : absence);
+  const Cause shown = in_hole_ ? hole_cause_ : absence;
+  mixed_.set_absence(shown);
+  if (shown == Cause::underrun) mixed_.skip_packet();
+}
+
+Cause MixedSource::absence_now(std::size_t taps) const noexcept {
+  const Cause absence = absence_.load(std::memory_order_relaxed);
+  if (absence != Cause::underrun) return absence;
+  const auto end = taps_.begin() + static_cast<std::ptrdiff_t>(taps);
+  const bool skips = std::any_of(
+      taps_.begin(), end, [](const std::shared_ptr<Tap>& tap) { return tap->feed_.skipping(); });
+  return skips ? Cause::underrun : Cause::stalled;
 }
 
 void MixedSource::give(Frames begin, Frames end, Frames piece) noexcept {

@@ -29,12 +29,27 @@ inline constexpr std::uint32_t kTapChannels = 2;
 /// client at a time; the next one must not begin before the last push() of this one has returned.
 class Tap final : private GapSink {
  public:
-  /// [control-thread]
-  Tap(std::uint32_t channels, std::uint32_t capacity_frames, std::uint32_t timeline_rate);
+  /// [control-thread] `domain` is the clock that stamps its packets, shown until another one does.
+  Tap(std::uint32_t channels, std::uint32_t capacity_frames, std::shared_ptr<ClockDomain> domain);
 
   /// [capture-thread] One packet of the client, in order. `interleaved` are frames of kTapChannels;
   /// nullptr: silence. Packets before the session's start only teach the clock.
   void push(const ClockReading& reading, const float* interleaved) noexcept;
+
+  /// [capture-thread] The same for a client that stamps by itself and writes planar frames in
+  /// place, as SourceFeed says: begin(), and if it gives room, end(). nullptr: nobody wants the
+  /// packet.
+  [[nodiscard]] float* begin(std::uint32_t frames) noexcept;
+  /// [capture-thread] Hands the packet over; without a stamp it is dropped. `domain` is the clock
+  /// of the stamp, which must live as long as the one that the tap was made with.
+  void end(const Stamp* stamp, const ClockDomain& domain) noexcept;
+  /// [capture-thread] The client's clock has gone on by a packet, and it gave none.
+  void skip() noexcept { feed_.skip_packet(); }
+
+  /// [control-thread] No packet is taken once this has returned.
+  void stop() noexcept;
+
+  [[nodiscard]] std::uint32_t channels() const noexcept { return feed_.channels(); }
 
   /// [any-thread, realtime-safe] Packets pushed since the start, and the host time of the last.
   [[nodiscard]] std::uint64_t packets() const noexcept {
@@ -61,13 +76,13 @@ class Tap final : private GapSink {
   };
 
   void start(HostTime origin) noexcept;
-  void stop() noexcept;
   void incident(Cause cause, Frames begin, Frames frames) noexcept override;
   void play(Frames begin, std::uint32_t frames, Cause absence, GapSink& gaps) noexcept;
   [[nodiscard]] Stretch stretch_at(Frames position, Frames end) const noexcept;
 
   std::array<ChannelWeights, kTapChannels> weights_;
   std::shared_ptr<ClockDomain> domain_;
+  std::atomic<const ClockDomain*> clock_;  // that stamped last; capture thread
   SourceFeed feed_;
   std::atomic<bool> pushing_{false};  // control thread: between start() and stop()
   std::atomic<bool> busy_{false};     // capture thread: a packet is being written
@@ -108,8 +123,8 @@ class MixedSource final : public Source {
   }
 
   /// [control-thread] Another tap, also while running; nullptr: there are kMaxTaps. Taps are used
-  /// again, not removed.
-  [[nodiscard]] std::shared_ptr<Tap> add_tap();
+  /// again, not removed. Without a `domain` it has a clock of its own.
+  [[nodiscard]] std::shared_ptr<Tap> add_tap(std::shared_ptr<ClockDomain> domain = {});
 
   /// [control-thread] Why nothing comes, if nothing comes.
   void set_absence(Cause cause) noexcept { absence_.store(cause, std::memory_order_relaxed); }
@@ -120,6 +135,7 @@ class MixedSource final : public Source {
  private:
   void gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept;
   void give(Frames begin, Frames end, Frames piece) noexcept;
+  [[nodiscard]] Cause absence_now(std::size_t taps) const noexcept;
 
   const std::uint32_t channels_;
   const std::uint32_t capacity_frames_;

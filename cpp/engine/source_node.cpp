@@ -65,10 +65,7 @@ void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
 }
 
 Cause SourceNode::cause_of_silence(std::uint32_t frames) noexcept {
-  const SourceFeed& feed = source_->feed();
-  Cause absence = feed.absence();
-  // Only a source whose clock goes on can be known to give nothing.
-  if (absence == Cause::underrun && !feed.skipping()) absence = Cause::stalled;
+  const Cause absence = source_->feed().absence();
   if (absence != absence_) {
     absence_ = absence;
     absence_frames_ = 0;

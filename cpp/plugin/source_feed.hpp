@@ -50,14 +50,16 @@ class SourceFeed {
   void pop() noexcept;
 
   /// [any-thread, realtime-safe] The newest packet was skipped: the source itself gives none.
-  [[nodiscard]] bool skipping() const noexcept {
-    return skipping_.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] bool skipping() const noexcept { return skipping_.load(std::memory_order_relaxed); }
 
   /// [control-thread] Why no packets come, if none come. The cause of the silence meanwhile.
   void set_absence(Cause cause) noexcept { absence_.store(cause, std::memory_order_relaxed); }
-  /// [any-thread, realtime-safe]
-  [[nodiscard]] Cause absence() const noexcept { return absence_.load(std::memory_order_relaxed); }
+  /// [any-thread, realtime-safe] What set_absence() said; but `underrun` is `stalled` where the
+  /// source's clock has not gone on: only then is it known that the source itself gives nothing.
+  [[nodiscard]] Cause absence() const noexcept {
+    const Cause cause = absence_.load(std::memory_order_relaxed);
+    return cause == Cause::underrun && !skipping() ? Cause::stalled : cause;
+  }
 
  private:
   struct Header {

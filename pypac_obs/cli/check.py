@@ -264,7 +264,7 @@ def _print(
             plain(sentence(source.reason).partition(". ")[0].removesuffix(".") + "."),
         )
     console.print(table)
-    for source in sources:
+    for source in plans.sources:
         # In a column it would leave no room for the rest.
         if not source.programs and ". " in source.reason:
             say(f"{source.name}: {source.reason}")

@@ -337,10 +337,10 @@ void GraphView::add(std::uint32_t id, std::string_view type, std::uint32_t versi
     }
     ports_.insert_or_assign(id, std::move(port));
   } else if (type == PW_TYPE_INTERFACE_Link) {
-    links_.insert_or_assign(
-        id, LinkRecord{number<std::uint32_t>(lookup(properties, "link.output.node")),
-                       number<std::uint32_t>(lookup(properties, "link.input.node"))});
-    return;  // no binding depends on the user's links
+    const LinkRecord link{number<std::uint32_t>(lookup(properties, "link.output.node")),
+                          number<std::uint32_t>(lookup(properties, "link.input.node"))};
+    links_.insert_or_assign(id, link);
+    if (!leads_to_sink(link)) return;  // nothing depends on other links
   } else if (type == PW_TYPE_INTERFACE_Metadata) {
     if (lookup(properties, "metadata.name") != "default" || metadata_) return;
     metadata_ = static_cast<pw_proxy*>(
@@ -379,7 +379,17 @@ void GraphView::remove(std::uint32_t id) {
     api_.proxy_destroy(std::exchange(metadata_, nullptr));
     return;
   }
-  links_.erase(id);
+  const auto link = links_.find(id);
+  if (link == links_.end()) return;
+  const bool led_to_sink = leads_to_sink(link->second);
+  links_.erase(link);
+  if (led_to_sink) changed_();
+}
+
+bool GraphView::leads_to_sink(const LinkRecord& link) const {
+  const NodeRecord* const from = node(link.output_node);
+  const NodeRecord* const to = node(link.input_node);
+  return from && from->is_stream() && to && to->property("media.class").starts_with("Audio/Sink");
 }
 
 void GraphView::forget_identities_of(std::uint32_t client_id) {

@@ -131,6 +131,7 @@ class GraphView {
   void add(std::uint32_t id, std::string_view type, std::uint32_t version,
            const spa_dict* properties);
   void remove(std::uint32_t id);
+  [[nodiscard]] bool leads_to_sink(const LinkRecord& link) const;
   void forget_identities_of(std::uint32_t client_id);
   void release(ClientRecord& client);
   void release(NodeRecord& node);

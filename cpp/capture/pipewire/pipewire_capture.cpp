@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
 #include <cerrno>
 #include <cmath>
@@ -18,7 +19,9 @@
 
 #include "capture/binding.hpp"
 #include "capture/input_channels.hpp"
+#include "capture/mixed_source.hpp"
 #include "capture/pipewire/capture_slots.hpp"
+#include "capture/pipewire/graph_clocks.hpp"
 #include "capture/pipewire/graph_view.hpp"
 #include "core/decibels.hpp"
 #include "core/host_clock.hpp"
@@ -46,6 +49,7 @@ constexpr HostTime kReconnectLongest = 1s;
 constexpr HostTime kRetryLinkAfter = 250ms;
 constexpr HostTime kRemakeNodeAfter = 250ms;
 constexpr HostTime kAnswersWithin = 3s;
+constexpr std::size_t kMaxSources = 256;
 
 constexpr const char* kMuted = "The program is muted, or its volume is 0.";
 constexpr const char* kFrozen = "The program is frozen (stopped by a signal), and does not play.";
@@ -102,20 +106,32 @@ std::string shown_name(const StreamIdentity& identity) {
 /// A source as the engine sees it.
 class PipewireSource final : public Source {
  public:
-  PipewireSource(std::shared_ptr<SourceSlot> slot, std::shared_ptr<ClockDomain> domain)
-      : slot_(std::move(slot)), domain_(std::move(domain)) {}
-  ~PipewireSource() override { slot_->stop_pushing(); }
+  PipewireSource(std::uint32_t channels, const PipewireOptions& options,
+                 std::shared_ptr<GraphClocks> clocks)
+      : clocks_(std::move(clocks)),
+        mixed_(channels, options.capacity_frames, options.timeline_rate) {}
 
   void start(HostTime origin) override {
-    domain_->set_origin(origin);
-    slot_->pushing.store(true);
+    clocks_->set_origin(origin);
+    mixed_.start(origin);
   }
-  void stop() noexcept override { slot_->stop_pushing(); }
-  [[nodiscard]] SourceFeed& feed() noexcept override { return slot_->feed; }
+  void stop() noexcept override { mixed_.stop(); }
+  void gather(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept override {
+    mixed_.gather(begin, frames, gaps);
+  }
+  [[nodiscard]] SourceFeed& feed() noexcept override { return mixed_.feed(); }
+  [[nodiscard]] const ClockDomain& clock() noexcept override { return mixed_.clock(); }
+
+  void set_absence(Cause cause) noexcept { mixed_.set_absence(cause); }
+  [[nodiscard]] std::uint64_t packets() const noexcept { return mixed_.packets(); }
+  /// nullptr: there are as many as a source can have.
+  [[nodiscard]] std::shared_ptr<Tap> add_tap() {
+    return mixed_.add_tap(std::shared_ptr<ClockDomain>(clocks_, &clocks_->any_domain()));
+  }
 
  private:
-  std::shared_ptr<SourceSlot> slot_;
-  std::shared_ptr<ClockDomain> domain_;
+  std::shared_ptr<GraphClocks> clocks_;
+  MixedSource mixed_;
 };
 
 }  // namespace
@@ -137,8 +153,7 @@ class PipewireCapture::Session {
   PipewireServer server_info();
   void stop() noexcept;
 
-  [[nodiscard]] std::size_t source_count() const { return slots_.count(); }
-  [[nodiscard]] const std::shared_ptr<ClockDomain>& domain() const { return options_.domain; }
+  [[nodiscard]] std::size_t source_count() const { return source_count_.load(); }
 
  private:
   /// A link that we asked for.
@@ -156,7 +171,8 @@ class PipewireCapture::Session {
   /// others: one that crashes or freezes in the middle of a cycle costs only its own source.
   struct OwnNode {
     Session* session = nullptr;
-    SourceSlot* slot = nullptr;  // what it feeds; nullptr: it measures
+    SourceSlot* slot = nullptr;    // what it feeds; nullptr: it measures
+    std::uint32_t meter_node = 0;  // its number among those that measure
     pw_filter* filter = nullptr;
     spa_hook state_listener{};
     spa_hook process_listener{};
@@ -164,9 +180,19 @@ class PipewireCapture::Session {
     HostTime lost_at{};
   };
 
-  struct SourceControl {
+  /// A source's node for what one device drives. A node that were linked to the programs of two
+  /// devices would have PipeWire drive both with one clock: each change of that is a click on both.
+  struct Lane {
+    std::uint32_t device = 0;  // by its node; 0: none yet
     std::unique_ptr<OwnNode> node;
     std::shared_ptr<SourceSlot> slot;
+  };
+
+  struct SourceControl {
+    std::string name;
+    std::uint32_t channels = 0;
+    std::shared_ptr<PipewireSource> source;
+    std::vector<Lane> lanes;  // one at least, but in a preview
     Selector selector;
     Binding binding;
     HostTime bound_since{};
@@ -174,10 +200,17 @@ class PipewireCapture::Session {
     SourceState state = SourceState::not_running;
   };
 
+  /// As a Lane, of what is measured.
+  struct MeterLane {
+    std::uint32_t device = 0;
+    std::unique_ptr<OwnNode> node;
+  };
+
   /// Which meter port measures which port of a program.
   struct MeterUse {
     std::uint64_t serial = 0;  // 0: free
     std::uint32_t output_port = 0;
+    std::uint32_t meter_node = 0;
   };
 
   struct Callbacks;
@@ -206,6 +239,7 @@ class PipewireCapture::Session {
   void arm(spa_source* timer, HostTime first, HostTime every = {});
   void make_nodes();
   void make_node(OwnNode& node);
+  [[nodiscard]] std::string graph_name_of(const OwnNode& node) const;
   void destroy_node(OwnNode& node);
   void lose_node(OwnNode& node, const std::string& error);
   void remake_lost_nodes();
@@ -217,6 +251,13 @@ class PipewireCapture::Session {
   void tick();
   [[nodiscard]] std::vector<StreamIdentity> identities() const;
   void want_links_of(SourceControl& source, std::set<LinkKey>& wanted);
+  /// The device that drives what a stream or an input gives.
+  [[nodiscard]] std::uint32_t device_of(const NodeRecord& node) const;
+  /// Gives each device that the source is played to a lane.
+  void assign_lanes(SourceControl& source);
+  [[nodiscard]] Lane& lane_of(SourceControl& source, const NodeRecord& node) const;
+  bool add_lane(SourceControl& source, std::uint32_t device);
+  [[nodiscard]] OwnNode& meter_node_for(const NodeRecord& node);
   /// The ports that frames of a node come from, in order.
   [[nodiscard]] std::vector<const PortRecord*> taps_of(const NodeRecord& node) const;
   /// Which inputs of a device a source takes. See taken_inputs().
@@ -224,7 +265,7 @@ class PipewireCapture::Session {
       const Selector& selector, const std::vector<const PortRecord*>& taps);
   void want_meters(std::set<LinkKey>& wanted);
   void settle_links(const std::set<LinkKey>& wanted);
-  [[nodiscard]] SourcePort* port_for(SourceControl& source, const ChannelWeights& weights,
+  [[nodiscard]] SourcePort* port_for(Lane& lane, const ChannelWeights& weights,
                                      std::string_view position);
   [[nodiscard]] void* make_port(const OwnNode& node, const std::string& name,
                                 std::string_view position);
@@ -237,6 +278,7 @@ class PipewireCapture::Session {
   [[nodiscard]] bool plays(const SourceControl& source) const;
   /// The devices that it is bound to have none of the inputs that it names.
   [[nodiscard]] bool lacks_inputs(const SourceControl& source) const;
+  [[nodiscard]] static HostTime delivered_at(const SourceControl& source);
   [[nodiscard]] SourceState state_of(const SourceControl& source) const;
   [[nodiscard]] SourceState state_in_graph(const Binding& binding) const;
   [[nodiscard]] std::string reason_of(const SourceControl& source) const;
@@ -252,12 +294,14 @@ class PipewireCapture::Session {
   std::mutex lifetime_;  // the control threads'; never taken on the loop's thread
   PipewireOptions options_;
   const PipewireApi& api_;
+  const std::shared_ptr<GraphClocks> clocks_;
   CaptureSlots slots_;
   pw_thread_loop* loop_ = nullptr;
   pw_context* context_ = nullptr;
   pw_core* core_ = nullptr;
   spa_hook core_listener_{};
-  OwnNode meter_node_{this};  // also where there are no sources: it shows the graph's clock
+  // The first also where there are no sources: it shows the graph's clock.
+  std::vector<MeterLane> meter_lanes_;
   spa_source* changed_event_ = nullptr;
   spa_source* lost_event_ = nullptr;
   spa_source* tick_timer_ = nullptr;
@@ -276,7 +320,7 @@ class PipewireCapture::Session {
   std::string server_version_;
   std::string node_error_;  // why a node of ours was lost the last time; empty: it was not said
 
-  const std::string group_;  // of our nodes
+  std::atomic<std::size_t> source_count_{0};
 
   GraphView graph_;
   ProcessSnapshot snapshot_;
@@ -334,7 +378,7 @@ struct PipewireCapture::Session::Callbacks {
 
   static void filter_process(void* data, spa_io_position* position) {
     const auto& node = *static_cast<OwnNode*>(data);
-    if (position) node.session->slots_.process(*position, node.slot);
+    if (position) node.session->slots_.process(*position, node.slot, node.meter_node);
   }
 
   static void on_changed(void* data, std::uint64_t) { self(data).evaluate(); }
@@ -390,20 +434,17 @@ struct PipewireCapture::Session::Callbacks {
 };
 
 PipewireCapture::Session::Session(PipewireOptions options)
-    : options_([&] {
-        if (!options.domain) options.domain = std::make_shared<ClockDomain>(options.timeline_rate);
-        return std::move(options);
-      }()),
+    : options_(std::move(options)),
       api_(PipewireApi::load()),
-      slots_(api_, options_.domain),
-      group_("pypac-obs." + std::to_string(now().count())),
+      clocks_(std::make_shared<GraphClocks>(options_.timeline_rate)),
+      slots_(api_, clocks_),
       graph_(
           api_, [this] { mark_changed(); },
           [this](const NodeRecord& node) {
             set_aside_.erase(node.serial);
             restless_until_ = now() + kRestlessAfterExit;
             processes_stale_ = true;
-            if (node.id == slots_.clock_id()) slots_.renew_clock_ids();
+            clocks_->renew(node.id);
           }) {
   loop_ = api_.thread_loop_new("pypac-pipewire", nullptr);
   if (!loop_) {
@@ -457,19 +498,24 @@ void PipewireCapture::Session::open() {
 }
 
 void PipewireCapture::Session::make_nodes() {
-  if (options_.meter_streams || sources_.empty()) make_node(meter_node_);
-  for (SourceControl& source : sources_) make_node(*source.node);
+  if (meter_lanes_.empty()) meter_lanes_.push_back({0, std::make_unique<OwnNode>(OwnNode{this})});
+  if (options_.meter_streams || sources_.empty()) {
+    for (MeterLane& lane : meter_lanes_) make_node(*lane.node);
+  }
+  for (SourceControl& source : sources_) {
+    for (Lane& lane : source.lanes) make_node(*lane.node);
+  }
 }
 
 void PipewireCapture::Session::make_node(OwnNode& node) {
   // No media.class: session managers leave the node alone, so it gets no volume, no resampler and
-  // no link that we have not made. One group: one driver clocks all of our nodes.
-  const std::string name = node.slot ? "pypac-obs." + node.slot->name : "pypac-obs";
+  // no link that we have not made. No group: it would have one device drive all of our nodes.
+  const std::string name = graph_name_of(node);
   pw_properties* const properties = api_.properties_new(
       PW_KEY_NODE_NAME, name.c_str(), PW_KEY_NODE_DESCRIPTION, "PyPAC-OBS capture", PW_KEY_APP_NAME,
       "PyPAC-OBS", PW_KEY_MEDIA_TYPE, "Audio", PW_KEY_MEDIA_CATEGORY, "Capture",
-      PW_KEY_NODE_AUTOCONNECT, "false", PW_KEY_NODE_ALWAYS_PROCESS, "true", PW_KEY_NODE_GROUP,
-      group_.c_str(), kOwnNodeMark, "capture", nullptr);
+      PW_KEY_NODE_AUTOCONNECT, "false", PW_KEY_NODE_ALWAYS_PROCESS, "true", kOwnNodeMark, "capture",
+      nullptr);
   node.filter = api_.filter_new(core_, "PyPAC-OBS", properties);
   if (!node.filter) {
     lose_node(node, std::strerror(errno));
@@ -482,6 +528,15 @@ void PipewireCapture::Session::make_node(OwnNode& node) {
   if (api_.filter_connect(node.filter, PW_FILTER_FLAG_RT_PROCESS, nullptr, 0) < 0) {
     lose_node(node, "PipeWire takes no node of ours");
   }
+}
+
+std::string PipewireCapture::Session::graph_name_of(const OwnNode& node) const {
+  for (const SourceControl& source : sources_) {
+    for (const Lane& lane : source.lanes) {
+      if (lane.node.get() == &node) return "pypac-obs." + source.name;
+    }
+  }
+  return "pypac-obs";
 }
 
 void PipewireCapture::Session::destroy_node(OwnNode& node) {
@@ -506,13 +561,17 @@ void PipewireCapture::Session::remake_lost_nodes() {
     if (node.slot) {
       for (SourcePort& port : node.slot->ports) port.handle.store(nullptr);
     } else {
-      for (std::size_t i = 0; i < meters_.size(); ++i) slots_.meter(i).handle.store(nullptr);
+      for (std::size_t i = 0; i < meters_.size(); ++i) {
+        if (meters_[i].meter_node == node.meter_node) slots_.meter(i).handle.store(nullptr);
+      }
     }
     make_node(node);
     mark_changed();
   };
-  remake(meter_node_);
-  for (SourceControl& source : sources_) remake(*source.node);
+  for (MeterLane& lane : meter_lanes_) remake(*lane.node);
+  for (SourceControl& source : sources_) {
+    for (Lane& lane : source.lanes) remake(*lane.node);
+  }
 }
 
 void PipewireCapture::Session::close_connection() {
@@ -520,10 +579,17 @@ void PipewireCapture::Session::close_connection() {
   links_.clear();
   meters_.clear();
   slots_.set_meter_count(0);
-  destroy_node(meter_node_);
-  for (SourceControl& source : sources_) destroy_node(*source.node);
-  slots_.forget_ports();
-  slots_.renew_clock_ids();
+  for (MeterLane& lane : meter_lanes_) destroy_node(*lane.node);
+  for (SourceControl& source : sources_) {
+    for (Lane& lane : source.lanes) {
+      destroy_node(*lane.node);
+      lane.device = 0;  // its id is another one's now
+      for (SourcePort& port : lane.slot->ports) port.handle.store(nullptr);
+    }
+  }
+  for (MeterLane& lane : meter_lanes_) lane.device = 0;
+  for (std::size_t i = 0; i < kMaxMeterPorts; ++i) slots_.meter(i).handle.store(nullptr);
+  clocks_->renew_all();
   graph_.disconnect();
   if (core_) {
     spa_hook_remove(&core_listener_);
@@ -544,7 +610,7 @@ void PipewireCapture::Session::lose_connection() {
   for (SourceControl& source : sources_) {
     source.binding = {};
     source.state = SourceState::backend_lost;
-    source.slot->feed.set_absence(Cause::backend_lost);
+    source.source->set_absence(Cause::backend_lost);
   }
   arm(reconnect_timer_, reconnect_delay_);
 }
@@ -573,7 +639,7 @@ void PipewireCapture::Session::stop() noexcept {
   if (stopped_ || !loop_) return;
   api_.thread_loop_lock(loop_);
   stopped_ = true;
-  for (SourceControl& source : sources_) source.slot->stop_pushing();
+  for (SourceControl& source : sources_) source.source->stop();
   api_.thread_loop_unlock(loop_);
   api_.thread_loop_stop(loop_);
   close_connection();
@@ -588,18 +654,20 @@ void PipewireCapture::Session::stop() noexcept {
 std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, Selector selector,
                                                              std::uint32_t channels) {
   check_source(name, selector, channels);
-  auto slot = std::make_shared<SourceSlot>(std::move(name), channels, options_.capacity_frames,
-                                           options_.domain);
-  auto source = std::make_shared<PipewireSource>(slot, options_.domain);
+  auto source = std::make_shared<PipewireSource>(channels, options_, clocks_);
   const Access access(*this);
-  if (slots_.count() == kMaxSources) {
+  if (sources_.size() == kMaxSources) {
     throw Failure(ErrorKind::invalid_argument, "a session has at most 256 sources");
   }
-  slots_.add(slot);
-  auto node = std::make_unique<OwnNode>(OwnNode{this, slot.get()});
-  sources_.push_back(
-      SourceControl{std::move(node), std::move(slot), std::move(selector), {}, now(), {}});
-  if (core_) make_node(*sources_.back().node);
+  SourceControl control;
+  control.name = std::move(name);
+  control.channels = channels;
+  control.source = source;
+  control.selector = std::move(selector);
+  control.bound_since = now();
+  sources_.push_back(std::move(control));
+  source_count_.store(sources_.size());
+  add_lane(sources_.back(), 0);
   mark_changed();
   return source;
 }
@@ -656,13 +724,62 @@ void PipewireCapture::Session::evaluate() {
   update_states();
 }
 
+bool PipewireCapture::Session::add_lane(SourceControl& source, std::uint32_t device) {
+  std::shared_ptr<Tap> tap = source.source->add_tap();
+  if (!tap) return false;
+  auto slot = std::make_shared<SourceSlot>(std::move(tap));
+  auto node = std::make_unique<OwnNode>(OwnNode{this, slot.get()});
+  source.lanes.push_back({device, std::move(node), std::move(slot)});
+  if (core_) make_node(*source.lanes.back().node);
+  return true;
+}
+
+std::uint32_t PipewireCapture::Session::device_of(const NodeRecord& node) const {
+  if (node.is_input()) return node.id;
+  const std::vector<std::uint32_t> sinks = graph_.sinks_of(node.id);
+  if (!sinks.empty()) return sinks.front();
+  // It will most likely play to the default one.
+  for (const auto& [id, other] : graph_.nodes()) {
+    if (other->property("node.name") == graph_.default_sink()) return id;
+  }
+  return 0;
+}
+
+void PipewireCapture::Session::assign_lanes(SourceControl& source) {
+  std::set<std::uint32_t> missing;
+  for (const std::uint64_t serial : source.binding.serials) {
+    if (const NodeRecord* const node = graph_.node_by_serial(serial))
+      missing.insert(device_of(*node));
+  }
+  std::vector<Lane*> idle;
+  for (Lane& lane : source.lanes) {
+    if (missing.erase(lane.device) == 0) idle.push_back(&lane);
+  }
+  for (const std::uint32_t device : missing) {
+    if (!idle.empty()) {
+      idle.back()->device = device;
+      idle.pop_back();
+    } else if (!add_lane(source, device)) {
+      return;  // the first one takes the rest
+    }
+  }
+}
+
+PipewireCapture::Session::Lane& PipewireCapture::Session::lane_of(SourceControl& source,
+                                                                  const NodeRecord& node) const {
+  const auto lane = std::ranges::find(source.lanes, device_of(node), &Lane::device);
+  return lane == source.lanes.end() ? source.lanes.front() : *lane;
+}
+
 void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<LinkKey>& wanted) {
+  assign_lanes(source);
   for (const std::uint64_t serial : source.binding.serials) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
     if (!node || set_aside_.contains(serial)) continue;
     const std::vector<const PortRecord*> taps = taps_of(*node);
     const std::vector<std::uint32_t> taken = taken_of(source.selector, taps);
-    const std::uint32_t channels = source.slot->feed.channels();
+    const std::uint32_t channels = source.channels;
+    Lane& lane = lane_of(source, *node);
     for (std::size_t i = 0; i < taps.size(); ++i) {
       const PortRecord& port = *taps[i];
       const std::uint32_t port_id = port.id;
@@ -674,9 +791,9 @@ void PipewireCapture::Session::want_links_of(SourceControl& source, std::set<Lin
         std::ranges::transform(weights, here, weights.begin(), std::plus<>());
       }
       if (std::ranges::all_of(weights, [](float weight) { return weight == 0.0F; })) continue;
-      const SourcePort* const input = port_for(source, weights, port.position);
+      const SourcePort* const input = port_for(lane, weights, port.position);
       if (!input) continue;
-      const std::uint32_t input_id = own_port(*source.node, input->name);
+      const std::uint32_t input_id = own_port(*lane.node, input->name);
       if (input_id == PW_ID_ANY) {
         ports_pending_ = true;  // its registry event leads here again
       } else {
@@ -721,31 +838,58 @@ void PipewireCapture::Session::want_meters(std::set<LinkKey>& wanted) {
         node->identity->kind != StreamKind::re_emitter) {
       continue;
     }
+    OwnNode& own = meter_node_for(*node);
     auto use = std::ranges::find_if(meters_, [&, id = port_id](const MeterUse& one) {
       return one.serial == node->serial && one.output_port == id;
     });
-    if (use == meters_.end()) use = std::ranges::find(meters_, std::uint64_t{0}, &MeterUse::serial);
+    if (use != meters_.end() && use->meter_node != own.meter_node) {
+      *use = MeterUse{.meter_node = use->meter_node};  // it plays to another device now
+      use = meters_.end();
+    }
+    if (use == meters_.end()) {
+      use = std::ranges::find_if(meters_, [&](const MeterUse& one) {
+        return one.serial == 0 && one.meter_node == own.meter_node;
+      });
+    }
     if (use == meters_.end()) {
       if (meters_.size() == kMaxMeterPorts) continue;
       meters_.emplace_back();
       use = meters_.end() - 1;
     }
-    *use = MeterUse{node->serial, port_id};
+    *use = MeterUse{node->serial, port_id, own.meter_node};
     const auto index = static_cast<std::size_t>(use - meters_.begin());
     const std::string name = "meter_" + std::to_string(index);
     MeterPort& meter = slots_.meter(index);
     if (!meter.handle.load()) {
-      meter.handle.store(make_port(meter_node_, name, "MONO"), std::memory_order_release);
+      meter.node.store(own.meter_node);
+      meter.handle.store(make_port(own, name, "MONO"), std::memory_order_release);
       slots_.set_meter_count(meters_.size());
     }
-    const std::uint32_t input_id = own_port(meter_node_, name);
+    const std::uint32_t input_id = own_port(own, name);
     if (input_id != PW_ID_ANY) wanted.emplace(port_id, input_id);
   }
 }
 
-SourcePort* PipewireCapture::Session::port_for(SourceControl& source, const ChannelWeights& weights,
+PipewireCapture::Session::OwnNode& PipewireCapture::Session::meter_node_for(
+    const NodeRecord& node) {
+  const std::uint32_t device = device_of(node);
+  auto lane = std::ranges::find(meter_lanes_, device, &MeterLane::device);
+  if (lane == meter_lanes_.end())
+    lane = std::ranges::find(meter_lanes_, std::uint32_t{0}, &MeterLane::device);
+  if (lane == meter_lanes_.end()) {
+    auto own = std::make_unique<OwnNode>(OwnNode{this});
+    own->meter_node = static_cast<std::uint32_t>(meter_lanes_.size());
+    meter_lanes_.push_back({device, std::move(own)});
+    make_node(*meter_lanes_.back().node);
+    return *meter_lanes_.back().node;
+  }
+  lane->device = device;
+  return *lane->node;
+}
+
+SourcePort* PipewireCapture::Session::port_for(Lane& lane, const ChannelWeights& weights,
                                                std::string_view position) {
-  SourceSlot& slot = *source.slot;
+  SourceSlot& slot = *lane.slot;
   const std::uint32_t count = slot.port_count.load(std::memory_order_relaxed);
   std::uint32_t at = 0;
   while (at < count && slot.ports[at].weights != weights) ++at;
@@ -756,7 +900,7 @@ SourcePort* PipewireCapture::Session::port_for(SourceControl& source, const Chan
     port.name = "input_" + std::string(position);
   }
   if (!port.handle.load()) {
-    port.handle.store(make_port(*source.node, port.name, position), std::memory_order_release);
+    port.handle.store(make_port(*lane.node, port.name, position), std::memory_order_release);
   }
   if (at == count) slot.port_count.store(count + 1, std::memory_order_release);
   return &port;
@@ -854,13 +998,15 @@ void PipewireCapture::Session::tick() {
 // --------------------------------------------------------------------------------------------
 
 bool PipewireCapture::Session::any_node_stalled() const {
-  if (!synced_ || slots_.rate() == 0) return false;
-  const HostTime cycle = HostTime(1s) * slots_.quantum() / slots_.rate();
+  if (!synced_ || clocks_->rate() == 0) return false;
+  const HostTime cycle = HostTime(1s) * clocks_->quantum() / clocks_->rate();
   const HostTime oldest = now() - std::max(kStalledAfter, kStalledCycles * cycle);
   const auto stalled = [&](std::int64_t last) { return last != 0 && HostTime(last) < oldest; };
   return stalled(slots_.last_cycle_ns()) ||
          std::ranges::any_of(sources_, [&](const SourceControl& source) {
-           return stalled(source.slot->last_cycle_ns.load(std::memory_order_acquire));
+           return std::ranges::any_of(source.lanes, [&](const Lane& lane) {
+             return stalled(lane.slot->last_cycle_ns.load(std::memory_order_acquire));
+           });
          });
 }
 
@@ -901,6 +1047,15 @@ bool PipewireCapture::Session::plays(const SourceControl& source) const {
   });
 }
 
+HostTime PipewireCapture::Session::delivered_at(const SourceControl& source) {
+  HostTime newest{};
+  for (const Lane& lane : source.lanes) {
+    newest =
+        std::max(newest, HostTime(lane.slot->last_delivery_ns.load(std::memory_order_relaxed)));
+  }
+  return newest;
+}
+
 SourceState PipewireCapture::Session::state_of(const SourceControl& source) const {
   if (!synced_) return SourceState::backend_lost;
   if (source.binding.presence == Presence::not_running) return SourceState::not_running;
@@ -922,7 +1077,7 @@ SourceState PipewireCapture::Session::state_of(const SourceControl& source) cons
   if (any_frozen && !any_thawed) return SourceState::frozen;
   const bool playing = source.playing_since != HostTime{};
   const HostTime time = now();
-  const HostTime delivered(source.slot->last_delivery_ns.load(std::memory_order_relaxed));
+  const HostTime delivered = delivered_at(source);
   if (delivered >= source.bound_since && time - delivered < kDeliversWithin) {
     if (audible) return SourceState::capturing;
     return playing ? SourceState::muted : SourceState::paused;
@@ -950,7 +1105,7 @@ void PipewireCapture::Session::update_states() {
     else if (source.playing_since == HostTime{})
       source.playing_since = now();
     source.state = state_of(source);
-    source.slot->feed.set_absence(absence_cause(source.state));
+    source.source->set_absence(absence_cause(source.state));
   }
 }
 
@@ -969,7 +1124,7 @@ std::string PipewireCapture::Session::reason_of(const SourceControl& source) con
     case SourceState::frozen:
       return kFrozen;
     case SourceState::stalled: {
-      if (source.node && source.node->lost) {
+      if (std::ranges::any_of(source.lanes, [](const Lane& lane) { return lane.node->lost; })) {
         return node_error_.empty() ? "PipeWire took the capture away; it is made again."
                                    : "PipeWire refuses the capture (" + node_error_ + ").";
       }
@@ -1060,8 +1215,8 @@ SourceStatus PipewireCapture::Session::source_status(std::size_t index) {
   }
   const SourceControl& source = sources_[index];
   SourceStatus status = status_of(source);
-  status.name = source.slot->name;
-  status.packets = source.slot->packets.load(std::memory_order_relaxed);
+  status.name = source.name;
+  status.packets = source.source->packets();
   return status;
 }
 
@@ -1078,8 +1233,7 @@ std::vector<SourceStatus> PipewireCapture::Session::preview(
     SourceControl source;
     source.selector = selectors[i];
     source.binding = std::move(bindings[i]);
-    source.state =
-        lacks_inputs(source) ? SourceState::no_stream : state_in_graph(source.binding);
+    source.state = lacks_inputs(source) ? SourceState::no_stream : state_in_graph(source.binding);
     found.push_back(status_of(source));
     if (source.state == SourceState::capturing) found.back().reason = "It plays.";
   }
@@ -1156,14 +1310,14 @@ PipewireServer PipewireCapture::Session::server_info() {
   info.server_version = server_version_;
   info.default_sink = graph_.default_sink();
   info.default_source = graph_.default_source();
-  if (const NodeRecord* const driver = graph_.node(slots_.clock_id());
-      driver && slots_.cycles() != 0) {
+  if (const NodeRecord* const driver = graph_.node(clocks_->clock_id());
+      driver && clocks_->cycles() != 0) {
     info.driver = driver->property("node.name");
   }
-  info.quantum = slots_.quantum();
-  info.rate = slots_.rate();
-  info.cycles = slots_.cycles();
-  info.lost_cycles = slots_.lost_cycles();
+  info.quantum = clocks_->quantum();
+  info.rate = clocks_->rate();
+  info.cycles = clocks_->cycles();
+  info.lost_cycles = clocks_->lost_cycles();
   info.reconnects = reconnects_;
   if (const std::int64_t thread = slots_.thread_id(); thread != 0) {
     const ThreadPriority priority = thread_priority(thread);
@@ -1178,7 +1332,7 @@ PipewireServer PipewireCapture::Session::server_info() {
 }
 
 bool PipewireCapture::Session::settled() const {
-  if (!synced_ || changed_ || ports_pending_ || slots_.cycles() == 0) return false;
+  if (!synced_ || changed_ || ports_pending_ || clocks_->cycles() == 0) return false;
   HostTime newest{};
   for (const auto& [key, link] : links_) {
     if (link->gone) continue;
@@ -1187,7 +1341,7 @@ bool PipewireCapture::Session::settled() const {
   }
   if (HostTime(slots_.last_cycle_ns()) <= newest) return false;
   return std::ranges::none_of(sources_, [&](const SourceControl& source) {
-    const HostTime delivered(source.slot->last_delivery_ns.load(std::memory_order_relaxed));
+    const HostTime delivered = delivered_at(source);
     const bool playing = std::ranges::any_of(source.binding.serials, [&](std::uint64_t serial) {
       const NodeRecord* const node = graph_.node_by_serial(serial);
       return node && node->playing() && !set_aside_.contains(serial);
@@ -1226,9 +1380,6 @@ PipewireCapture::~PipewireCapture() = default;
 std::shared_ptr<Source> PipewireCapture::add_source(std::string name, Selector selector,
                                                     std::uint32_t channels) {
   return session_->add_source(std::move(name), std::move(selector), channels);
-}
-std::shared_ptr<ClockDomain> PipewireCapture::domain() const noexcept {
-  return session_->domain();
 }
 bool PipewireCapture::wait_until_running(std::chrono::milliseconds timeout) {
   return session_->wait_until_running(timeout);

@@ -20,7 +20,6 @@ struct PipewireOptions {
   std::uint32_t timeline_rate = 48000;    // of the session
   std::uint32_t capacity_frames = 48000;  // of each source's ring
   bool meter_streams = false;             // measure the peak of every stream, for streams()
-  std::shared_ptr<ClockDomain> domain;    // empty: a new one
 };
 
 /// The audio graph, for `doctor` and the live view.
@@ -30,7 +29,8 @@ struct PipewireServer {
   std::string server_version;
   std::string default_sink;
   std::string default_source;
-  std::string driver;         // the node whose clock drives the captured graph
+  // Of the device that was heard from last, if several drive what is captured.
+  std::string driver;         // the node whose clock drives the graph
   std::uint32_t quantum = 0;  // frames in a cycle; 0: no cycle yet
   std::uint32_t rate = 0;
   std::uint64_t cycles = 0;       // callbacks seen
@@ -48,12 +48,12 @@ struct PipewireAvailability {
   std::string reason;  // why not
 };
 
-/// Captures programs and inputs from PipeWire, each apart, all on one clock.
+/// Captures programs and inputs from PipeWire, each apart, all on one timeline.
 ///
-/// One node a source, all in one group, so that one driver clocks them; a mono port for each
-/// captured channel, linked explicitly to the programs' own ports: the user's links, volumes and
-/// default devices are left alone. Everything below is [control-thread]; the capture thread is
-/// PipeWire's.
+/// One node for each source and device that it plays to, so that no device is made to follow
+/// another one's clock; a mono port for each captured channel, linked explicitly to the programs'
+/// own ports: the user's links, volumes and default devices are left alone. Everything below is
+/// [control-thread]; the capture thread is PipeWire's.
 ///
 ///     PipewireCapture capture({});
 ///     auto game = capture.add_source("game", {.patterns = {"cs2.exe"}});
@@ -75,8 +75,6 @@ class PipewireCapture {
   /// or the number of channels (1..8) cannot be.
   [[nodiscard]] std::shared_ptr<Source> add_source(std::string name, Selector selector,
                                                    std::uint32_t channels = 2);
-
-  [[nodiscard]] std::shared_ptr<ClockDomain> domain() const noexcept;
 
   /// Waits until the graph runs and all that is there to be captured is linked. False: not in time.
   [[nodiscard]] bool wait_until_running(std::chrono::milliseconds timeout);

@@ -21,9 +21,6 @@ PipewireCapture::~PipewireCapture() = default;
 std::shared_ptr<Source> PipewireCapture::add_source(std::string, Selector, std::uint32_t) {
   return {};
 }
-std::shared_ptr<ClockDomain> PipewireCapture::domain() const noexcept {
-  return {};
-}
 bool PipewireCapture::wait_until_running(std::chrono::milliseconds) {
   return false;
 }

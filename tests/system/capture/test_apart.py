@@ -50,7 +50,7 @@ def test_two_programs_are_aligned_to_the_frame_from_the_first_on(
     play: Play, record: Record, sandbox: Sandbox
 ) -> None:
     play("one")
-    play("two", "--target", "headphones")
+    play("two")
     wait_until_playing(sandbox, "one", "two")
     recording = record(one=programs("one"), two=programs("two"))
     hear(recording, 0.7)
@@ -61,6 +61,24 @@ def test_two_programs_are_aligned_to_the_frame_from_the_first_on(
     assert np.unique(shift_one).size == 1
     assert np.array_equal(np.unique(shift_one), np.unique(shift_two))
     assert np.array_equal(frames_one, frames_two)
+
+
+def test_programs_on_two_devices_are_aligned_by_host_time_and_each_is_whole(
+    play: Play, record: Record, sandbox: Sandbox
+) -> None:
+    # One impulse each 100 ms, in the frame whose host time is nearest.
+    period_ns = "100000000"
+    for name, sink in (("one", "speakers"), ("two", "headphones")):
+        play(name, "--target", sink, "--impulses", period_ns)
+    wait_until_playing(sandbox, "one", "two")
+    recording = record(one=programs("one"), two=programs("two"), both=programs("one", "two"))
+    hear(recording, 1.2)
+    tracks = recording.stop()
+    one, two = (np.flatnonzero(tracks[name][:, 0]) for name in ("one", "two"))
+    assert min(len(one), len(two)) >= 10
+    # The last ones of both, for either may miss its first.
+    assert np.abs(one[-10:] - two[-10:]).max() <= 1
+    assert set(np.flatnonzero(tracks["both"][:, 0])) == {*one, *two}
 
 
 def test_a_mono_program_is_heard_on_both_sides(

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "capture/pipewire/graph_clocks.hpp"
+
+#include <algorithm>
+
+namespace pypac {
+namespace {
+
+// Epochs of different clocks in one feed must differ: a program may move from one to another.
+constexpr unsigned kEpochBitsOfClock = 24;
+
+}  // namespace
+
+GraphClocks::GraphClocks(std::uint32_t timeline_rate) {
+  for (Clock& clock : clocks_) clock.domain = std::make_unique<ClockDomain>(timeline_rate);
+}
+
+void GraphClocks::set_origin(HostTime origin) noexcept {
+  for (Clock& clock : clocks_) clock.domain->set_origin(origin);
+}
+
+void GraphClocks::renew(std::uint32_t clock_id) noexcept {
+  for (Clock& clock : clocks_) {
+    if (load(clock.id) == clock_id) clock.generation.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void GraphClocks::renew_all() noexcept {
+  for (Clock& clock : clocks_) clock.generation.fetch_add(1, std::memory_order_relaxed);
+}
+
+GraphClocks::Clock& GraphClocks::clock_of(std::uint32_t id) noexcept {
+  for (Clock& clock : clocks_) {
+    if (clock.newest.frames > 0 && load(clock.id) == id) return clock;
+  }
+  // One that was never read comes before all others.
+  Clock& taken = *std::ranges::min_element(clocks_, {}, &Clock::last_read);
+  taken.id.store(id, std::memory_order_relaxed);
+  taken.newest = ClockReading{.frames = 0};
+  return taken;
+}
+
+GraphClocks::Cycle GraphClocks::read(const spa_io_clock& shown) noexcept {
+  Clock& clock = clock_of(shown.id);
+  ClockReading reading;
+  reading.clock_id = (std::uint64_t{load(clock.generation)} << 32) | shown.id;
+  reading.rate = shown.rate.denom;
+  reading.position = static_cast<std::int64_t>(shown.position);
+  reading.frames = static_cast<std::uint32_t>(shown.duration);
+  reading.host_time = HostTime(static_cast<std::int64_t>(shown.nsec));
+
+  const ClockReading& newest = clock.newest;
+  const bool same_clock =
+      newest.frames > 0 && newest.clock_id == reading.clock_id && newest.rate == reading.rate;
+  if (!same_clock || newest.position != reading.position || newest.frames != reading.frames) {
+    const std::int64_t skipped = reading.position - newest.position - newest.frames;
+    if (same_clock && skipped > 0 && skipped < std::int64_t{10} * reading.rate) {
+      lost_cycles_.fetch_add(static_cast<std::uint64_t>(skipped) / reading.frames,
+                             std::memory_order_relaxed);
+    }
+    clock.stamped = clock.domain->stamp(reading, clock.stamp);
+    clock.stamp.epoch |= static_cast<std::uint32_t>(&clock - clocks_.data()) << kEpochBitsOfClock;
+    clock.newest = reading;
+    clock.last_read = cycles_.fetch_add(1, std::memory_order_relaxed) + 1;
+    clock_id_.store(shown.id, std::memory_order_relaxed);
+    quantum_.store(reading.frames, std::memory_order_relaxed);
+    rate_.store(reading.rate, std::memory_order_relaxed);
+  }
+  return {clock.newest, clock.stamped ? &clock.stamp : nullptr, clock.domain.get()};
+}
+
+}  // namespace pypac
