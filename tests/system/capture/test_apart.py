@@ -143,7 +143,7 @@ def test_a_microphone_is_bound_when_it_comes(tone: Tone, record: Record, sandbox
     recording.wait_for_state("mic", "capturing")
     hear(recording, 1.0)
     track = recording.stop()["mic"][-RATE * 3 // 4 :]  # one side may have been linked first
-    assert longest_exact(track, sine(440.0)) > RATE // 2
+    assert longest_exact(track, sine(440.0)) > RATE // 3  # also where a busy machine lost a cycle
 
 
 def test_streams_tell_volume_mute_and_peak_of_each_program(tone: Tone, sandbox: Sandbox) -> None:

@@ -109,7 +109,7 @@ def test_a_frozen_program_costs_another_nothing_and_comes_back_when_it_is_thawed
     assert lost(session.incidents, "steady", missed) == []
     assert_whole(tape.track("steady"), missed)
     absent = absences(session.incidents, "hung")
-    assert {cause for cause, _, _ in absent} <= {"stalled", "underrun", "lost_cycles"}
+    assert {cause for cause, _, _ in absent} <= {"stalled", "underrun", "starting", "lost_cycles"}
     assert max(end - begin for _, begin, end in absent) > RATE // 2
     track = tape.track("hung")
     heard = np.ones(len(track), bool)
