@@ -39,22 +39,25 @@ def _notes_of(name: str, status: _core.CaptureStatus) -> Iterator[str]:
         remedy = f"To keep it out, add `except: [{_quoted(stream.program)}]` to {name}."
         if stream.claim:
             yield (
-                f'{name} takes {program} only because it calls itself "{stream.claim}", as other '
+                f'Source {name} takes {program} only because it calls itself "{stream.claim}", as other '
                 f"programs do. {remedy}"
             )
         elif stream.ancestor:
             yield (
-                f"{name} takes {program} only because {stream.ancestor} has started it. {remedy}"
+                f"Source {name} takes {program} only because {stream.ancestor} has started it. "
+                f"{remedy}"
             )
     for left_out in status.left_out:
         if left_out.claim:
             yield (
-                f'{name} leaves out {_named(left_out)} only because it calls itself "'
+                f'Source {name} leaves out {_named(left_out)} only because it calls itself "'
                 f'{left_out.claim}", as other programs do. To have it, name it in a source of its '
                 "own."
             )
         else:
-            yield f"{name} leaves out {_named(left_out)}: nobody tells which program it is."
+            yield (
+                f"Source {name} leaves out {_named(left_out)}: nobody tells which program it is."
+            )
 
 
 def _shared(bound: Mapping[str, _core.CaptureStatus]) -> Iterator[str]:
@@ -66,7 +69,7 @@ def _shared(bound: Mapping[str, _core.CaptureStatus]) -> Iterator[str]:
             programs[stream.serial] = _named(stream)
     for serial, names in takers.items():
         if len(names) > 1:
-            yield f"{_listed(names)} each take {programs[serial]}: its sound is in all of them."
+            yield f"Sources {_listed(names)} each take {programs[serial]}: its sound is in all of them."
 
 
 def _named(program: _core.BoundStream | _core.LeftOut) -> str:

@@ -120,7 +120,7 @@ tracks: {web: {from: web}}
     )
     warnings = json.loads(call("check", profile, "--json").stdout)["warnings"]
     assert not any("calls itself" in warning for warning in warnings)
-    assert any(w.startswith("rest and all each take Discord (PID ") for w in warnings)
+    assert any(w.startswith("Sources rest and all each take Discord (PID ") for w in warnings)
     profile.write_text(
         """version: 1
 sources: {web: {process: chromium}, rest: {everything_except: web}}
