@@ -39,8 +39,8 @@ def _notes_of(name: str, status: _core.CaptureStatus) -> Iterator[str]:
         remedy = f"To keep it out, add `except: [{_quoted(stream.program)}]` to {name}."
         if stream.claim:
             yield (
-                f'Source {name} takes {program} only because it calls itself "{stream.claim}", as other '
-                f"programs do. {remedy}"
+                f'Source {name} takes {program} only because it calls itself "{stream.claim}", '
+                f"as other programs do. {remedy}"
             )
         elif stream.ancestor:
             yield (
@@ -69,7 +69,8 @@ def _shared(bound: Mapping[str, _core.CaptureStatus]) -> Iterator[str]:
             programs[stream.serial] = _named(stream)
     for serial, names in takers.items():
         if len(names) > 1:
-            yield f"Sources {_listed(names)} each take {programs[serial]}: its sound is in all of them."
+            program = programs[serial]
+            yield f"Sources {_listed(names)} each take {program}: its sound is in all of them."
 
 
 def _named(program: _core.BoundStream | _core.LeftOut) -> str:
