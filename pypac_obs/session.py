@@ -391,7 +391,7 @@ class Session:
 
         An output may go on after a failure (`Output.recover`).
         """
-        failed = [thread.error for thread in self._threads]
+        failed = [thread.error or thread.output.failure() for thread in self._threads]
         if self._obs is not None:
             failed.append(self._obs.error)
         return tuple(error for error in failed if error is not None)

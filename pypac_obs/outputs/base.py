@@ -149,6 +149,13 @@ class Output(ABC):
         """
         return False
 
+    def failure(self) -> PypacError | None:
+        """Tells what has gone wrong although it goes on, such as a deleted file. [any-thread]
+
+        The session counts it among its errors. By default nothing.
+        """
+        return None
+
     def new_incidents(self, *, ends: bool = False) -> Sequence[Incident]:
         """Gives what has happened to its own frames since the last call, such as clipping.
 

@@ -213,6 +213,39 @@ def test_a_reader_that_takes_nothing_holds_up_no_end(tmp_path: Path):
     assert "summary" in json.loads(said.lstrip(b"\0").splitlines()[-1])
 
 
+def test_a_folder_that_is_renamed_while_recording_is_in_the_summary(tmp_path: Path):
+    process = start("run", profile(tmp_path), "--json")
+    wait_for_line(process)
+    wait_for_sound(tmp_path)
+    (tmp_path / "out").rename(tmp_path / "moved")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+    (file,) = json.loads(out.splitlines()[-1])["summary"]["files"]
+    assert file["path"] == str(tmp_path / "moved" / "tone.wav")
+    assert file["frames"] == soundfile.info(file["path"]).frames > FRAMES
+    state = json.loads((tmp_path / "moved" / "session.json").read_text())
+    assert (state["state"], state["frames"]) == ("complete", file["frames"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_deleted_file_ends_a_run_with_1_and_is_in_the_summary(tmp_path: Path):
+    path = profile(tmp_path)
+    path.write_text(path.read_text().replace("tracks:", "tracks:\n  two: {from: tone}"))
+    process = start("run", path)
+    wait_for_line(process)
+    wait_for_sound(tmp_path)
+    (tmp_path / "out" / "two.wav").unlink()
+    while "keeps nothing of two: somebody deleted" not in (said := wait_for_line(process)):
+        assert said  # else it has ended
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "Error: files: two.wav was deleted or replaced while recording." in err
+    assert re.search(r"^two .* 0 +two\.wav was deleted *$", out, re.MULTILINE)
+    assert re.search(r"^tone .* [1-9]\d+ +tone\.wav *$", out, re.MULTILINE)
+
+
 def test_the_exit_code_tells_a_wrong_profile_where_nobody_reads_why(tmp_path: Path):
     with open("/dev/full", "wb") as full:
         wrong = [*PROGRAM, "check", str(tmp_path / "none.yaml")]
