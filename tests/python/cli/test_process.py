@@ -242,8 +242,8 @@ def test_a_deleted_file_ends_a_run_with_1_and_is_in_the_summary(tmp_path: Path):
     out, err = process.communicate(timeout=10)
     assert process.returncode == 1
     assert "Error: files: two.wav was deleted or replaced while recording." in err
-    assert re.search(r"^two .* 0 +two\.wav was deleted *$", out, re.MULTILINE)
-    assert re.search(r"^tone .* [1-9]\d+ +tone\.wav *$", out, re.MULTILINE)
+    assert re.search(r"^ *two .* 0 +two\.wav was deleted *$", out, re.MULTILINE)
+    assert re.search(r"^ *tone .* [1-9]\d+ +tone\.wav *$", out, re.MULTILINE)
 
 
 def test_the_exit_code_tells_a_wrong_profile_where_nobody_reads_why(tmp_path: Path):
