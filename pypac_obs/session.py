@@ -45,6 +45,7 @@ from pypac_obs.status import (
     TrackStatus,
     dbfs,
 )
+from pypac_obs.undecoded import readable
 from pypac_obs.wiring import Wiring
 
 __all__ = ["Session"]
@@ -96,7 +97,7 @@ class Session:
         offline: bool = False,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
-        self.name = name or self.profile.name
+        self.name = readable(name or self.profile.name)
         self.sample_rate = self.profile.session.sample_rate
         self._duration_s = duration_s
         self._offline = offline

@@ -252,9 +252,13 @@ def _files(session: Session) -> Iterator[FileSummary]:
                     yield FileSummary(track, path.absolute(), 0, deleted=True)
                     continue
                 frames = output.lengths.get(track, 0)
-                with contextlib.suppress(OSError, soundfile.SoundFileError):
-                    # As any player would find it, not as we believe to have written it.
-                    frames = soundfile.info(str(path)).frames
+                # As any player would find it, not as we believe to have written it. By an open
+                # file, because its name need not be text.
+                with (
+                    contextlib.suppress(OSError, soundfile.SoundFileError),
+                    path.open("rb") as file,
+                ):
+                    frames = soundfile.info(file).frames
                 yield FileSummary(track, path.resolve(), frames)
 
 

@@ -213,6 +213,70 @@ def test_a_reader_that_takes_nothing_holds_up_no_end(tmp_path: Path):
     assert "summary" in json.loads(said.lstrip(b"\0").splitlines()[-1])
 
 
+UNDECODED = os.fsdecode(b"caf\xe9")
+
+
+def test_paths_and_a_profile_whose_names_are_no_utf_8_are_taken(tmp_path: Path):
+    folder = tmp_path / UNDECODED
+    folder.mkdir()
+    path = folder / f"{UNDECODED}.yaml"
+    path.write_text(
+        "version: 1\nsources: {t: {synthetic: {kind: tone}}}\ntracks: {t: {from: t}}\n"
+        "outputs: {files: {folder: '$OUT/{profile}'}}\n"
+    )
+    env = os.environ | {"OUT": str(folder / "out")}
+
+    def run(*args: object) -> subprocess.CompletedProcess[str]:
+        command = [*PROGRAM, *map(str, args)]
+        return subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    assert run("check", path).returncode == 0
+    done = run("run", path, "--duration", "0.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^ *t .* 24000 +t\.wav *$", done.stdout, re.MULTILINE)
+    written = folder / "out" / "caf\ufffd"
+    with (written / "t.wav").open("rb") as file:
+        assert soundfile.info(file).frames == 24_000
+    assert json.loads((written / "session.json").read_text())["session"] == "caf\ufffd"
+    summary = json.loads(run("run", path, "--duration", "0.2", "--json").stdout.splitlines()[-1])
+    assert Path(summary["summary"]["files"][0]["path"]).exists()
+    missing = run("run", folder / "none.yaml")
+    assert missing.returncode == 2
+    assert "expected a file, found no file of this name" in missing.stderr
+
+
+def test_a_working_folder_that_is_deleted_is_said(tmp_path: Path):
+    path = profile(tmp_path)
+    path.write_text(path.read_text().replace(f"{tmp_path}/out", "out"))
+    gone = tmp_path / "gone"
+
+    def run(*args: str) -> tuple[int, str]:
+        gone.mkdir()
+        command = shlex.join([*PROGRAM, *args])
+        done = subprocess.run(
+            ["bash", "-c", f"cd {shlex.quote(str(gone))}; rmdir {gone}; exec {command}"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    deleted = (
+        "Error: out is to be in the working folder, which is deleted.\n"
+        "Change to another folder (cd), or write the whole path.\n"
+    )
+    assert run("check", str(path)) == (1, deleted)
+    assert run("run", str(path), "--duration", "0.2") == (1, deleted)
+    code, said = run("check", "computed.yaml")
+    assert code == 2
+    assert "found none, because the working folder is deleted" in said
+    path.write_text(path.read_text().replace("'out'", f"'{tmp_path}/out'"))
+    assert run("run", str(path), "--duration", "0.2") == (0, "")
+
+
 def test_a_folder_that_is_renamed_while_recording_is_in_the_summary(tmp_path: Path):
     process = start("run", profile(tmp_path), "--json")
     wait_for_line(process)

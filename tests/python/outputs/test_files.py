@@ -795,6 +795,51 @@ def test_a_folder_that_is_removed_stops_the_output_instead_of_writing_into_nothi
     assert [incident.cause for incident in incidents] == ["output_failed"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "name", "refused", "said"),
+    [
+        ("Rec/12:30", "{track}", ":", """the character ":" in a name, as in "12:30\""""),
+        ("12:30/a", "{track}", ":", """the character ":" in a name, as in "12:30\""""),
+        ("what?: now", "{track}", "?", """the characters "?" ":" in a name, as in "what?: now\""""),
+        ("plain", "{track}? now", "?", """the character "?" in a name, as in "voice? now.wav\""""),
+        ("caf\udce9", "{track}", "\udce9", """the character "0xE9" in a name, as in "caf"""),
+    ],
+)
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOENT, errno.EILSEQ])
+@pytest.mark.linux("Windows refuses such names itself, before the drive does")
+def test_a_drive_that_does_not_take_a_name_is_said_with_the_character(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    name: str,
+    refused: str,
+    said: str,
+    code: int,
+) -> None:
+    make_folder, open_file = os.mkdir, os.open
+
+    def check(path: object) -> None:
+        if refused in Path(os.fsdecode(str(path))).name:
+            raise OSError(code, os.strerror(code), str(path))
+
+    def mkdir(path: Any, *args: Any, **options: Any) -> None:
+        check(path)
+        make_folder(path, *args, **options)
+
+    def open_(path: Any, *args: Any, **options: Any) -> int:
+        check(path)
+        return open_file(path, *args, **options)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    monkeypatch.setattr(os, "open", open_)
+    output = FilesOutput(Rule(str(tmp_path / folder), name=name))
+    with pytest.raises(OutputFailed) as raised:
+        output.open(session_info({"voice": 1}))
+    assert "can't hold " + said in str(raised.value)
+    assert raised.value.remedy == "Leave it out in the profile, or choose another drive."
+    assert not list(tmp_path.rglob("*.wav"))
+
+
 def looked_at(output: FilesOutput) -> None:
     """Lets the next block write session.json, and look for the files, at once."""
     output._next_manifest = 0.0
