@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pypac_obs import _core
+from pypac_obs.errors import SessionClosed
 from pypac_obs.outputs.base import Block
 
 __all__ = ["BlockStream", "TrackReader"]
@@ -29,6 +31,7 @@ class TrackReader:
         self.native = native
         self.tracks = tuple(tracks)
         self.channels = tuple(channels)
+        self._pid = os.getpid()
 
     @property
     def lost_frames(self) -> int:
@@ -42,6 +45,11 @@ class TrackReader:
 
     def wait(self, frames: int, timeout_s: float) -> bool:
         """Waits until that many frames are there or the session has ended; False: out of time."""
+        if os.getpid() != self._pid:
+            raise SessionClosed(
+                "the session runs in the process that this one was forked from",
+                remedy="Read its blocks there.",
+            )
         return self.native.wait(frames, timeout_s)
 
     def peek(self, max_frames: int) -> tuple[int, int, list[NDArray[np.float32]]]:

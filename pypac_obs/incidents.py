@@ -2,7 +2,8 @@
 """Incidents: every missing or moved frame, with its place, its length and its cause.
 
 An incident is data, never an exception. The native ledger makes most of them; the outputs add
-``late_start``, ``shared_track_lost``, ``clipped``, ``output_failed`` and ``disk_full``.
+``late_start``, ``shared_track_lost``, ``clipped``, ``file_gone``, ``output_failed`` and
+``disk_full``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ __all__ = [
     "CAUSES",
     "CLIPPED",
     "DISK_FULL",
+    "FILE_GONE",
     "LATE_START",
     "OUTPUT_FAILED",
     "SHARED_TRACK_LOST",
@@ -24,10 +26,11 @@ __all__ = [
 LATE_START = "late_start"
 SHARED_TRACK_LOST = "shared_track_lost"
 CLIPPED = "clipped"
+FILE_GONE = "file_gone"
 OUTPUT_FAILED = "output_failed"
 DISK_FULL = "disk_full"
 
-# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last five are
+# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last six are
 # made in Python. {who}: the source, else the tracks. {at}: the first frame. {span}: "from ... to
 # ...".
 _SENTENCES = {
@@ -55,6 +58,8 @@ _SENTENCES = {
     "off, overwrote or deleted the shared file, and it was made anew",
     CLIPPED: "the output {output} clipped {frames} of {tracks} from {at} on: they were too loud "
     "for its encoding",
+    FILE_GONE: "the output {output} keeps nothing of {tracks}: somebody deleted or replaced its "
+    "file before {at}",
     OUTPUT_FAILED: "the output {output} stopped at {at}",
     DISK_FULL: "the output {output} stopped at {at}: the disk is full",
 }
@@ -63,7 +68,7 @@ CAUSES = tuple(_SENTENCES)
 
 # Frames that came twice, were moved or were clipped are all there; the silence in the place of
 # late ones has an incident of its own; from where an output stopped, its files end.
-_NOTHING_MISSING = ("late", "overlap", "restamped", CLIPPED, OUTPUT_FAILED, DISK_FULL)
+_NOTHING_MISSING = ("late", "overlap", "restamped", CLIPPED, FILE_GONE, OUTPUT_FAILED, DISK_FULL)
 
 
 @dataclass(frozen=True)

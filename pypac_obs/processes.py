@@ -13,6 +13,8 @@ from typing import Self
 
 from pypac_obs import _core
 from pypac_obs.audio_system import only_zeros, open_capture, service_trouble
+from pypac_obs.errors import NotRunning
+from pypac_obs.forked import leave_to_parent_on_fork
 from pypac_obs.input_devices import InputDevice, inputs_of
 
 __all__ = ["METER_S", "AudioStream", "ProcessAudio", "ProcessWatch", "list_processes"]
@@ -114,6 +116,7 @@ class ProcessWatch:
     """
 
     def __init__(self) -> None:
+        self._is_parents = False
         self._capture = open_capture(meter_streams=True)
         self._capture.wait_until_running(2.0)
         server = self._capture.server_info()
@@ -122,9 +125,17 @@ class ProcessWatch:
         if trouble is not None:
             self._capture.stop()
             raise trouble
+        leave_to_parent_on_fork(self)
+
+    def leave_to_parent(self) -> bool:
+        """Makes this the copy of a forked child, for `leave_to_parent_on_fork`."""
+        self._is_parents = True
+        return True
 
     def processes(self) -> list[ProcessAudio]:
         """Gives every program with playback streams now, sorted by name; peaks since last time."""
+        if self._is_parents:
+            raise NotRunning("the process that this one was forked from has this connection")
         groups: dict[tuple[int, str, str], list[_core.StreamView]] = defaultdict(list)
         for stream in self._capture.streams():
             if stream.kind in ("playback", "re_emitter"):
@@ -140,8 +151,9 @@ class ProcessWatch:
         return inputs_of(self._capture)
 
     def close(self) -> None:
-        """Ends the connection."""
-        self._capture.stop()
+        """Ends the connection; in a forked child it does nothing."""
+        if not self._is_parents:
+            self._capture.stop()
 
     def __enter__(self) -> Self:
         return self

@@ -20,6 +20,7 @@ from pypac_obs.binding_notes import binding_notes
 from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
 from pypac_obs.errors import NotRunning, OutputFailed, PypacError, SessionClosed
+from pypac_obs.forked import leave_to_parent_on_fork
 from pypac_obs.incidents import Incident
 from pypac_obs.outputs.base import Block, Marker, Output, OutputThread, SessionInfo
 from pypac_obs.outputs.callback import CallbackOutput
@@ -45,6 +46,7 @@ from pypac_obs.status import (
     TrackStatus,
     dbfs,
 )
+from pypac_obs.undecoded import readable
 from pypac_obs.wiring import Wiring
 
 __all__ = ["Session"]
@@ -82,7 +84,9 @@ class Session:
 
     Raises ProfileError before anything is opened, BackendUnavailable, PermissionDenied or
     Unsupported where there is no audio system, and OutputFailed where an output cannot be opened.
-    All methods are for any thread. A session runs once.
+    All methods are for any thread. A session runs once, in the process that has started it: in
+    a forked child `stop` and the end of a ``with`` block do nothing, and what needs the session
+    raises SessionClosed.
     """
 
     def __init__(
@@ -96,7 +100,7 @@ class Session:
         offline: bool = False,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
-        self.name = name or self.profile.name
+        self.name = readable(name or self.profile.name)
         self.sample_rate = self.profile.session.sample_rate
         self._duration_s = duration_s
         self._offline = offline
@@ -139,6 +143,8 @@ class Session:
         self._stop_asked = False
         self._ended = threading.Event()
         self._lock = threading.Lock()  # state changes and the ledger; never held while waiting
+        self._is_parents = False  # this process was forked from the one that runs it
+        leave_to_parent_on_fork(self)
 
     # Running ------------------------------------------------------------------------------------
 
@@ -240,13 +246,26 @@ class Session:
         self._threads.append(thread)
         thread.start()
 
+    def leave_to_parent(self) -> bool:
+        """Makes this the copy of a forked child, for `leave_to_parent_on_fork`."""
+        if not self._started or self._ended.is_set():
+            return False
+        self._is_parents = True
+        # What another thread of the parent may have held at that moment is nobody's here.
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._ended.set()
+        return True
+
     def stop(self) -> None:
         """Ends the session now: all that has been heard until this moment is still written.
 
         Returns when every output is closed; on an output's own thread (in a callback) at once.
         May be called again, and before start(), which then refuses. Outputs that failed are in
-        `errors`.
+        `errors`. In a forked child it does nothing.
         """
+        if self._is_parents:
+            return
         with self._lock:
             self._stop_asked = True
             if not self._started:
@@ -395,7 +414,7 @@ class Session:
 
         An output may go on after a failure (`Output.recover`).
         """
-        failed = [thread.error for thread in self._threads]
+        failed = [thread.error or thread.output.failure() for thread in self._threads]
         if self._obs is not None:
             failed.append(self._obs.error)
         return tuple(error for error in failed if error is not None)
@@ -664,6 +683,11 @@ class Session:
             thread.stop(end)
 
     def _require_wiring(self) -> Wiring:
+        if self._is_parents:
+            raise SessionClosed(
+                "the session runs in the process that this one was forked from",
+                remedy="Use it there, or make a new Session here.",
+            )
         if self._wiring is None:
             raise SessionClosed("the session has not been started", remedy="Call start() first.")
         return self._wiring

@@ -14,8 +14,10 @@ _PATIENCE_S = 1.0
 _PAUSE_S = 0.01
 
 
-def replace_file(new: str | Path, path: str | Path) -> None:
+def replace_file(new: str | Path, path: str | Path, dir_fd: int | None = None) -> None:
     """Moves ``new``, which is closed, to ``path``. Raises OSError.
+
+    ``dir_fd`` is the folder that both lie in, where they are names in it.
 
     Windows refuses that while somebody reads what is there, be it a virus scan: it is tried again
     for a second.
@@ -23,7 +25,7 @@ def replace_file(new: str | Path, path: str | Path) -> None:
     until = time.monotonic() + (_PATIENCE_S if sys.platform == "win32" else 0)
     while True:
         try:
-            os.replace(new, path)
+            os.replace(new, path, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         except PermissionError:
             if time.monotonic() >= until:
                 raise

@@ -57,6 +57,8 @@ void translate(const std::exception_ptr& pointer, void*) {
 NB_MODULE(_core, module) {
   module.doc() = "The native core. Not for users: pypac_obs gives it names, defaults and words.";
   nb::register_exception_translator(pypac::translate);
+  module.def("set_leak_warnings", &nb::set_leak_warnings, nb::arg("on"),
+             "Whether objects that are left at the interpreter's end are told of.");
   pypac::bind_timeline(module);
   pypac::bind_capture(module);
   pypac::bind_engine(module);

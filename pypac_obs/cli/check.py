@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import psutil
 
 from pypac_obs.audio_system import inputs_taken, missing_inputs, open_capture
 from pypac_obs.binding_notes import binding_notes
@@ -38,8 +39,10 @@ from pypac_obs.profile.model import (
     Send,
     SyntheticSource,
 )
+from pypac_obs.profile.paths import unsafe_characters
 from pypac_obs.status import BoundProgram
 from pypac_obs.wiring import selector_of
+from pypac_obs.working_folder import absolute
 
 if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
     from pypac_obs import _core
@@ -180,7 +183,7 @@ def _files(profile: Profile) -> dict[str, Path]:
             template, track=track, profile=profile.name, session=profile.name, start=start
         )
 
-    folder = expand(rule.folder, "").absolute()
+    folder = absolute(expand(rule.folder, ""))
     return {
         track: folder / f"{expand(rule.name, track)}.{rule.format}"
         for track in profile.tracks
@@ -193,9 +196,31 @@ def _unwritable(files: dict[str, Path]) -> list[str]:
         there = next((folder for folder in path.parents if folder.exists()), None)
         if there is not None and not there.is_dir():
             return [f"{there} is no folder, so nothing can be written below it."]
+        if there is not None and (refused := _refused_characters(there, path)):
+            return [refused]
         if there is not None and not os.access(there, os.W_OK | os.X_OK):
             return [f"You may not write in {there}."]
     return []
+
+
+# File systems of which it is known. Windows' own refuse them everywhere.
+_WITHOUT_COLONS = ("exfat", "vfat", "msdos", "ntfs", "ntfs3", "fuseblk")
+
+
+def _refused_characters(there: Path, path: Path) -> str:
+    """Says which characters of what is to be made in a folder its drive can't hold; empty: none."""
+    names = path.relative_to(there).parts
+    held = dict.fromkeys(one for name in names for one in unsafe_characters(name))
+    if not held:
+        return ""
+    mounts = [
+        one for one in psutil.disk_partitions(all=True) if there.is_relative_to(one.mountpoint)
+    ]
+    kind = max(mounts, key=lambda one: len(one.mountpoint)).fstype if mounts else ""
+    if kind.lower() not in _WITHOUT_COLONS:
+        return ""
+    found = " and ".join(f'"{character}"' for character in held)
+    return f"The drive of {there} ({kind}) can't hold {found} in a name: {Path(*names)}."
 
 
 def _as_json(

@@ -13,6 +13,7 @@ from pypac_obs.errors import ProfileError
 from pypac_obs.profile import Profile
 from pypac_obs.recorder import profile_for_programs
 from pypac_obs.session import Session
+from pypac_obs.undecoded import readable, with_variables
 
 __all__ = ["command"]
 
@@ -53,7 +54,9 @@ def command(
     A program is a name (Discord), a pattern ("steam_app_*") or a PID; PID 0 is the whole system.
     One that is not running is no error: its track is silence until it starts.
     """
-    profile = _profile(programs, folder, file_format)
+    # As the capture and `ps` write a name whose bytes are no text.
+    names = tuple(map(readable, programs))
+    profile = _profile(names, with_variables(folder), file_format)
     with detached_output():
         for warning in warnings_of_folder(profile):
             click.echo(f"Warning: {warning}", err=True)

@@ -15,6 +15,7 @@ from pypac_obs.obs.settings import ServerWords
 from pypac_obs.profile import Profile, expand_path, load_profile
 from pypac_obs.profile.places import folder_warnings
 from pypac_obs.session import Session
+from pypac_obs.working_folder import absolute
 
 __all__ = ["command", "warn", "warnings_of", "warnings_of_folder"]
 
@@ -62,4 +63,4 @@ def warnings_of_folder(profile: Profile) -> list[str]:
         return []
     names = {"track": "", "profile": profile.name, "session": profile.name}
     folder = expand_path(rule.folder, **names, start=datetime.now().astimezone())
-    return folder_warnings(folder.absolute())
+    return folder_warnings(absolute(folder))

@@ -191,6 +191,7 @@ class FileSummary:
     track: str
     path: Path
     frames: int
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,12 @@ class Summary:
                 for name, peak in self.peaks.items()
             },
             "files": [
-                {"track": file.track, "path": str(file.path), "frames": file.frames}
+                {
+                    "track": file.track,
+                    "path": str(file.path),
+                    "frames": file.frames,
+                    "deleted": file.deleted,
+                }
                 for file in self.files
             ],
             "incidents": list(self.incidents),
@@ -242,10 +248,17 @@ def _files(session: Session) -> Iterator[FileSummary]:
     for output in session.outputs:
         if isinstance(output, FilesOutput | FollowingFiles):
             for track, path in output.paths.items():
-                frames = 0
-                with contextlib.suppress(OSError, soundfile.SoundFileError):
-                    # As any player would find it, not as we believe to have written it.
-                    frames = soundfile.info(str(path)).frames
+                if track in output.gone:
+                    yield FileSummary(track, path.absolute(), 0, deleted=True)
+                    continue
+                frames = output.lengths.get(track, 0)
+                # As any player would find it, not as we believe to have written it. By an open
+                # file, because its name need not be text.
+                with (
+                    contextlib.suppress(OSError, soundfile.SoundFileError),
+                    path.open("rb") as file,
+                ):
+                    frames = soundfile.info(file).frames
                 yield FileSummary(track, path.resolve(), frames)
 
 
@@ -271,6 +284,14 @@ def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
         yield f"{text}, {counted(frames, 'frame')} in all" if frames else text
 
 
+def _file_cell(file: FileSummary | None) -> Text:
+    if file is None:
+        return plain("none", "dim")
+    if file.deleted:
+        return plain(f"{file.path.name} was deleted", "red")
+    return plain(file.path.name)
+
+
 def _print_summary(console: Console, session: Session, summary: Summary) -> None:
     length = timeline_text(summary.frames, summary.sample_rate)
     say(f"{summary.session}: {length}, {counted(summary.frames, 'frame')} a track")
@@ -286,7 +307,7 @@ def _print_summary(console: Console, session: Session, summary: Summary) -> None
             plain(level_text(peak)),
             plain(timeline_text(frames, summary.sample_rate)),
             plain(str(frames)),
-            plain(file.path.name if file else "none", "" if file else "dim"),
+            _file_cell(file),
         )
     console.print(table)
     for folder in dict.fromkeys(file.path.parent for file in summary.files):

@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
+from pypac_obs.profile.paths import unsafe_characters
+from pypac_obs.working_folder import is_working_folder_gone
 
 __all__ = [
     "Block",
@@ -148,6 +150,13 @@ class Output(ABC):
         False, as it is by default. Not asked after ``open`` and ``close``.
         """
         return False
+
+    def failure(self) -> PypacError | None:
+        """Tells what has gone wrong although it goes on, such as a deleted file. [any-thread]
+
+        The session counts it among its errors. By default nothing.
+        """
+        return None
 
     def new_incidents(self, *, ends: bool = False) -> Sequence[Incident]:
         """Gives what has happened to its own frames since the last call, such as clipping.
@@ -541,6 +550,18 @@ def output_failure(name: str, error: BaseException, folder: Path | None = None) 
         folder = Path(filename).parent
     if code == errno.ENOENT and _is_blocked_by_a_file(folder):
         code = errno.ENOTDIR  # Windows tells the two not apart
+    if folder is not None and not folder.is_absolute() and is_working_folder_gone():
+        return OutputFailed(
+            f"{name}: {folder} is to be in the working folder, which is deleted",
+            remedy="Change to another folder (cd), or write the whole path in the profile.",
+            native_code=code,
+        )
+    if code in _REFUSED_NAMES and (refused := _refused_name(folder, filename)) is not None:
+        return OutputFailed(
+            f"{name}: {refused}",
+            remedy="Leave it out in the profile, or choose another drive.",
+            native_code=code,
+        )
     where = str(folder) if folder is not None else "where it writes"
     message, remedy = _SYSTEM_ERRORS.get(code, (os.strerror(code) + " ({where})", ""))
     # Only where it is told: asking fails where the disk does.
@@ -550,6 +571,30 @@ def output_failure(name: str, error: BaseException, folder: Path | None = None) 
         remedy=remedy,
         native_code=code,
     )
+
+
+# What file systems say to a name that they do not take.
+_REFUSED_NAMES = (errno.EINVAL, errno.ENOENT, errno.EILSEQ)
+
+
+def _refused_name(folder: Path | None, filename: object) -> str | None:
+    """Says which character of a new name the drive can't hold (FAT, exFAT, NTFS); None: no name."""
+    if folder is None:
+        return None
+    path = folder
+    if isinstance(filename, str | os.PathLike):
+        path = folder / filename  # the file name itself, where that is a full path
+    there = next((one for one in path.parents if one.is_dir()), None)
+    if there is None or os.path.lexists(path):
+        return None
+    # What has been made on the way is removed again by now.
+    names = [part for part in path.relative_to(there).parts if unsafe_characters(part)]
+    if not names:
+        return None
+    name = names[0]
+    held = [f'"{character}"' for character in unsafe_characters(name)]
+    what = f"the character {held[0]}" if len(held) == 1 else f"the characters {' '.join(held)}"
+    return f'the drive of {there} can\'t hold {what} in a name, as in "{name}"'
 
 
 _ELSEWHERE = "choose another folder in the profile."

@@ -23,11 +23,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed, PypacError
-from pypac_obs.incidents import CLIPPED, DISK_FULL, OUTPUT_FAILED, Incident
+from pypac_obs.incidents import CLIPPED, DISK_FULL, FILE_GONE, OUTPUT_FAILED, Incident
 from pypac_obs.outputs import sndfile_commands
 from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo, output_failure
 from pypac_obs.outputs.clipping import ClippedStretch, Clipping
 from pypac_obs.outputs.manifest import Ledger, Manifest, TrackFile
+from pypac_obs.outputs.place import Place, find
 from pypac_obs.own_folder import is_own_folder
 from pypac_obs.profile.paths import expand_path, placeholders
 
@@ -109,6 +110,9 @@ class FilesOutput(Output):
         self.tracks = tuple(rule.tracks) if rule.tracks is not None else None
         self._rule = rule
         self._folder: Path | None = None
+        self._place: Place | None = None
+        self._gone: frozenset[str] = frozenset()  # tracks whose files were deleted
+        self._own_incidents: list[Incident] = []  # not told to the session yet
         self._files: list[_TrackFile] = []
         self._manifest: Manifest | None = None
         self._ledger: Ledger | None = None
@@ -120,13 +124,34 @@ class FilesOutput(Output):
 
     @property
     def folder(self) -> Path | None:
-        """Where the files of this session are; None before ``open``."""
+        """Where the files of this session are, or were at its end; None before ``open``."""
         return self._folder
 
     @property
     def paths(self) -> Mapping[str, Path]:
         """The file of each track; empty before ``open``."""
         return {file.track: file.path for file in self._files}
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """The tracks whose files somebody has deleted."""
+        return self._gone
+
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        """How many frames the file of each track holds."""
+        return {file.track: file.frames for file in self._files}
+
+    def failure(self) -> OutputFailed | None:
+        """Tells which files were deleted while it goes on with the others."""
+        if not self._gone:
+            return None
+        names = [file.path.name for file in self._files if file.track in self._gone]
+        were = "was" if len(names) == 1 else "were"
+        return OutputFailed(
+            f"{self.name}: {' and '.join(names)} {were} deleted or replaced while recording",
+            remedy="Keep the files of a recording until it has ended.",
+        )
 
     def open(self, info: SessionInfo) -> None:
         """Creates the folder and the files. Raises OutputFailed, and leaves no file behind then."""
@@ -163,11 +188,12 @@ class FilesOutput(Output):
         with self._errors_in_plain_words():
             if end > self._position:
                 self._pad(end)
+            self._look_for_files()
             self._uneven = True
             for file in self._files:
                 file.close()
             self._uneven = False
-            self._finish("complete")
+            self._finish("failed" if self._gone else "complete")
 
     def abort(self) -> None:
         """Saves what every file holds, and closes them. Raises nothing."""
@@ -222,6 +248,7 @@ class FilesOutput(Output):
 
     def new_incidents(self, *, ends: bool = False) -> Sequence[Incident]:
         """Tells what was clipped; it is in the ledger already. Raises OutputFailed."""
+        told, self._own_incidents = self._own_incidents, []
         found = []
         for file in self._files:
             stretch = file.clipping.take(self._position, ends=ends)
@@ -229,7 +256,7 @@ class FilesOutput(Output):
                 found.append(self._clipped(file, stretch))
         for incident in found:
             self.on_incident(incident)
-        return found
+        return told + found
 
     def _clipped(self, file: _TrackFile, stretch: ClippedStretch) -> Incident:
         peak_db = 20 * math.log10(stretch.peak)
@@ -279,13 +306,14 @@ class FilesOutput(Output):
             created.append(folder)
         else:
             mode = _mode_in(folder)
+        self._place = Place(folder)
         manifest = folder / f"{prefix}session{suffix}.json"
         ledger = folder / f"{prefix}ledger{suffix}.jsonl"
         names = self._file_names(info, tracks, prefix, suffix)
         # "x" is exclusive: of two sessions that want the name, one gets it; and it follows no link.
         os.close(os.open(manifest, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         created.append(manifest)
-        self._ledger = Ledger(ledger, info.sample_rate, mode)
+        self._ledger = Ledger(self._place, ledger.name, info.sample_rate, mode)
         created.append(ledger)
         subtype = _SUBTYPES[rule.encoding or ("pcm24" if rule.format == "flac" else "float32")]
         kind = _FlacFile if rule.format == "flac" else _WavFile
@@ -298,7 +326,8 @@ class FilesOutput(Output):
             file.begin()
         encoding = next(key for key, value in _SUBTYPES.items() if value == subtype)
         self._manifest = Manifest(
-            manifest,
+            self._place,
+            manifest.name,
             info,
             self.name,
             [
@@ -362,7 +391,9 @@ class FilesOutput(Output):
                 file.close()
         if self._ledger is not None:
             self._ledger.close()
-        self._files, self._ledger, self._manifest = [], None, None
+        if self._place is not None:
+            self._place.close()
+        self._files, self._ledger, self._manifest, self._place = [], None, None, None
         for path in reversed(created):
             with contextlib.suppress(OSError):
                 path.rmdir() if path == self._folder else path.unlink()
@@ -381,8 +412,58 @@ class FilesOutput(Output):
         self._uneven = False
 
     def _update_manifest(self) -> None:
-        if time.monotonic() >= self._next_manifest:
+        if time.monotonic() < self._next_manifest:
+            return
+        self._look_for_files()
+        # The sound has its open files: that a new one is refused costs no frame of it. If it still
+        # is at the end, that is said.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             self._write_manifest("running")
+
+    def _look_for_files(self) -> None:
+        """Looks whether anybody has renamed the folder, or moved or deleted a file.
+
+        Raises OutputFailed where none is left.
+        """
+        assert self._place is not None
+        assert self._manifest is not None
+        if self._place.fd is None:
+            return
+        self._place.look()
+        self._folder = self._place.folder
+        lost = []
+        for file in self._files:
+            if file.track in self._gone:
+                continue
+            path = file.find()
+            if path is None:
+                lost.append(file)
+            elif path != file.path:
+                file.path = path
+                moved = path.parent != self._folder
+                self._manifest.set_file(file.track, str(path) if moved else path.name)
+        if lost and len(self._gone) + len(lost) == len(self._files):
+            self._gone |= {file.track for file in lost}
+            raise OutputFailed(
+                f"{self.name}: all of its files were deleted while recording",
+                remedy="Keep the files of a recording until it has ended.",
+            )
+        for file in lost:
+            self._lose(file)
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            assert self._ledger is not None
+            self._ledger.restore()
+
+    def _lose(self, file: _TrackFile) -> None:
+        assert self._manifest is not None
+        self._gone |= {file.track}
+        incident = Incident(
+            FILE_GONE, None, self.name, (file.track,), self._position, 0, file.path.name
+        )
+        self.on_incident(incident)
+        self._own_incidents.append(incident)
+        if (failure := self.failure()) is not None:
+            self._manifest.error = str(failure).removeprefix(f"{self.name}: ")
 
     def _write_manifest(self, state: str) -> None:
         assert self._manifest is not None
@@ -395,7 +476,7 @@ class FilesOutput(Output):
         assert self._manifest is not None
         self._manifest.set_frames(
             self._position,
-            [file.frames for file in self._files],
+            [0 if file.track in self._gone else file.frames for file in self._files],
             [f.clipping.total for f in self._files],
         )
 
@@ -405,7 +486,21 @@ class FilesOutput(Output):
             self._ledger.flush()
         finally:
             self._ledger.close()
-            self._write_manifest(state)
+            try:
+                self._write_manifest(state)
+            finally:
+                self._leave()
+
+    def _leave(self) -> None:
+        """Notes where everything is at the end."""
+        if self._place is None or self._folder is None:
+            return
+        self._place.look()
+        self._place.close()
+        for file in self._files:
+            if file.path.parent == self._folder:
+                file.path = self._place.folder / file.path.name
+        self._folder = self._place.folder
 
     @contextlib.contextmanager
     def _errors_in_plain_words(self) -> Iterator[None]:
@@ -503,6 +598,10 @@ class _TrackFile(ABC):
             self._header_on_close()
             self.frames = self._written
         self._raw.close()
+
+    def find(self) -> Path | None:
+        """Tells where the file is now; None: somebody has deleted or replaced it."""
+        return self.path if self._raw.closed else find(self._raw.fileno(), self.path)
 
     def _header_on_close(self) -> None:  # noqa: B027 - optional
         """Writes what libsndfile's own closing leaves to be written."""

@@ -118,6 +118,9 @@ class FollowingFiles(Output):
         self._markers: list[Marker] = []
         self._paths: dict[str, Path] = {}
         self._own_news: list[Incident] = []  # of the timeline, not told yet
+        self._lengths: dict[str, int] = {}
+        self._gone: frozenset[str] = frozenset()
+        self._failure: OutputFailed | None = None
 
     # For the thread that follows ------------------------------------------------------------------
 
@@ -155,6 +158,20 @@ class FollowingFiles(Output):
         """The file of each track of the take that runs, or of the last one."""
         return dict(self._paths)
 
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        """How many frames each of these files holds, once its take has ended."""
+        return dict(self._lengths)
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """The tracks of that take whose files somebody has deleted."""
+        return self._gone
+
+    def failure(self) -> OutputFailed | None:
+        """Tells which files of any take were deleted."""
+        return self._failure
+
     def open(self, info: SessionInfo) -> None:
         """Gets ready; nothing is created yet."""
         self._info = info
@@ -184,6 +201,7 @@ class FollowingFiles(Output):
             with contextlib.suppress(Exception):  # there may be no room for these lines
                 self._tell_what_happened(self._take.timeline(self._take.files.kept()))
             self._take.files.abort()
+            self._note_files(self._take.files)
             self._take = None
 
     def recover(self) -> bool:
@@ -215,6 +233,12 @@ class FollowingFiles(Output):
             replace(incident, begin=take.timeline(incident.begin))
             for incident in take.files.new_incidents(ends=ends)
         ]
+        self._note_files(take.files)
+
+    def _note_files(self, files: FilesOutput) -> None:
+        self._paths, self._lengths = dict(files.paths), dict(files.lengths)
+        self._gone = files.gone
+        self._failure = files.failure() or self._failure
 
     def on_marker(self, marker: Marker) -> None:
         """Keeps it for the take that it belongs to."""
@@ -341,8 +365,9 @@ class FollowingFiles(Output):
         assert take is not None
         end = max(end, self._written)  # told late, it has got more already
         self._tell_what_happened(end)
-        self._collect_own(take, ends=True)
+        self._collect_own(take, ends=True)  # before the ledger is closed
         take.files.close(take.frame(end))
+        self._collect_own(take, ends=True)
         self._take = None
         self._written = max(self._written, end)
 

@@ -10,11 +10,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 from pypac_obs.incidents import Incident, describe
 from pypac_obs.outputs.base import Marker, SessionInfo
+from pypac_obs.outputs.place import Place
 from pypac_obs.whole_file import replace_file
 
 __all__ = ["MOST_MARKERS", "Ledger", "Manifest", "TrackFile"]
@@ -48,14 +48,16 @@ class Manifest:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
+        name: str,
         info: SessionInfo,
         output: str,
         tracks: list[TrackFile],
         ledger: str,
         mode: int,
     ) -> None:
-        self._path = path
+        self._place = place
+        self._name = name
         self._mode = mode  # of the file
         self._info = info
         self._output = output
@@ -104,6 +106,12 @@ class Manifest:
                 del history[:-_MOST_CHANGES]
             entry["now"] = _plain(now)
 
+    def set_file(self, track: str, file: str) -> None:
+        """Says where the file of a track is now, if not in the folder by its path."""
+        for entry in self._tracks:
+            if entry.track == track:
+                entry.file = file
+
     def set_frames(self, frames: int, files: list[int], clipped: list[int]) -> None:
         """Takes over the session's length so far, each file's, and how much of it was clipped."""
         self.frames = frames
@@ -114,18 +122,21 @@ class Manifest:
     def write(self) -> None:
         """Replaces the file. Raises OSError; the one before stays then."""
         text = json.dumps(_plain(self._document()), indent=1, allow_nan=False) + "\n"
-        part = self._path.with_name(f".{self._path.name}.part")
+        folder = self._place.fd
+        part = self._place.name(f".{self._name}.part")
         try:
             # A folder may be shared: what lies under the name, maybe a link to another file, goes,
             # and "x" then creates the file or fails, but follows no link.
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part, dir_fd=folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            with open(os.open(part, flags, self._mode), "w", encoding="utf-8") as file:
+            fd = os.open(part, flags, self._mode, dir_fd=folder)
+            with open(fd, "w", encoding="utf-8") as file:
                 file.write(text)
-            replace_file(part, self._path)
+            replace_file(part, self._place.name(self._name), dir_fd=folder)
         except OSError:
             with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+                os.unlink(part, dir_fd=folder)
             raise
 
     def _document(self) -> dict[str, Any]:
@@ -171,13 +182,32 @@ class Ledger:
     not fit on the disk is kept for the next try; the file never ends in half a line.
     """
 
-    def __init__(self, path: Path, sample_rate: int, mode: int) -> None:
+    def __init__(self, place: Place, name: str, sample_rate: int, mode: int) -> None:
         self._sample_rate = sample_rate
+        self._place = place
+        self._name = name
+        self._mode = mode
         self._pending = b""
         self._size = 0
+        self._fd = self._create()
+
+    def _create(self) -> int:
         # Append only. O_BINARY is Windows': no carriage returns, and sizes that are true.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0), mode)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        return os.open(self._place.name(self._name), flags, self._mode, dir_fd=self._place.fd)
+
+    def restore(self) -> None:
+        """Writes the file again if somebody has deleted it. Raises OSError."""
+        if self._fd < 0 or os.fstat(self._fd).st_nlink > 0:
+            return
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        lines = b""
+        while part := os.read(self._fd, 1 << 20):
+            lines += part
+        os.close(self._fd)
+        self._fd = self._create()
+        self._size, self._pending = 0, lines + self._pending
+        self.flush()
 
     def add(self, incident: Incident) -> None:
         """Appends the incident. Raises OSError."""

@@ -30,6 +30,8 @@ from pypac_obs.profile.checks import PROBLEM, describe, nearest, printable
 from pypac_obs.profile.model import Profile
 from pypac_obs.profile.references import Loc, Problem
 from pypac_obs.profile.rule import WRITTEN
+from pypac_obs.undecoded import readable
+from pypac_obs.working_folder import is_working_folder_gone
 
 __all__ = ["build_profile", "load_profile", "parse_profile"]
 
@@ -122,7 +124,10 @@ def _read(path: Path) -> bytes:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise _one(nowhere, "a file", "no file of this name") from None
+        found = "no file of this name"
+        if not path.is_absolute() and is_working_folder_gone():
+            found = "none, because the working folder is deleted: change to another one (cd)"
+        raise _one(nowhere, "a file", found) from None
     except PermissionError:
         raise _one(nowhere, "a file", "one that you may not read") from None
     except OSError as error:
@@ -402,7 +407,7 @@ def _parse(text: str, label: str, *, file: Path | None) -> Profile:
         raise _one(_place(root.start_mark), "a mapping with version, sources and tracks", found)
     reader = _Reader()
     data = reader.read(root)
-    return _build(data, reader.places, name=file.stem if file else "profile", file=file)
+    return _build(data, reader.places, name=readable(file.stem) if file else "profile", file=file)
 
 
 def _build(data: Any, places: _Places, *, name: str, file: Path | None) -> Profile:

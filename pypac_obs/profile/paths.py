@@ -25,6 +25,7 @@ __all__ = [
     "is_network_path",
     "is_reserved_name",
     "placeholders",
+    "unsafe_characters",
 ]
 
 PLACEHOLDERS = ("date", "time", "track", "profile", "session")
@@ -145,6 +146,19 @@ def is_reserved_name(name: str) -> bool:
     (True, True, False)
     """
     return _RESERVED.fullmatch(name) is not None
+
+
+def unsafe_characters(name: str) -> list[str]:
+    """Names the characters of a file's name that FAT, exFAT or NTFS does not hold.
+
+    Bytes that are not UTF-8 are written as numbers.
+
+    >>> unsafe_characters("12:30 caf\\udce9?")
+    [':', '?', '0xE9']
+    """
+    found = list(dict.fromkeys(_UNSAFE_IN_A_FILE_NAME.findall(name)))
+    bytes_ = [f"0x{ord(one) - 0xDC00:02X}" for one in name if "\udc80" <= one <= "\udcff"]
+    return found + list(dict.fromkeys(bytes_))
 
 
 def as_file_name(value: str) -> str:

@@ -28,7 +28,7 @@ def test_every_cause_of_the_native_core_has_a_sentence_in_the_same_order() -> No
     assert enum is not None
     native = re.findall(r"^\s*(\w+),", enum[1], re.MULTILINE)
     assert len(native) > 10
-    ours = ("late_start", "shared_track_lost", "clipped", "output_failed", "disk_full")
+    ours = ("late_start", "shared_track_lost", "clipped", "file_gone", "output_failed", "disk_full")
     assert (*native, *ours) == CAUSES
 
 
@@ -85,7 +85,15 @@ def test_a_cause_of_a_newer_core_is_named_as_it_is() -> None:
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_frames_that_moved_or_came_twice_or_late_are_not_missing(cause: str) -> None:
-    all_there = {"late", "overlap", "restamped", "clipped", "output_failed", "disk_full"}
+    all_there = {
+        "late",
+        "overlap",
+        "restamped",
+        "clipped",
+        "file_gone",
+        "output_failed",
+        "disk_full",
+    }
     assert incident(cause).missing == (0 if cause in all_there else 4800)
 
 

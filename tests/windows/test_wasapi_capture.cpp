@@ -732,7 +732,8 @@ TEST_CASE("everything but some is each other program that plays, and none that i
 
 TEST_CASE("of an interface's inputs a source takes those that it names") {
   // The double's odd channels have the numbers of the even ones, negated.
-  FakeAudio windows("endpoint {mic} flow=capture name=Scarlett default=yes content=numbers channels=4");
+  FakeAudio windows(
+      "endpoint {mic} flow=capture name=Scarlett default=yes content=numbers channels=4");
   WasapiCapture capture({});
   const auto add = [&](std::vector<std::uint32_t> channels) {
     return capture.add_source("mic", {.kind = pypac::SelectorKind::device,
@@ -742,13 +743,16 @@ TEST_CASE("of an interface's inputs a source takes those that it names") {
   const auto second = add({2});
   const auto last_two = add({4, 3});
   static_cast<void>(add({5}));
-  REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::capturing &&
-                                  capture.source_status(1).state == SourceState::capturing; }));
+  REQUIRE(comes_true([&] {
+    return capture.source_status(0).state == SourceState::capturing &&
+           capture.source_status(1).state == SourceState::capturing;
+  }));
   const HostTime origin = pypac::SystemClock().now() + 50ms;
   second->start(origin);
   last_two->start(origin);
-  REQUIRE(comes_true([&] { return capture.source_status(0).packets > 60 &&
-                                  capture.source_status(1).packets > 60; }));
+  REQUIRE(comes_true([&] {
+    return capture.source_status(0).packets > 60 && capture.source_status(1).packets > 60;
+  }));
   for (const auto& [source, right_sign] : {std::pair(second, -1.0F), std::pair(last_two, 1.0F)}) {
     SourceNode node("source", 0, source, 48000, kBlock);
     Ledger ledger(1, 0);

@@ -213,6 +213,103 @@ def test_a_reader_that_takes_nothing_holds_up_no_end(tmp_path: Path):
     assert "summary" in json.loads(said.lstrip(b"\0").splitlines()[-1])
 
 
+UNDECODED = os.fsdecode(b"caf\xe9")
+
+
+def test_paths_and_a_profile_whose_names_are_no_utf_8_are_taken(tmp_path: Path):
+    folder = tmp_path / UNDECODED
+    folder.mkdir()
+    path = folder / f"{UNDECODED}.yaml"
+    path.write_text(
+        "version: 1\nsources: {t: {synthetic: {kind: tone}}}\ntracks: {t: {from: t}}\n"
+        "outputs: {files: {folder: '$OUT/{profile}'}}\n"
+    )
+    env = os.environ | {"OUT": str(folder / "out")}
+
+    def run(*args: object) -> subprocess.CompletedProcess[str]:
+        command = [*PROGRAM, *map(str, args)]
+        return subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    assert run("check", path).returncode == 0
+    done = run("run", path, "--duration", "0.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^ *t .* 24000 +t\.wav *$", done.stdout, re.MULTILINE)
+    written = folder / "out" / "caf\ufffd"
+    with (written / "t.wav").open("rb") as file:
+        assert soundfile.info(file).frames == 24_000
+    assert json.loads((written / "session.json").read_text())["session"] == "caf\ufffd"
+    summary = json.loads(run("run", path, "--duration", "0.2", "--json").stdout.splitlines()[-1])
+    assert Path(summary["summary"]["files"][0]["path"]).exists()
+    missing = run("run", folder / "none.yaml")
+    assert missing.returncode == 2
+    assert "expected a file, found no file of this name" in missing.stderr
+
+
+def test_a_working_folder_that_is_deleted_is_said(tmp_path: Path):
+    path = profile(tmp_path)
+    path.write_text(path.read_text().replace(f"{tmp_path}/out", "out"))
+    gone = tmp_path / "gone"
+
+    def run(*args: str) -> tuple[int, str]:
+        gone.mkdir()
+        command = shlex.join([*PROGRAM, *args])
+        done = subprocess.run(
+            ["bash", "-c", f"cd {shlex.quote(str(gone))}; rmdir {gone}; exec {command}"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    deleted = (
+        "Error: out is to be in the working folder, which is deleted.\n"
+        "Change to another folder (cd), or write the whole path.\n"
+    )
+    assert run("check", str(path)) == (1, deleted)
+    assert run("run", str(path), "--duration", "0.2") == (1, deleted)
+    code, said = run("check", "computed.yaml")
+    assert code == 2
+    assert "found none, because the working folder is deleted" in said
+    path.write_text(path.read_text().replace("'out'", f"'{tmp_path}/out'"))
+    assert run("run", str(path), "--duration", "0.2") == (0, "")
+
+
+def test_a_folder_that_is_renamed_while_recording_is_in_the_summary(tmp_path: Path):
+    process = start("run", profile(tmp_path), "--json")
+    wait_for_line(process)
+    wait_for_sound(tmp_path)
+    (tmp_path / "out").rename(tmp_path / "moved")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+    (file,) = json.loads(out.splitlines()[-1])["summary"]["files"]
+    assert file["path"] == str(tmp_path / "moved" / "tone.wav")
+    assert file["frames"] == soundfile.info(file["path"]).frames > FRAMES
+    state = json.loads((tmp_path / "moved" / "session.json").read_text())
+    assert (state["state"], state["frames"]) == ("complete", file["frames"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_deleted_file_ends_a_run_with_1_and_is_in_the_summary(tmp_path: Path):
+    path = profile(tmp_path)
+    path.write_text(path.read_text().replace("tracks:", "tracks:\n  two: {from: tone}"))
+    process = start("run", path)
+    wait_for_line(process)
+    wait_for_sound(tmp_path)
+    (tmp_path / "out" / "two.wav").unlink()
+    while "keeps nothing of two: somebody deleted" not in (said := wait_for_line(process)):
+        assert said  # else it has ended
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "Error: files: two.wav was deleted or replaced while recording." in err
+    assert re.search(r"^ *two .* 0 +two\.wav was deleted *$", out, re.MULTILINE)
+    assert re.search(r"^ *tone .* [1-9]\d+ +tone\.wav *$", out, re.MULTILINE)
+
+
 def test_the_exit_code_tells_a_wrong_profile_where_nobody_reads_why(tmp_path: Path):
     with open("/dev/full", "wb") as full:
         wrong = [*PROGRAM, "check", str(tmp_path / "none.yaml")]

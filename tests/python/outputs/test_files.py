@@ -791,8 +791,184 @@ def test_a_folder_that_is_removed_stops_the_output_instead_of_writing_into_nothi
         at += 4800
         time.sleep(0.05)  # so that it need not keep up with all that can be pushed
     assert thread.stop(reader.end())
-    assert str(thread.error) == f"files: {folder} is not there, or no longer"
+    assert str(thread.error) == "files: all of its files were deleted while recording"
     assert [incident.cause for incident in incidents] == ["output_failed"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "refused", "said"),
+    [
+        ("Rec/12:30", "{track}", ":", """the character ":" in a name, as in "12:30\""""),
+        ("12:30/a", "{track}", ":", """the character ":" in a name, as in "12:30\""""),
+        ("what?: now", "{track}", "?", """the characters "?" ":" in a name, as in "what?: now\""""),
+        ("plain", "{track}? now", "?", """the character "?" in a name, as in "voice? now.wav\""""),
+        ("caf\udce9", "{track}", "\udce9", """the character "0xE9" in a name, as in "caf"""),
+    ],
+)
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOENT, errno.EILSEQ])
+@pytest.mark.linux("Windows refuses such names itself, before the drive does")
+def test_a_drive_that_does_not_take_a_name_is_said_with_the_character(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    name: str,
+    refused: str,
+    said: str,
+    code: int,
+) -> None:
+    make_folder, open_file = os.mkdir, os.open
+
+    def check(path: object) -> None:
+        if refused in Path(os.fsdecode(str(path))).name:
+            raise OSError(code, os.strerror(code), str(path))
+
+    def mkdir(path: Any, *args: Any, **options: Any) -> None:
+        check(path)
+        make_folder(path, *args, **options)
+
+    def open_(path: Any, *args: Any, **options: Any) -> int:
+        check(path)
+        return open_file(path, *args, **options)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    monkeypatch.setattr(os, "open", open_)
+    output = FilesOutput(Rule(str(tmp_path / folder), name=name))
+    with pytest.raises(OutputFailed) as raised:
+        output.open(session_info({"voice": 1}))
+    assert "can't hold " + said in str(raised.value)
+    assert raised.value.remedy == "Leave it out in the profile, or choose another drive."
+    assert not list(tmp_path.rglob("*.wav"))
+
+
+def looked_at(output: FilesOutput) -> None:
+    """Lets the next block write session.json, and look for the files, at once."""
+    output._next_manifest = 0.0
+
+
+@pytest.mark.linux("Windows renames no folder in which a file is open")
+@pytest.mark.parametrize("file_format", ["wav", "flac"])
+def test_a_folder_that_is_renamed_keeps_its_files_and_what_is_said_of_them(
+    tmp_path: Path, file_format: str
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "elsewhere" / "new"
+    output = FilesOutput(Rule(str(old), format=file_format))
+    output.open(session_info(TRACKS))
+    output.write(one_block(0, 10_000, TRACKS))
+    new.parent.mkdir()
+    old.rename(new)
+    looked_at(output)
+    output.write(one_block(10_000, 10_000, TRACKS))
+    assert manifest(new)["frames"] == 20_000
+    output.on_incident(Incident("stalled", "game", None, ("game",), 15_000, 100))
+    output.close(20_000)
+    assert output.folder == new
+    assert not old.exists()
+    assert sorted(path.name for path in new.iterdir()) == sorted(
+        ["session.json", "ledger.jsonl", *(f"{track}.{file_format}" for track in TRACKS)]
+    )
+    document = manifest(new)
+    assert (document["state"], document["error"], document["frames"]) == ("complete", None, 20_000)
+    assert len((new / "ledger.jsonl").read_text().splitlines()) == 1
+    for path, audio in zip(output.paths.values(), numbered_tracks(0, 20_000, TRACKS), strict=True):
+        assert path.parent == new
+        assert np.array_equal(read(path), audio)
+
+
+@pytest.mark.linux("Windows renames no folder in which a file is open")
+def test_a_folder_that_is_renamed_at_the_very_end_is_found(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path / "old")))
+    output.open(session_info({"voice": 1}))
+    output.write(one_block(0, 1000, {"voice": 1}))
+    (tmp_path / "old").rename(tmp_path / "new")
+    output.close(1000)
+    assert output.paths == {"voice": tmp_path / "new" / "voice.wav"}
+    assert manifest(tmp_path / "new")["state"] == "complete"
+
+
+@pytest.mark.linux("Windows deletes no file that is open")
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_file_that_is_gone_is_told_and_the_others_are_written(tmp_path: Path, how: str) -> None:
+    output = FilesOutput(Rule(str(tmp_path)))
+    output.open(session_info(TRACKS))
+    output.write(one_block(0, 10_000, TRACKS))
+    output.paths["voice"].unlink()
+    if how == "replaced":
+        output.paths["voice"].write_text("another program's")
+    looked_at(output)
+    output.write(one_block(10_000, 10_000, TRACKS))
+    (told,) = output.new_incidents()
+    assert (told.cause, told.tracks, told.begin) == ("file_gone", ("voice",), 20_000)
+    assert output.new_incidents() == []
+    failure = output.failure()
+    assert failure is not None
+    assert str(failure) == "files: voice.wav was deleted or replaced while recording"
+    output.write(one_block(20_000, 10_000, TRACKS))
+    output.close(30_000)
+    assert output.gone == {"voice"}
+    document = manifest(tmp_path)
+    assert document["state"] == "failed"
+    assert document["error"] == "voice.wav was deleted or replaced while recording"
+    held = {track["name"]: track["frames"] for track in document["tracks"]}
+    assert held == {"game": 30_000, "voice": 0, "surround": 30_000}
+    lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    assert lines[0]["message"] == (
+        "the output files keeps nothing of voice: somebody deleted or replaced its file before "
+        "0:00.417: voice.wav"
+    )
+    game = numbered_tracks(0, 30_000, {"game": 2})[0]
+    assert np.array_equal(read(output.paths["game"]), game)
+
+
+@pytest.mark.linux("Windows moves no file that is open")
+def test_a_file_that_is_moved_is_found_and_none_of_it_is_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "rec"
+    output = FilesOutput(Rule(str(folder)))
+    output.open(session_info({"game": 2, "voice": 1}))
+    output.write(one_block(0, 1000, {"game": 2, "voice": 1}))
+    output.paths["voice"].rename(tmp_path / "kept.wav")
+    output.paths["game"].rename(folder / "the game.wav")
+    output.close(2000)
+    assert output.paths == {"game": folder / "the game.wav", "voice": tmp_path / "kept.wav"}
+    assert output.failure() is None
+    files = [track["file"] for track in manifest(folder)["tracks"]]
+    assert files == ["the game.wav", str(tmp_path / "kept.wav")]
+    assert frames_in(tmp_path / "kept.wav") == 2000
+
+
+@pytest.mark.linux("Windows deletes no file that is open")
+def test_a_ledger_and_a_manifest_that_are_deleted_are_written_again(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path)))
+    output.open(session_info({"voice": 1}))
+    output.on_incident(Incident("stalled", "game", None, ("voice",), 0, 100))
+    (tmp_path / "ledger.jsonl").unlink()
+    (tmp_path / "session.json").unlink()
+    looked_at(output)
+    output.write(one_block(0, 1000, {"voice": 1}))
+    output.on_incident(Incident("stalled", "game", None, ("voice",), 500, 100))
+    output.close(1000)
+    lines = (tmp_path / "ledger.jsonl").read_text().splitlines()
+    assert [json.loads(line)["begin"] for line in lines] == [0, 500]
+    assert manifest(tmp_path)["state"] == "complete"
+
+
+@pytest.mark.linux("modes are POSIX's")
+def test_a_folder_that_takes_no_new_file_ends_no_recording(tmp_path: Path) -> None:
+    folder = tmp_path / "rec"
+    output = FilesOutput(Rule(str(folder)))
+    output.open(session_info({"voice": 1}))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pypac_obs.outputs.manifest.replace_file", refuse)
+        looked_at(output)
+        output.write(one_block(0, 1000, {"voice": 1}))
+        output.write(one_block(1000, 1000, {"voice": 1}))
+        with pytest.raises(OutputFailed, match="no permission to write in"):
+            output.close(2000)
+    output.abort()
+    assert np.array_equal(read(output.paths["voice"]), numbered(0, 2000, 1, 0, 24))
 
 
 # session.json and ledger.jsonl -------------------------------------------------------------------
@@ -925,8 +1101,9 @@ def test_a_file_that_becomes_a_link_while_it_is_opened_leads_nowhere(
     monkeypatch.setattr(soundfile, "SoundFile", swap_and_open)
     output = FilesOutput(Rule(str(folder), format=file_format))
     output.open(session_info({"voice": 1}))
-    output.write(one_block(0, 10_000, {"voice": 1}))
-    output.close(10_000)
+    with pytest.raises(OutputFailed, match="all of its files were deleted"):
+        output.write(one_block(0, 10_000, {"voice": 1}))
+    output.abort()
     assert victim.read_text() == "precious"
 
 

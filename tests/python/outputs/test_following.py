@@ -696,6 +696,60 @@ def _full(*_: object) -> None:
     raise OutputFailed("files: the disk is full", native_code=28)
 
 
+def test_clipping_is_told_at_its_place_in_the_take_and_on_the_timeline(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.files._rule.encoding = "pcm24"
+    take_audio = signal
+
+    def loud(begin: int, end: int) -> Any:
+        audio = take_audio(begin, end)
+        audio[(np.arange(begin, end) >= 3100) & (np.arange(begin, end) < 3110)] = 1.5
+        return audio
+
+    monkeypatch.setitem(Stage.play.__globals__, "signal", loud)
+    stage.files.begin(stage.take("one", 3000))
+    stage.play(4000)
+    stage.files.end(host(4000))
+    stage.play(6000)
+    told = stage.files.new_incidents()
+    assert [(i.cause, i.tracks, i.begin, i.frames) for i in told] == [
+        ("clipped", ("voice",), 3100, 10),
+        ("clipped", ("game",), 3100, 10),
+    ]
+    stage.files.close(6000)
+    assert stage.files.new_incidents(ends=True) == []
+    lines = [(line["cause"], line["begin"], line["frames"]) for line in stage.ledger("one")]
+    assert lines == [("clipped", 100, 10)] * 2
+    assert [t["clipped_frames"] for t in stage.manifest("one")["tracks"]] == [10, 10]
+
+
+@pytest.mark.linux("Windows deletes and renames nothing that is open")
+def test_a_take_whose_folder_is_renamed_or_whose_file_is_deleted_is_told(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.play(2000)
+    moved = stage.obs.with_name("moved")
+    stage.obs.rename(moved)
+    stage.obs = moved
+    stage.files.end(host(3000))
+    stage.play(5000)
+    assert np.array_equal(stage.audio("one"), signal(0, 3000))
+    assert stage.manifest("one")["state"] == "complete"
+    assert stage.files.paths["voice"] == moved / "one voice.wav"
+    assert stage.files.failure() is None
+    stage.files.begin(stage.take("two", 5000, folder=moved))
+    stage.play(6000)
+    (moved / "two game.wav").unlink()
+    stage.play(6500)
+    stage.files.close(6500)
+    told = stage.files.new_incidents(ends=True)
+    assert [(i.cause, i.tracks) for i in told] == [("file_gone", ("game",))]
+    assert stage.files.gone == {"game"}
+    assert "two game.wav was deleted" in str(stage.files.failure())
+    assert stage.manifest("two")["state"] == "failed"
+    assert np.array_equal(stage.audio("two"), signal(5000, 6500))
+
+
 def test_the_margin_is_shorter_than_the_history() -> None:
     assert 2 * MARGIN_S < HISTORY_S
     assert MARGIN > BLOCK

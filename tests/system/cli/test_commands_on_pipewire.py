@@ -2,6 +2,7 @@
 """The commands on a real PipeWire with real players."""
 
 import json
+import os
 import re
 import signal
 import sys
@@ -187,6 +188,15 @@ def test_record_writes_each_program_into_its_own_file(sandbox, call, tmp_path):
     assert not np.any(soundfile.read(absent)[0])
     assert level_db(system, 440) == pytest.approx(-12, abs=0.1)
     assert level_db(system, 1000) == pytest.approx(-12, abs=0.1)
+
+
+def test_record_takes_a_folder_whose_bytes_are_no_text(sandbox, call, tmp_path):
+    sandbox.play_tone("game", 440.0)
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    done = call("record", "game", "--duration", "1", "--out", folder / "{session}")
+    assert (done.returncode, done.stderr) == (0, "")
+    with (folder / "record" / "game.wav").open("rb") as file:
+        assert soundfile.info(file).frames == 48_000
 
 
 def test_record_takes_flac_and_tells_in_json(sandbox, call, tmp_path):
