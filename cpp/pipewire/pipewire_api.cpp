@@ -3,9 +3,13 @@
 
 #include <dlfcn.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <string>
 
 #include "core/status.hpp"
+#include "pipewire/environment_trouble.hpp"
 
 namespace pypac {
 namespace {
@@ -25,8 +29,12 @@ PipewireApi load_library() {
   // Never closed: its threads and its static data live as long as the process.
   void* const library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
+    const std::string why = dlerror();
+    if (why.find(std::strerror(EMFILE)) != std::string::npos) {
+      throw pipewire_setup_failure(EMFILE, "library cannot be loaded");
+    }
     throw Failure(ErrorKind::backend_unavailable,
-                  std::string("PipeWire's library is not installed (") + dlerror() + ")",
+                  "PipeWire's library is not installed (" + why + ")",
                   "sudo apt install pipewire libpipewire-0.3-0");
   }
   PipewireApi api;

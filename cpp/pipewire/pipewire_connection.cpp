@@ -49,8 +49,7 @@ pw_context* new_pipewire_context(const PipewireApi& api, pw_loop* loop) {
   }
   pw_context* const context = api.context_new(loop, properties, 0);
   if (!context) {
-    throw Failure(ErrorKind::backend_unavailable, "PipeWire's client configuration cannot be read",
-                  "sudo apt install pipewire", errno);
+    throw pipewire_setup_failure(errno, "client configuration or modules cannot be read");
   }
   return context;
 }
@@ -65,18 +64,6 @@ pw_core* connect_to_pipewire(const PipewireApi& api, pw_context* context, const 
   }
   if (!core) error = errno;
   return core;
-}
-
-Failure pipewire_connection_failure(int error, const std::string& remote) {
-  const std::string where = remote.empty() ? std::string() : " at " + remote;
-  if (error == EACCES || error == EPERM) {
-    return Failure(ErrorKind::permission_denied, "PipeWire" + where + " refuses the connection",
-                   "Run this as the user whose session plays the audio.", error);
-  }
-  return Failure(ErrorKind::backend_unavailable,
-                 "PipeWire" + where + " is not running (" + std::strerror(error) + ")",
-                 "Start it with: systemctl --user start pipewire wireplumber pipewire-pulse",
-                 error);
 }
 
 }  // namespace pypac

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/status.hpp"
+#include "pipewire/environment_trouble.hpp"
 #include "pipewire/pipewire_api.hpp"
 
 namespace pypac {
@@ -34,8 +35,5 @@ class PipewireLoopLock {
 /// does. nullptr and `error`, an errno, where that fails.
 [[nodiscard]] pw_core* connect_to_pipewire(const PipewireApi& api, pw_context* context,
                                            const std::string& remote, int& error);
-
-/// What that errno means to the user.
-[[nodiscard]] Failure pipewire_connection_failure(int error, const std::string& remote);
 
 }  // namespace pypac

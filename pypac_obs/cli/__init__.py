@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -190,14 +191,17 @@ class ProgramCommands(LazyGroup):
             if os.environ.get(TRACEBACK):
                 raise
             with _exit_code_kept(FAILED):
-                click.echo(f"Error: {error}.", err=True)
+                click.echo(_descriptor_trouble(error) or f"Error: {error}.", err=True)
                 silence(sys.stdout)
                 return FAILED
         except Exception as error:
             if os.environ.get(TRACEBACK):
                 raise
             with _exit_code_kept(FAILED):
-                _say_bug(error)
+                if words := _descriptor_trouble(error):
+                    click.echo(words, err=True)
+                else:
+                    _say_bug(error)
                 return FAILED
         return code if isinstance(code, int) else DONE
 
@@ -210,6 +214,20 @@ def _say(error: PypacError) -> int:
         raise error
     say_error(error)
     return error.exit_code
+
+
+def _descriptor_trouble(error: BaseException | None) -> str:
+    """What to say where it happened for want of file descriptors; empty: it did not."""
+    lacking = (errno.EMFILE, errno.ENFILE)
+    while error is not None:
+        # An import says it in words only.
+        if getattr(error, "errno", None) in lacking or os.strerror(errno.EMFILE) in str(error):
+            return (
+                "Error: too few file descriptors: no more files can be opened.\n"
+                "Raise their number: ulimit -n 1024"
+            )
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _say_bug(error: BaseException) -> None:

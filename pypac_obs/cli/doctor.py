@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -49,6 +49,7 @@ _STYLES: dict[State, str] = {"good": "green", "note": "yellow", "bad": "red"}
 _WORDS: dict[State, str] = {"good": "good", "note": "look", "bad": "missing"}
 
 _RECORDINGS = "~/Recordings"
+_RECORDINGS_FOLDER = "recordings folder"
 # One stereo track in 32-bit float at 48 kHz.
 _TRACK_BYTES_PER_HOUR = 48_000 * 2 * 4 * 3600
 _LITTLE_SPACE = 5 * 10**9
@@ -208,15 +209,18 @@ def _print(findings: list[Finding], works: bool) -> None:
 
 
 def examine() -> Iterator[Finding]:
-    """Looks at everything, in the order in which one would repair it."""
-    yield _this_program()
+    """Looks at everything, in the order in which one would repair it.
+
+    What cannot be looked at is a finding, too, and costs nothing of the rest.
+    """
+    yield from _looked_at("pypac-obs", lambda: [_this_program()])
     if sys.platform.startswith("linux"):
-        yield from _pipewire()
-        yield _pulse()
+        yield from _looked_at("PipeWire", _pipewire)
+        yield from _looked_at("pipewire-pulse", lambda: [_pulse()])
     elif sys.platform == "win32":
-        yield from _program_files()
-        yield from _windows()
-        yield from _obs(obs_programs())
+        yield from _looked_at(_PROGRAM_FILES, _program_files)
+        yield from _looked_at("Windows", _windows)
+        yield from _looked_at(_OBS, lambda: _obs(obs_programs()))
     else:
         yield Finding(
             "audio system",
@@ -224,8 +228,18 @@ def examine() -> Iterator[Finding]:
             f"capture on {platform.system()} is not part of this version",
             "Use Linux or Windows; profiles with synthetic sources run everywhere.",
         )
-    yield from _formats()
-    yield _disk()
+    yield from _looked_at("libsndfile", _formats)
+    yield from _looked_at(_RECORDINGS_FOLDER, lambda: [_disk()])
+
+
+def _looked_at(part: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except PypacError as error:
+        yield Finding(part, "bad", error.message, error.remedy)
+    except Exception as error:
+        # Whoever calls doctor is in trouble already; half a list would not help.
+        yield Finding(part, "note", f"cannot be looked at: {error or type(error).__name__}")
 
 
 def _this_program() -> Finding:
@@ -547,7 +561,7 @@ def _pulse_answers() -> bool:
 def _runs(program: str) -> bool:
     own = os.getuid() if hasattr(os, "getuid") else None
     for process in psutil.process_iter(["name", "uids"]):
-        name, uids = process.info["name"], process.info["uids"]
+        name, uids = process.info["name"], process.info.get("uids")
         # The kernel cuts names after 15 bytes.
         if name and name[:15] == program[:15] and (uids is None or uids.real == own):
             return True
@@ -589,9 +603,10 @@ def _formats() -> Iterator[Finding]:
 
 
 def _disk() -> Finding:
-    part = "recordings folder"
+    part = _RECORDINGS_FOLDER
     wanted = Path(os.path.expanduser(_RECORDINGS))
-    there = next((f for f in (wanted, *wanted.parents) if f.exists()), Path("/"))
+    # Not exists(): that raises where a folder above may not be looked into.
+    there = next((f for f in (wanted, *wanted.parents) if os.path.exists(f)), Path("/"))
     try:
         _write_into(there, in_new_folder=there != wanted)
     except OSError as error:

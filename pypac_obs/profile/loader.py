@@ -30,6 +30,7 @@ from pypac_obs.profile.checks import PROBLEM, describe, nearest, printable
 from pypac_obs.profile.model import Profile
 from pypac_obs.profile.references import Loc, Problem
 from pypac_obs.profile.rule import WRITTEN
+from pypac_obs.profile.slips import slips_in
 from pypac_obs.undecoded import readable
 from pypac_obs.working_folder import is_working_folder_gone
 
@@ -178,9 +179,19 @@ class _Composer(yaml.SafeLoader):
     nodes = 0
     aliases = 0
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        # Where single values have an anchor, by its name, as long as no alias means it.
+        self.idle_anchors: dict[str, Place] = {}
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        self.aliases += self.check_event(yaml.AliasEvent)
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            self.aliases += 1
+            self.idle_anchors.pop(str(event.anchor), None)
+        elif isinstance(event, yaml.ScalarEvent) and event.anchor:
+            self.idle_anchors[event.anchor] = _place(mark)
         if self.aliases > MAX_ALIASES:
             raise _one(_place(mark), f"at most {MAX_ALIASES} aliases", "more")
         if self.depth >= MAX_DEPTH:
@@ -206,7 +217,8 @@ def _too_many(place: Place) -> _MistakesError:
     return _one(place, f"at most {MAX_NODES} keys and values, aliases expanded", "more")
 
 
-def _compose(text: str) -> yaml.Node:
+def _compose(text: str) -> tuple[yaml.Node, list[_Mistake]]:
+    """Gives the nodes, and the mistakes that they do not show."""
     composer = _Composer(text)
     try:
         node = composer.get_single_node()
@@ -219,7 +231,11 @@ def _compose(text: str) -> yaml.Node:
         composer.dispose()
     if node is None or node.tag == _YAML + "null":
         raise _one(START, "a profile", "an empty file")
-    return node
+    # `process: &Co Game` names the value "Game": nobody means that without an alias of it.
+    return node, [
+        _Mistake(place, f'text in quotes ("&{printable(anchor)}...")', 'an unquoted "&"')
+        for anchor, place in composer.idle_anchors.items()
+    ]
 
 
 # What PyYAML says (a part of it), what was expected, and what was found.
@@ -401,13 +417,49 @@ def _path(loc: Loc) -> str:
 
 def _parse(text: str, label: str, *, file: Path | None) -> Profile:
     _check_characters(text)
-    root = _compose(text)
+    try:
+        root, mistakes = _compose(text)
+    except _MistakesError as error:
+        raise _MistakesError(_with_causes(error.mistakes, text, near=True)) from None
     if not isinstance(root, yaml.MappingNode):
         found = "a list" if isinstance(root, yaml.SequenceNode) else describe(root.value)
         raise _one(_place(root.start_mark), "a mapping with version, sources and tracks", found)
     reader = _Reader()
+    reader.places.mistakes += mistakes
     data = reader.read(root)
-    return _build(data, reader.places, name=readable(file.stem) if file else "profile", file=file)
+    try:
+        return _build(
+            data, reader.places, name=readable(file.stem) if file else "profile", file=file
+        )
+    except _MistakesError as error:
+        unmeant = {mistake.place[0] for mistake in mistakes}
+        left = [m for m in error.mistakes if m in mistakes or m.place[0] not in unmeant]
+        raise _MistakesError(_with_causes(left, text)) from None
+
+
+def _with_causes(mistakes: list[_Mistake], text: str, *, near: bool = False) -> list[_Mistake]:
+    """Puts slips of the pen in the place of the mistakes that they cause on the same line.
+
+    ``near``: or on the line before, which is where YAML's own mistakes come from at times.
+    """
+    lines = dict(enumerate(text.split("\n"), 1))
+    slips: dict[int, list[_Mistake]] = {}
+    for number in {mistake.place[0] for mistake in mistakes} - {0}:
+        rows = [number]
+        if near:
+            rows += [row for row, line in lines.items() if row < number and line.strip()][-1:]
+        for row in rows:
+            found = [
+                _Mistake(
+                    (row, slip.column), printable(slip.expected, 200), printable(slip.found, 100)
+                )
+                for slip in slips_in(lines.get(row, ""))
+            ]
+            if found:
+                slips[number] = found
+                break
+    left = [mistake for mistake in mistakes if mistake.place[0] not in slips]
+    return left + [slip for found in slips.values() for slip in found]
 
 
 def _build(data: Any, places: _Places, *, name: str, file: Path | None) -> Profile:

@@ -9,6 +9,7 @@ that is built directly raises pydantic's own ValidationError (a ValueError); ``l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -379,10 +380,19 @@ def _check_folder(value: Any) -> Any:
     return value
 
 
+# Of sound files: one that is written goes in front of the one that `format` brings.
+_ENDING = re.compile(
+    r"(?<=.)\.(wave?|w64|rf64|bwf|flac|aiff?|mp3|ogg|opus|m4a|aac)$", re.IGNORECASE
+)
+
+
 def _check_file_name(value: Any) -> Any:
     check_text(value)
     if value.startswith("~") or any(c in value for c in '/\\:*?"<>|$'):
         raise problem("a file's name without ~ / \\ : * ? \" < > | $", describe(value))
+    if ending := _ENDING.search(value):
+        expected = f'a name without its ending ("{value[: ending.start()]}"; `format` says which)'
+        raise problem(expected, describe(value))
     return _check_template(value)
 
 

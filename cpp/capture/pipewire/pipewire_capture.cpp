@@ -448,7 +448,7 @@ PipewireCapture::Session::Session(PipewireOptions options)
           }) {
   loop_ = api_.thread_loop_new("pypac-pipewire", nullptr);
   if (!loop_) {
-    throw Failure(ErrorKind::backend_unavailable, "PipeWire's loop cannot be made", "", errno);
+    throw pipewire_setup_failure(errno, "loop cannot be made");
   }
   pw_loop* const loop = api_.thread_loop_get_loop(loop_);
   try {

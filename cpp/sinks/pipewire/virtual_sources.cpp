@@ -164,8 +164,7 @@ VirtualSources::Nodes::Nodes(VirtualSourcesOptions options, std::vector<std::str
     nodes_.push_back(std::move(node));
   }
   loop_ = api_.thread_loop_new("pypac-sources", nullptr);
-  if (!loop_)
-    throw Failure(ErrorKind::backend_unavailable, "PipeWire's loop cannot be made", "", errno);
+  if (!loop_) throw pipewire_setup_failure(errno, "loop cannot be made");
   pw_loop* const loop = api_.thread_loop_get_loop(loop_);
   try {
     context_ = new_pipewire_context(api_, loop);

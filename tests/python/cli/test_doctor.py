@@ -45,3 +45,19 @@ def test_a_file_where_the_folder_should_be_is_told(
     finding = recordings(monkeypatch, tmp_path / "Recordings")
     assert (finding.state, " cannot be written to (" in finding.found) == ("note", True)
     assert (tmp_path / "Recordings").read_text() == "notes"
+
+
+def test_a_part_that_cannot_be_looked_at_is_a_finding_and_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/secret")
+
+    whole = [finding.part for finding in doctor.examine()]
+    monkeypatch.setattr(doctor, "_formats", refuse)
+    monkeypatch.setattr(doctor, "_disk", refuse)
+    findings = list(doctor.examine())
+    assert [finding.part for finding in findings] == whole
+    assert [(one.state, one.found) for one in findings[-2:]] == [
+        ("note", "cannot be looked at: [Errno 13] Permission denied: '/secret'")
+    ] * 2
