@@ -191,14 +191,14 @@ class ProgramCommands(LazyGroup):
             if os.environ.get(TRACEBACK):
                 raise
             with _exit_code_kept(FAILED):
-                click.echo(_descriptor_trouble(error) or f"Error: {error}.", err=True)
+                click.echo(_limit_trouble(error) or f"Error: {error}.", err=True)
                 silence(sys.stdout)
                 return FAILED
         except Exception as error:
             if os.environ.get(TRACEBACK):
                 raise
             with _exit_code_kept(FAILED):
-                if words := _descriptor_trouble(error):
+                if words := _limit_trouble(error):
                     click.echo(words, err=True)
                 else:
                     _say_bug(error)
@@ -216,8 +216,8 @@ def _say(error: PypacError) -> int:
     return error.exit_code
 
 
-def _descriptor_trouble(error: BaseException | None) -> str:
-    """What to say where it happened for want of file descriptors; empty: it did not."""
+def _limit_trouble(error: BaseException | None) -> str:
+    """What to say where it happened for want of what the system limits; empty: it did not."""
     lacking = (errno.EMFILE, errno.ENFILE)
     while error is not None:
         # An import says it in words only.
@@ -225,6 +225,11 @@ def _descriptor_trouble(error: BaseException | None) -> str:
             return (
                 "Error: too few file descriptors: no more files can be opened.\n"
                 "Raise their number: ulimit -n 1024"
+            )
+        if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+            return (
+                "Error: the system gives no more memory, or no more threads.\n"
+                "Close other programs, or raise the limits: ulimit -v unlimited; ulimit -u 4096"
             )
         error = error.__cause__ or error.__context__
     return ""

@@ -106,7 +106,7 @@ void CaptureSlots::process(const spa_io_position& position, SourceSlot* slot,
   const ScopedThreadRole role(ThreadRole::capture);
   if (clock.duration == 0 || clock.rate.denom == 0) return;
 
-  const GraphClocks::Cycle cycle = clocks_->read(clock);
+  const GraphClocks::Cycle cycle = clocks_->read(clock, slot ? slot->clock_id : meter_clock_id_);
   const std::int64_t now_ns = SystemClock().now().count();
   if (thread_id_.load(std::memory_order_relaxed) == 0) thread_id_.store(current_thread_id());
   if (slot) {

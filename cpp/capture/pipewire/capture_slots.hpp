@@ -38,6 +38,7 @@ struct SourceSlot {
   std::atomic<std::int64_t> last_delivery_ns{
       0};                // capture thread: host time of the last frames, pushed or not
   CallOrder call_order;  // capture thread
+  std::uint32_t clock_id = GraphClocks::kNone;  // capture thread: that it was called by last
 };
 
 /// One mono input port of our node that measures a program's channel.
@@ -84,6 +85,7 @@ class CaptureSlots {
   const std::shared_ptr<GraphClocks> clocks_;
   std::array<MeterPort, kMaxMeterPorts> meters_;
   std::atomic<std::size_t> meter_count_{0};
+  std::uint32_t meter_clock_id_ = GraphClocks::kNone;  // capture thread
   std::atomic<std::int64_t> last_cycle_ns_{0};
   std::atomic<std::int64_t> thread_id_{0};
 };

@@ -2,12 +2,16 @@
 #include "capture/pipewire/graph_clocks.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace pypac {
 namespace {
 
 // Epochs of different clocks in one feed must differ: a program may move from one to another.
 constexpr unsigned kEpochBitsOfClock = 24;
+// A clock that was not read for so many cycles was followed by no node.
+constexpr int kFollowedCycles = 2;
 
 }  // namespace
 
@@ -40,14 +44,22 @@ GraphClocks::Clock& GraphClocks::clock_of(std::uint32_t id) noexcept {
   return taken;
 }
 
-GraphClocks::Cycle GraphClocks::read(const spa_io_clock& shown) noexcept {
+GraphClocks::Cycle GraphClocks::read(const spa_io_clock& shown,
+                                     std::uint32_t& node_clock) noexcept {
   Clock& clock = clock_of(shown.id);
+  const HostTime host_time(static_cast<std::int64_t>(shown.nsec));
+  if (std::exchange(node_clock, shown.id) != shown.id && clock.newest.frames > 0) {
+    const HostTime cycle =
+        HostTime(std::chrono::seconds(1)) * clock.newest.frames / clock.newest.rate;
+    if (host_time - clock.newest.host_time > kFollowedCycles * cycle)
+      clock.generation.fetch_add(1, std::memory_order_relaxed);
+  }
   ClockReading reading;
   reading.clock_id = (std::uint64_t{load(clock.generation)} << 32) | shown.id;
   reading.rate = shown.rate.denom;
   reading.position = static_cast<std::int64_t>(shown.position);
   reading.frames = static_cast<std::uint32_t>(shown.duration);
-  reading.host_time = HostTime(static_cast<std::int64_t>(shown.nsec));
+  reading.host_time = host_time;
 
   const ClockReading& newest = clock.newest;
   const bool same_clock =

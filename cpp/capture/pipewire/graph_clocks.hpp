@@ -24,6 +24,7 @@ class GraphClocks {
   /// Devices that can drive captured programs at the same time. Of more the longest unused clock is
   /// given up.
   static constexpr std::size_t kMaxClocks = 16;
+  static constexpr std::uint32_t kNone = 0xffffffff;
 
   /// [control-thread]
   explicit GraphClocks(std::uint32_t timeline_rate);
@@ -44,8 +45,10 @@ class GraphClocks {
     const ClockDomain* domain = nullptr;
   };
   /// [capture-thread] The cycle that a node was called in, stamped once for all nodes of its clock.
-  /// Valid until the next call.
-  [[nodiscard]] Cycle read(const spa_io_clock& clock) noexcept;
+  /// `node_clock` is the clock that the node was called by the last time, and is updated: a node
+  /// that comes to a clock that none has followed in the meantime finds it changed, for a device
+  /// that has paused goes on with another relation of position and time. Valid until the next call.
+  [[nodiscard]] Cycle read(const spa_io_clock& clock, std::uint32_t& node_clock) noexcept;
 
   /// [any-thread] Lives as long as this. A clock to show while there is no other.
   [[nodiscard]] ClockDomain& any_domain() noexcept { return *clocks_.front().domain; }
@@ -62,7 +65,7 @@ class GraphClocks {
   struct Clock {
     std::unique_ptr<ClockDomain> domain;
     std::atomic<std::uint32_t> id{0};
-    std::atomic<std::uint32_t> generation{0};  // control thread
+    std::atomic<std::uint32_t> generation{0};
     // The capture thread's.
     ClockReading newest{.frames = 0};  // no frames: it was never read
     Stamp stamp{};
