@@ -242,7 +242,7 @@ void MixedSource::gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps
 
 Cause MixedSource::absence_now(std::size_t taps) const noexcept {
   const Cause absence = absence_.load(std::memory_order_relaxed);
-  if (absence != Cause::underrun) return absence;
+  if (absence != Cause::underrun || restarting_.load(std::memory_order_relaxed)) return absence;
   const auto end = taps_.begin() + static_cast<std::ptrdiff_t>(taps);
   const bool skips = std::any_of(
       taps_.begin(), end, [](const std::shared_ptr<Tap>& tap) { return tap->feed_.skipping(); });

@@ -126,8 +126,13 @@ class MixedSource final : public Source {
   /// again, not removed. Without a `domain` it has a clock of its own.
   [[nodiscard]] std::shared_ptr<Tap> add_tap(std::shared_ptr<ClockDomain> domain = {});
 
-  /// [control-thread] Why nothing comes, if nothing comes.
-  void set_absence(Cause cause) noexcept { absence_.store(cause, std::memory_order_relaxed); }
+  /// [control-thread] Why nothing comes, if nothing comes. `underrun` is `stalled` where no tap's
+  /// clock goes on, but for what is `restarting`: a program's stream that has just stopped or begun
+  /// may have its device stand still for some cycles.
+  void set_absence(Cause cause, bool restarting = false) noexcept {
+    absence_.store(cause, std::memory_order_relaxed);
+    restarting_.store(restarting, std::memory_order_relaxed);
+  }
 
   /// [any-thread, realtime-safe] Packets that all taps were given since the start.
   [[nodiscard]] std::uint64_t packets() const noexcept;
@@ -148,6 +153,7 @@ class MixedSource final : public Source {
   std::array<std::shared_ptr<Tap>, kMaxTaps> taps_;  // written before it is counted
   std::atomic<std::size_t> tap_count_{0};
   std::atomic<Cause> absence_{Cause::not_running};
+  std::atomic<bool> restarting_{false};
   const std::shared_ptr<ClockDomain> no_clock_;  // shown while there is no tap
   std::atomic<const ClockDomain*> shown_clock_;
 

@@ -100,13 +100,13 @@ void CaptureSlots::measure(std::uint32_t node, std::uint32_t frames) noexcept {
 }
 
 void CaptureSlots::process(const spa_io_position& position, SourceSlot* slot,
-                           std::uint32_t meter_node) noexcept {
+                           std::uint32_t meter_node, std::uint32_t& node_clock) noexcept {
   // First of all: the driver may write the next cycle's clock while this one is late.
   const spa_io_clock clock = position.clock;
   const ScopedThreadRole role(ThreadRole::capture);
   if (clock.duration == 0 || clock.rate.denom == 0) return;
 
-  const GraphClocks::Cycle cycle = clocks_->read(clock, slot ? slot->clock_id : meter_clock_id_);
+  const GraphClocks::Cycle cycle = clocks_->read(clock, node_clock);
   const std::int64_t now_ns = SystemClock().now().count();
   if (thread_id_.load(std::memory_order_relaxed) == 0) thread_id_.store(current_thread_id());
   if (slot) {

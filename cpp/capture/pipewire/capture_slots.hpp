@@ -38,7 +38,6 @@ struct SourceSlot {
   std::atomic<std::int64_t> last_delivery_ns{
       0};                // capture thread: host time of the last frames, pushed or not
   CallOrder call_order;  // capture thread
-  std::uint32_t clock_id = GraphClocks::kNone;  // capture thread: that it was called by last
 };
 
 /// One mono input port of our node that measures a program's channel.
@@ -62,9 +61,10 @@ class CaptureSlots {
   [[nodiscard]] MeterPort& meter(std::size_t index) noexcept { return meters_[index]; }
 
   /// [capture-thread] One graph cycle of a node that feeds `slot`, or, where that is nullptr, of
-  /// that which measures. All nodes are called on one thread.
-  void process(const spa_io_position& position, SourceSlot* slot,
-               std::uint32_t meter_node) noexcept;
+  /// that which measures as `meter_node`. `node_clock` is the node's, for GraphClocks::read(). All
+  /// nodes are called on one thread.
+  void process(const spa_io_position& position, SourceSlot* slot, std::uint32_t meter_node,
+               std::uint32_t& node_clock) noexcept;
 
   // All below: capture thread writes, any thread reads.
   [[nodiscard]] std::int64_t last_cycle_ns() const noexcept {
@@ -85,7 +85,6 @@ class CaptureSlots {
   const std::shared_ptr<GraphClocks> clocks_;
   std::array<MeterPort, kMaxMeterPorts> meters_;
   std::atomic<std::size_t> meter_count_{0};
-  std::uint32_t meter_clock_id_ = GraphClocks::kNone;  // capture thread
   std::atomic<std::int64_t> last_cycle_ns_{0};
   std::atomic<std::int64_t> thread_id_{0};
 };

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <utility>
 
 namespace pypac {
 namespace {
@@ -33,14 +32,27 @@ void GraphClocks::renew_all() noexcept {
   for (Clock& clock : clocks_) clock.generation.fetch_add(1, std::memory_order_relaxed);
 }
 
-GraphClocks::Clock& GraphClocks::clock_of(std::uint32_t id) noexcept {
+GraphClocks::Clock* GraphClocks::find(std::uint32_t id) noexcept {
   for (Clock& clock : clocks_) {
-    if (clock.newest.frames > 0 && load(clock.id) == id) return clock;
+    if (clock.newest.frames > 0 && load(clock.id) == id) return &clock;
   }
+  return nullptr;
+}
+
+bool GraphClocks::is_followed(const Clock& clock, HostTime now) noexcept {
+  if (clock.followers == 0 || clock.newest.frames == 0) return false;
+  const HostTime cycle =
+      HostTime(std::chrono::seconds(1)) * clock.newest.frames / clock.newest.rate;
+  return now - clock.newest.host_time <= kFollowedCycles * cycle;
+}
+
+GraphClocks::Clock& GraphClocks::clock_of(std::uint32_t id) noexcept {
+  if (Clock* const known = find(id)) return *known;
   // One that was never read comes before all others.
   Clock& taken = *std::ranges::min_element(clocks_, {}, &Clock::last_read);
   taken.id.store(id, std::memory_order_relaxed);
   taken.newest = ClockReading{.frames = 0};
+  taken.followers = 0;
   return taken;
 }
 
@@ -48,11 +60,11 @@ GraphClocks::Cycle GraphClocks::read(const spa_io_clock& shown,
                                      std::uint32_t& node_clock) noexcept {
   Clock& clock = clock_of(shown.id);
   const HostTime host_time(static_cast<std::int64_t>(shown.nsec));
-  if (std::exchange(node_clock, shown.id) != shown.id && clock.newest.frames > 0) {
-    const HostTime cycle =
-        HostTime(std::chrono::seconds(1)) * clock.newest.frames / clock.newest.rate;
-    if (host_time - clock.newest.host_time > kFollowedCycles * cycle)
-      clock.generation.fetch_add(1, std::memory_order_relaxed);
+  if (node_clock != shown.id) {
+    if (!is_followed(clock, host_time)) clock.generation.fetch_add(1, std::memory_order_relaxed);
+    ++clock.followers;
+    if (Clock* const left = find(node_clock); left && left->followers > 0) --left->followers;
+    node_clock = shown.id;
   }
   ClockReading reading;
   reading.clock_id = (std::uint64_t{load(clock.generation)} << 32) | shown.id;

@@ -71,12 +71,16 @@ class GraphClocks {
     Stamp stamp{};
     bool stamped = false;
     std::uint64_t last_read = 0;  // in cycles
+    std::uint32_t followers = 0;  // nodes that it called last
   };
 
   template <typename Number>
   [[nodiscard]] static Number load(const std::atomic<Number>& value) noexcept {
     return value.load(std::memory_order_relaxed);
   }
+  [[nodiscard]] Clock* find(std::uint32_t id) noexcept;
+  /// Another node has gone on with it until now.
+  [[nodiscard]] static bool is_followed(const Clock& clock, HostTime now) noexcept;
   [[nodiscard]] Clock& clock_of(std::uint32_t id) noexcept;
 
   std::array<Clock, kMaxClocks> clocks_;

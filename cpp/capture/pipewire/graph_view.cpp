@@ -11,6 +11,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/host_clock.hpp"
 #include "os/valid_utf8.hpp"
 #include "pipewire/pipewire_connection.hpp"
 
@@ -111,6 +112,7 @@ struct GraphCallbacks {
       merge(node.properties, info->props);
       node.identity.reset();
     }
+    if (node.state != info->state) node.state_since = SystemClock().now();
     node.state = info->state;
     node.complete = true;
     node.view->changed_();

@@ -12,6 +12,7 @@
 
 #include "capture/binding.hpp"
 #include "capture/process_table.hpp"
+#include "core/time.hpp"
 #include "pipewire/pipewire_api.hpp"
 
 namespace pypac {
@@ -48,6 +49,7 @@ struct NodeRecord {
   NodeProperties properties;
   bool complete = false;
   pw_node_state state = PW_NODE_STATE_CREATING;
+  HostTime state_since{};
   bool muted = false;
   double amplitude = 1;  // the loudest channel's volume
   std::uint32_t sample_rate = 0;

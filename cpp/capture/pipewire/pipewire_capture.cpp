@@ -44,6 +44,7 @@ constexpr HostTime kStalledAfter = 80ms;
 constexpr int kStalledCycles = 3;
 constexpr HostTime kDeliversWithin = 300ms;
 constexpr HostTime kStartsWithin = 1s;
+constexpr HostTime kRestartsWithin = 300ms;
 constexpr HostTime kReconnectFirst = 100ms;
 constexpr HostTime kReconnectLongest = 1s;
 constexpr HostTime kRetryLinkAfter = 250ms;
@@ -122,7 +123,9 @@ class PipewireSource final : public Source {
   [[nodiscard]] SourceFeed& feed() noexcept override { return mixed_.feed(); }
   [[nodiscard]] const ClockDomain& clock() noexcept override { return mixed_.clock(); }
 
-  void set_absence(Cause cause) noexcept { mixed_.set_absence(cause); }
+  void set_absence(Cause cause, bool restarting = false) noexcept {
+    mixed_.set_absence(cause, restarting);
+  }
   [[nodiscard]] std::uint64_t packets() const noexcept { return mixed_.packets(); }
   /// nullptr: there are as many as a source can have.
   [[nodiscard]] std::shared_ptr<Tap> add_tap() {
@@ -171,8 +174,9 @@ class PipewireCapture::Session {
   /// others: one that crashes or freezes in the middle of a cycle costs only its own source.
   struct OwnNode {
     Session* session = nullptr;
-    SourceSlot* slot = nullptr;    // what it feeds; nullptr: it measures
-    std::uint32_t meter_node = 0;  // its number among those that measure
+    SourceSlot* slot = nullptr;                   // what it feeds; nullptr: it measures
+    std::uint32_t meter_node = 0;                 // its number among those that measure
+    std::uint32_t clock_id = GraphClocks::kNone;  // capture thread: that it was called by last
     pw_filter* filter = nullptr;
     spa_hook state_listener{};
     spa_hook process_listener{};
@@ -276,6 +280,7 @@ class PipewireCapture::Session {
   // State.
   void update_states();
   [[nodiscard]] bool plays(const SourceControl& source) const;
+  [[nodiscard]] bool restarts(const SourceControl& source) const;
   /// The devices that it is bound to have none of the inputs that it names.
   [[nodiscard]] bool lacks_inputs(const SourceControl& source) const;
   [[nodiscard]] static HostTime delivered_at(const SourceControl& source);
@@ -377,8 +382,9 @@ struct PipewireCapture::Session::Callbacks {
   }
 
   static void filter_process(void* data, spa_io_position* position) {
-    const auto& node = *static_cast<OwnNode*>(data);
-    if (position) node.session->slots_.process(*position, node.slot, node.meter_node);
+    auto& node = *static_cast<OwnNode*>(data);
+    if (position)
+      node.session->slots_.process(*position, node.slot, node.meter_node, node.clock_id);
   }
 
   static void on_changed(void* data, std::uint64_t) { self(data).evaluate(); }
@@ -1040,6 +1046,13 @@ void PipewireCapture::Session::look_for_frozen() {
   }
 }
 
+bool PipewireCapture::Session::restarts(const SourceControl& source) const {
+  return std::ranges::any_of(source.binding.serials, [&](std::uint64_t serial) {
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    return node && now() - node->state_since < kRestartsWithin;
+  });
+}
+
 bool PipewireCapture::Session::plays(const SourceControl& source) const {
   return std::ranges::any_of(source.binding.serials, [&](std::uint64_t serial) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
@@ -1105,7 +1118,7 @@ void PipewireCapture::Session::update_states() {
     else if (source.playing_since == HostTime{})
       source.playing_since = now();
     source.state = state_of(source);
-    source.source->set_absence(absence_cause(source.state));
+    source.source->set_absence(absence_cause(source.state), restarts(source));
   }
 }
 
