@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypac_obs.profile.checks import describe, listed
+from pypac_obs.profile.names import name_key
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
 
 __all__ = ["PROBLEM", "Problem", "beyond_native", "problems", "warnings"]
@@ -71,7 +72,7 @@ def warnings(data: Mapping[str, Any]) -> Iterator[str]:
 def _names_that_differ_in_case_only(section: str, named: Mapping[str, Any]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for name in _texts(named):
-        first = seen.setdefault(name.lower(), name)
+        first = seen.setdefault(name_key(name), name)
         if first != name:
             yield Problem(
                 (section, name, "[key]"),
