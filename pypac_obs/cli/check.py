@@ -23,6 +23,7 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.run import warnings_of
 from pypac_obs.cli.running import program_name
 from pypac_obs.errors import PypacError
+from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.obs.lint import unseen_obs_warnings
 from pypac_obs.obs.settings import ServerWords, is_here
 from pypac_obs.profile import ObsTrack, Profile, expand_path, load_profile
@@ -75,28 +76,42 @@ def command(profile: str, as_json: bool) -> None:
     is captured or written. Without an audio system the plan has no bindings, and says why.
     """
     rules = load_profile(profile)
-    sources, trouble = _plan_sources(rules)
+    sources, trouble, (likely, refuted) = _plan_sources(rules)
     files = _files(rules)
-    warnings = [*warnings_of(rules), *unseen_obs_warnings(rules), *_unwritable(files)]
+    warnings = [one for one in warnings_of(rules) if one not in refuted]
+    warnings += [*likely, *unseen_obs_warnings(rules), *_unwritable(files)]
     if as_json:
         print_json(_as_json(rules, sources, trouble, files, warnings))
     else:
         _print(rules, sources, trouble, files, warnings)
 
 
-def _plan_sources(profile: Profile) -> tuple[list[SourcePlan], str]:
-    """Gives every source's plan, and why the bindings are not known (empty: they are)."""
+def _plan_sources(
+    profile: Profile,
+) -> tuple[list[SourcePlan], str, tuple[list[str], list[str]]]:
+    """Gives every source's plan, and why the bindings are not known (empty: they are).
+
+    And what `likely_names` says.
+    """
+    silent: tuple[list[str], list[str]] = ([], [])
     rules = profile.sources
     if all(isinstance(rule, SyntheticSource) for rule in rules.values()):
-        return [_synthetic(name, rule) for name, rule in rules.items()], ""
+        return [_synthetic(name, rule) for name, rule in rules.items()], "", silent
     try:
         capture = open_capture(timeline_rate=profile.session.sample_rate)
     except PypacError as error:
         trouble = " ".join(filter(None, (sentence(error.message), error.remedy)))
-        return [_unknown(name, rule) for name, rule in rules.items()], trouble
+        return [_unknown(name, rule) for name, rule in rules.items()], trouble, silent
     try:
         capture.wait_until_running(_PATIENCE_S)
-        return [_bound(capture, name, rule, profile) for name, rule in rules.items()], ""
+        plans = [_bound(capture, name, rule, profile) for name, rule in rules.items()]
+        found = [
+            plan.name
+            for plan in plans
+            if isinstance(rules[plan.name], ProcessSource | DeviceSource)
+            and plan.state != "not_running"
+        ]
+        return plans, "", likely_names(profile, NamesHere.of(capture, found))
     finally:
         capture.stop()
 

@@ -53,7 +53,7 @@ def command(
     One that is not running is no error: its track is silence until it starts.
     """
     profile = _profile(programs, folder, file_format)
-    for warning in warnings_of_folder(profile):
+    for warning in (*profile.warnings, *warnings_of_folder(profile)):
         click.echo(f"Warning: {warning}", err=True)
     session = Session(profile, duration_s=duration, name="record")
     summary = run_session(session, as_json=as_json)
