@@ -30,6 +30,7 @@ NAMES = (
     "back\\slash",
     "what?",
     "Ünïcödé 日本",
+    "ゲーム\u3000タイトル",
     "PipeWire ALSA [aplay]",
 )
 
