@@ -34,14 +34,20 @@ class NamesHere:
     found: frozenset[str] = frozenset()  # sources that match something, by whatever name
 
     @classmethod
-    def of(cls, capture: Capture, found: Iterable[str] = ()) -> NamesHere:
-        """Looks; ``found`` are the names of sources that match something, by whatever name."""
+    def of(
+        cls, capture: Capture, found: Iterable[str] = (), *, processes: bool = True
+    ) -> NamesHere:
+        """Looks; ``found`` are the names of sources that match something, by whatever name.
+
+        Without ``processes`` only programs that have audio count.
+        """
         playing: dict[str, None] = {}
         for view in capture.streams():
             if view.kind in ("playback", "re_emitter"):
                 names = (view.program, view.application_name, view.portal_app_id, view.node_name)
                 playing |= dict.fromkeys(filter(None, names))
-        running = (process.info["name"] for process in psutil.process_iter(["name"]))
+        every = psutil.process_iter(["name"]) if processes else ()
+        running = (process.info["name"] for process in every)
         before = seen()
         remember(playing)
         return cls(
@@ -72,20 +78,23 @@ def likely_names(profile: Profile, here: NamesHere) -> tuple[list[str], list[str
     """
     sentences: list[str] = []
     refuted: list[str] = []
-    names = list(names_in(profile.model_dump()["sources"]))
+    sources = profile.model_dump()["sources"]
+    names = list(names_in(sources))
     alone = {source for source, many in Counter(one.source for one in names).items() if many == 1}
+    # All others have something to capture at all times.
+    found = {name for name in here.found if sources[name].keys() & {"process", "device"}}
     for named in names:
         slip = slip_of(named)
         # By the title of a window, say, which is not among the names here.
-        by_another = named.source in here.found & alone
+        by_another = named.source in found & alone
         if here.has(named) or by_another:
             refuted += [slip.sentence(named)] if slip else []
-        elif slip is None and (sentence := _sentence(named, here)):
-            sentences.append(sentence)
+        elif slip is None and named.source not in found:
+            sentences += filter(None, [_sentence(named, here, names)])
     return list(dict.fromkeys(sentences)), refuted
 
 
-def _sentence(named: NamedIn, here: NamesHere) -> str:
+def _sentence(named: NamedIn, here: NamesHere, others: Sequence[NamedIn]) -> str:
     if not named.is_device and any(_core.name_matches(named.pattern, one) for one in here.before):
         return ""  # it plays here at other times
     if not named.is_device and (slip := loose_slip_of(named.pattern)):
@@ -96,9 +105,14 @@ def _sentence(named: NamedIn, here: NamesHere) -> str:
         likely = _likely(named.pattern, [one.name for one in here.inputs])
         what = "no input is"
     else:
-        likely = next(
-            filter(None, (_likely(named.pattern, n) for n in (here.playing, here.before))), ""
-        ) or _likely(named.pattern, here.running, parts=False)
+        # What another name of the profile means is not what this one does.
+        patterns = [one.pattern for one in others if not one.is_device]
+        playing, before, running = (
+            [name for name in some if not any(_core.name_matches(p, name) for p in patterns)]
+            for some in (here.playing, here.before, here.running)
+        )
+        likely = _likely(named.pattern, playing) or _likely(named.pattern, before)
+        likely = likely or _likely(named.pattern, running, parts=False)
         what = "nothing here is"
     if not likely:
         return ""

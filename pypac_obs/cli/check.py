@@ -105,12 +105,7 @@ def _plan_sources(
     try:
         capture.wait_until_running(_PATIENCE_S)
         plans = [_bound(capture, name, rule, profile) for name, rule in rules.items()]
-        found = [
-            plan.name
-            for plan in plans
-            if isinstance(rules[plan.name], ProcessSource | DeviceSource)
-            and plan.state != "not_running"
-        ]
+        found = [plan.name for plan in plans if plan.state != "not_running"]
         return plans, "", likely_names(profile, NamesHere.of(capture, found))
     finally:
         capture.stop()

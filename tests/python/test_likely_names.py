@@ -73,11 +73,23 @@ def test_nothing_is_said_where_nothing_is_misspelt(source: dict[str, object]):
     assert said(source, playing=("Discord",), before=("oldgame", "OldGames")) == []
 
 
+def test_names_of_which_another_is_here_or_means_the_nearest_are_fine():
+    names = ["discord", "discord-canary", "vesktop"]
+    assert said({"process": names}, playing=("Discord",), found=frozenset({"s"})) == []
+    data = {
+        "version": 1,
+        "sources": {"a": {"process": "discord"}, "b": {"process": "discord-canary"}},
+        "tracks": {"a": {"from": ["a", "b"]}},
+        "outputs": {"files": {}},
+    }
+    here = NamesHere(playing=("Discord",), found=frozenset({"a"}))
+    assert likely_names(Profile.from_dict(data), here) == ([], [])
+
+
 def test_an_exclusion_that_is_misspelt_is_told_too():
     source = {"everything_except": [{"process": ["Discrod", "obs"]}]}
-    assert said(source, playing=("Discord",), running=("obs",)) == [
-        f'{HERE} "Discrod". Did you mean "Discord"?'
-    ]
+    here = {"playing": ("Discord",), "running": ("obs",), "found": frozenset({"s"})}
+    assert said(source, **here) == [f'{HERE} "Discrod". Did you mean "Discord"?']
 
 
 def test_an_input_by_a_part_of_its_name_gets_the_whole():

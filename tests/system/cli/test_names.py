@@ -149,6 +149,11 @@ def test_check_says_what_was_meant_by_a_name_that_nothing_has(sandbox, call, tmp
     wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == 1)
     # It was seen before.
     assert meant in warnings()
+    sandbox.play_tone(discord, 440.0)
+    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == 2)
+    done = call("record", wrong, "--duration", "2.5", "--out", tmp_path / "out")
+    hint = f'nothing here is called "{wrong}". Did you mean "{discord}"?'
+    assert [line for line in done.stdout.splitlines() if hint in line]
     done = call("record", f"{discord} ", "--duration", "0.3", "--out", tmp_path / "out")
     assert f'has a blank at its end or beginning, so it matches nothing. Write "{discord}".' in (
         done.stderr
