@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +17,7 @@ from pypac_obs.errors import NotRunning, SessionClosed
 from pypac_obs.incidents import Incident
 from pypac_obs.outputs.base import Block
 from pypac_obs.profile import Profile
+from pypac_obs.profile.names import as_track_name
 from pypac_obs.session import Session
 from pypac_obs.status import SessionStatus
 
@@ -164,19 +164,14 @@ def profile_for_programs(
     )
 
 
-def _track_name(process: str | int, taken: Container[str]) -> str:
+def _track_name(process: str | int, taken: Collection[str]) -> str:
     if process == WHOLE_SYSTEM:
         base = "system"
     elif isinstance(process, int):
         base = f"pid {process}"
     else:
-        base = re.sub(r"[^A-Za-z0-9 ._-]+", "_", process).strip(" ._-")[:48].rstrip(" .")
-        base = base or "program"
-    name, count = base, 1
-    while name in taken:
-        count += 1
-        name = f"{base} {count}"
-    return name
+        base = process
+    return as_track_name(base, taken)
 
 
 def record_process(

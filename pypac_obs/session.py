@@ -64,6 +64,8 @@ _STREAM_BLOCK_S = 0.02
 _MOST_BINDING_NOTES = 50
 # A second of captured zeros is worth telling the user.
 _SILENT_S = 1.0
+# When every program that plays has a stream that is known by name.
+_NAMED_AFTER_S = 1.0
 
 
 class Session:
@@ -135,6 +137,7 @@ class Session:
         self._warned_of_priority = False
         self._warned_of_stamps = False
         self._warned_of_inputs: set[str] = set()  # sources
+        self._warned_of_names = False
         self._registration: SessionRegistration | None = None
         self._markers: list[Marker] = []
         self._origin: tuple[int, datetime] | None = None  # frame 0, in host time and in wall time
@@ -529,6 +532,7 @@ class Session:
                 self._warn_of_priority(wiring)
                 self._warn_of_stamps(wiring)
                 self._warn_of_inputs(wiring)
+                self._warn_of_names(wiring)
                 if not threading.main_thread().is_alive():
                     # The program has ended and forgot to stop the session.
                     self._finish(wiring)
@@ -605,6 +609,24 @@ class Session:
                     "Windows' time stamps of a capture are lastingly wrong: the time at which its "
                     "packets come is taken instead, so its track may be a little late"
                 )
+
+    def _warn_of_names(self, wiring: Wiring) -> None:
+        """Says once what may be meant by names that nothing has, before hours of silence."""
+        if self._warned_of_names or self.position < _NAMED_AFTER_S * self.sample_rate:
+            return
+        self._warned_of_names = True
+        if wiring.capture is None:
+            return
+        from pypac_obs.likely_names import NamesHere, likely_names  # once, and not at the start
+
+        with contextlib.suppress(PypacError):
+            statuses = {name: self._captured(wiring, name) for name in wiring.capture_index}
+            missing = {name for name, one in statuses.items() if one.state == "not_running"}
+            # Not all processes of the computer: this is beside a recording.
+            here = NamesHere.of(wiring.capture, statuses.keys() - missing, processes=False)
+            sentences, _ = likely_names(self.profile, here)
+            with self._lock:
+                self._warnings += sentences
 
     def _look_after_obs(self) -> None:
         if self._obs is not None:

@@ -10,11 +10,13 @@ why it is not taken. What is no mark goes to ``set-aside``, unopened where it is
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import math
 import os
 import re
+import shutil
 import stat
 import time
 from collections import deque
@@ -270,7 +272,7 @@ class RunningSession:
         """Marks a moment (by default this one) and waits until the session has kept it.
 
         Raises ValueError for a text that is empty or not one short line, NotRunning if the session
-        ends or hangs, OutputFailed if it refuses the mark.
+        ends or hangs, OutputFailed if it refuses the mark or the runtime folder is full.
         """
         text = checked_text(text)
         host_ns = _core.host_now_ns() if host_ns is None else host_ns
@@ -283,14 +285,30 @@ class RunningSession:
             with _opened(self.folder) as folder, folder.folder("marks") as marks:
                 _write(marks, name, {"host_ns": host_ns, "text": text})
                 answer = _await_answer(folder, marks, name)
-        except OSError:
-            raise gone from None
+        except OSError as error:
+            raise self._full(error) or gone from None
         if (why := answer.get("refused")) is not None:
             raise OutputFailed(f"the session {self.name} does not take the mark: {why}")
         frame = answer.get("frame")
         if not isinstance(frame, int):
-            raise gone
+            # A session that finds no room for its answer stays silent.
+            raise self._full() or gone
         return TakenMark(frame, answer.get("in_file") is True)
+
+    def _full(self, error: OSError | None = None) -> OutputFailed | None:
+        """What to say where there is no room for marks; None: there is."""
+        if error is not None:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else:
+            full = _free_bytes(self.folder) < _MAX_BYTES
+        if not full:
+            return None
+        runtime = self.folder.parent.parent
+        return OutputFailed(
+            f"the mark cannot be left for the session {self.name}: the folder {runtime} is full",
+            remedy=f"Make room there (`du -sh {runtime.parent}/*`), then mark again.",
+            native_code=errno.ENOSPC,
+        )
 
 
 def running_sessions(environ: Mapping[str, str] = os.environ) -> tuple[RunningSession, ...]:
@@ -324,6 +342,13 @@ def checked_text(text: str) -> str:
     if not line or len(line) > LONGEST_TEXT or not line.isprintable():
         raise ValueError(f"a mark has a text of 1 to {LONGEST_TEXT} printable characters")
     return line
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return _MAX_BYTES
 
 
 def _opened(session: Path) -> OwnFolder:

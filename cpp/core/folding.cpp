@@ -79,6 +79,20 @@ bool is_variation_selector(char32_t letter) {
   return letter >= 0xFE00 && letter <= 0xFE0F;
 }
 
+/// What lists show as U+FFFD, so that a name can be given back as it was shown: controls, and marks
+/// that are not seen. Not those that join letters.
+bool is_unseen(char32_t letter) {
+  return letter < 0x20 || (letter >= 0x7F && letter < 0xA0) || letter == 0xAD || letter == 0x200B ||
+         letter == 0x200E || letter == 0x200F || (letter >= 0x2028 && letter <= 0x202E) ||
+         (letter >= 0x2060 && letter <= 0x206F) || letter == 0xFEFF;
+}
+
+/// Blanks of all widths look like one.
+bool is_blank(char32_t letter) {
+  return letter == 0xA0 || letter == 0x1680 || (letter >= 0x2000 && letter <= 0x200A) ||
+         letter == 0x202F || letter == 0x205F || letter == 0x3000;
+}
+
 /// Puts a vowel or tail into the syllable before it; false: it is none, or there is no syllable.
 bool joins_syllable(char32_t& before, char32_t letter) {
   const char32_t begins = before & kCharacterBegins;
@@ -99,6 +113,8 @@ bool joins_syllable(char32_t& before, char32_t letter) {
 }
 
 void fold(std::u32string& text, char32_t letter, bool begins) {
+  if (is_unseen(letter)) letter = kInvalid;
+  if (is_blank(letter)) letter = U' ';
   if (letter >= U'A' && letter <= U'Z') letter += U'a' - U'A';
   if (letter >= 0x80) {
     const auto parts = std::ranges::lower_bound(kParts, letter, {}, &Parts::letter);

@@ -22,6 +22,7 @@ struct Ascii {
   [[nodiscard]] std::size_t size() const { return text.size(); }
   [[nodiscard]] char32_t at(std::size_t i) const {
     const char c = text[i];
+    if (c < ' ' || c == '\x7F') return U'\xFFFD';
     return static_cast<char32_t>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   }
   [[nodiscard]] bool begins(std::size_t) const { return true; }

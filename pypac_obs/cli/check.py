@@ -27,6 +27,7 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.run import warnings_of
 from pypac_obs.cli.running import program_name
 from pypac_obs.errors import PypacError
+from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.obs.lint import unseen_obs_warnings
 from pypac_obs.obs.settings import ServerWords, is_here
 from pypac_obs.profile import ObsTrack, Profile, expand_path, load_profile
@@ -87,7 +88,8 @@ def command(profile: str, as_json: bool) -> None:
     rules = load_profile(profile)
     plans = _plan_sources(rules)
     files = _files(rules)
-    warnings = [*warnings_of(rules), *unseen_obs_warnings(rules), *_unwritable(files), *plans.notes]
+    warnings = [one for one in warnings_of(rules) if one not in plans.refuted]
+    warnings += [*plans.notes, *unseen_obs_warnings(rules), *_unwritable(files)]
     warnings += [warning for source in plans.sources for warning in source.warnings]
     if as_json:
         print_json(_as_json(rules, plans, files, warnings))
@@ -97,38 +99,40 @@ def command(profile: str, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class Plans:
-    """Every source's plan, what is worth a word of them, and why bindings are not known, if so."""
+    """Every source's plan, what is worth a word of them, and why bindings are not known, if so.
+
+    ``refuted`` are warnings of the profile alone that what is there now shows to be wrong.
+    """
 
     sources: list[SourcePlan]
     notes: list[str]
+    refuted: list[str]
     trouble: str = ""
 
 
 def _plan_sources(profile: Profile) -> Plans:
     rules = profile.sources
     if all(isinstance(rule, SyntheticSource) for rule in rules.values()):
-        return Plans([_unbound(name, rule) for name, rule in rules.items()], [])
+        return Plans([_unbound(name, rule) for name, rule in rules.items()], [], [])
     try:
-        bound = _preview(profile)
+        capture = open_capture(timeline_rate=profile.session.sample_rate)
     except PypacError as error:
         trouble = " ".join(filter(None, (sentence(error.message), error.remedy)))
-        return Plans([_unbound(name, rule) for name, rule in rules.items()], [], trouble)
+        return Plans([_unbound(name, rule) for name, rule in rules.items()], [], [], trouble)
+    try:
+        capture.wait_until_running(_PATIENCE_S)
+        names = [n for n, rule in rules.items() if not isinstance(rule, SyntheticSource)]
+        selectors = [selector_of(rules[name], profile) for name in names]
+        bound = dict(zip(names, capture.preview(selectors), strict=True))
+        found = [name for name, status in bound.items() if status.state != "not_running"]
+        likely, refuted = likely_names(profile, NamesHere.of(capture, found))
+    finally:
+        capture.stop()
     sources = [
         _bound(name, rule, bound[name]) if name in bound else _unbound(name, rule)
         for name, rule in rules.items()
     ]
-    return Plans(sources, binding_notes(bound, rules))
-
-
-def _preview(profile: Profile) -> dict[str, _core.CaptureStatus]:
-    names = [n for n, rule in profile.sources.items() if not isinstance(rule, SyntheticSource)]
-    selectors = [selector_of(profile.sources[name], profile) for name in names]
-    capture = open_capture(timeline_rate=profile.session.sample_rate)
-    try:
-        capture.wait_until_running(_PATIENCE_S)
-        return dict(zip(names, capture.preview(selectors), strict=True))
-    finally:
-        capture.stop()
+    return Plans(sources, [*likely, *binding_notes(bound, rules)], refuted)
 
 
 def _unbound(name: str, rule: AnySource) -> SourcePlan:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 import click
@@ -56,10 +57,20 @@ def make_console() -> Console:
 def printable(text: str) -> str:
     """Replaces what a terminal would obey instead of show: names come from other programs.
 
-    >>> printable("a\\x1b[31mb")
-    'a\ufffd[31mb'
+    >>> printable("a\\x1b[31mb"), printable("\u30b2\u30fc\u30e0\u3000\uff11")
+    ('a\ufffd[31mb', '\u30b2\u30fc\u30e0\u3000\uff11')
     """
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    if text.isprintable():
+        return text
+    from pypac_obs.profile.paths import invisible_in  # seldom needed, and takes its time
+
+    hidden = set(invisible_in(text))
+    return "".join(
+        c
+        if c.isprintable() or (at not in hidden and unicodedata.category(c) in ("Zs", "Cf"))
+        else "\N{REPLACEMENT CHARACTER}"
+        for at, c in enumerate(text)
+    )
 
 
 def plain(text: str, style: str = "") -> Text:
@@ -73,7 +84,10 @@ def column_table(headings: Sequence[str], right: Iterable[str] = ()) -> Table:
     numbers = set(right)
     for heading in headings:
         table.add_column(
-            heading, justify="right" if heading in numbers else "left", no_wrap=heading in numbers
+            heading,
+            justify="right" if heading in numbers else "left",
+            no_wrap=heading in numbers,
+            overflow="ellipsis" if heading in numbers else "fold",
         )
     return table
 

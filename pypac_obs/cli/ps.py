@@ -17,6 +17,7 @@ from pypac_obs.cli.devices import inputs_in_words
 from pypac_obs.cli.fitted_table import Column, fitted_table
 from pypac_obs.input_devices import InputDevice
 from pypac_obs.processes import METER_S, ProcessAudio, ProcessWatch
+from pypac_obs.seen_programs import remember
 
 __all__ = ["command", "process_table"]
 
@@ -54,6 +55,7 @@ def command(watch: bool, as_json: bool) -> None:
     with ProcessWatch() as now:
         time.sleep(METER_S)
         processes, inputs = now.processes(), now.inputs()
+    remember(process.program for process in processes)
     console = make_console()
     if as_json:
         print_json([process.to_json() for process in processes])

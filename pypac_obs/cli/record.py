@@ -58,7 +58,7 @@ def command(
     names = tuple(map(readable, programs))
     profile = _profile(names, with_variables(folder), file_format)
     with detached_output():
-        for warning in warnings_of_folder(profile):
+        for warning in (*profile.warnings, *warnings_of_folder(profile)):
             click.echo(f"Warning: {warning}", err=True)
         session = Session(profile, duration_s=duration, name="record")
         summary = run_session(session, as_json=as_json)

@@ -29,6 +29,7 @@ from pypac_obs.profile import (
     ObsOutput,
     ProcessSource,
     Profile,
+    SessionSettings,
     SyntheticSource,
     SystemSource,
 )
@@ -39,6 +40,7 @@ __all__ = ["obs_warnings", "profile_warnings", "unseen_obs_warnings"]
 TICK_FRAMES = 1024
 # A track's audio is at OBS within its first tick up to this latency.
 FREE_LATENCY_MS = 10.0
+DEFAULT_LATENCY_MS = SessionSettings().latency_ms
 
 _CHAT = re.compile(r"discord|vesktop|webcord|armcord|legcord|teamspeak|ts3client|mumble|skype|zoom")
 _MUSIC = re.compile(
@@ -124,7 +126,8 @@ def obs_warnings(profile: Profile, desired: Desired, actual: Actual) -> list[str
 
 def _profile_warnings(profile: Profile, rule: ObsOutput) -> Iterator[str]:
     session = profile.session
-    if rule.transport in ("plugin", "auto") and session.latency_ms > FREE_LATENCY_MS:
+    # Of the default nothing is said: nobody chose it, and it costs delay only.
+    if rule.transport in ("plugin", "auto") and session.latency_ms > DEFAULT_LATENCY_MS:
         tick_ms = 1000 * TICK_FRAMES / 48_000
         ticks = math.ceil((session.latency_ms - FREE_LATENCY_MS) / tick_ms)
         yield (

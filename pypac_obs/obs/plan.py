@@ -533,8 +533,7 @@ class _Planner:
             data = {"sceneName": other, "sourceName": name, "sceneItemEnabled": True}
             path = self._at("made_items", other, wanted.track)
             requests.append(Request("CreateSceneItem", data, path))
-        if others:
-            changes.append(Change("scenes", "", ", ".join(self._wanted.own)))
+        changes.append(Change("scenes" if others else "scene", "", ", ".join(self._wanted.own)))
         items = (self._at("made_items", at, wanted.track) for at in self._wanted.own)
         return Step(
             "+",

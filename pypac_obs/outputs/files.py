@@ -30,6 +30,7 @@ from pypac_obs.outputs.clipping import ClippedStretch, Clipping
 from pypac_obs.outputs.manifest import Ledger, Manifest, TrackFile
 from pypac_obs.outputs.place import Place, find
 from pypac_obs.own_folder import is_own_folder
+from pypac_obs.profile.names import name_key
 from pypac_obs.profile.paths import expand_path, placeholders
 
 __all__ = ["FilesOutput", "FilesRule"]
@@ -354,13 +355,13 @@ class FilesOutput(Output):
         self, info: SessionInfo, tracks: list[TrackInfo], prefix: str, suffix: str
     ) -> list[str]:
         names: list[str] = []
-        taken: dict[str, str] = {}  # by name without case, as Windows and macOS compare them
+        taken: dict[str, str] = {}  # as Windows and macOS compare them
         for track in tracks:
             stem = track.name
             if self._stem is None:
                 stem = self._expand(self._rule.name, info, track=track.name).name
             name = f"{prefix}{stem}{suffix}.{self._rule.format}"
-            other = taken.setdefault(name.casefold(), track.name)
+            other = taken.setdefault(name_key(name), track.name)
             if other != track.name:
                 raise OutputFailed(
                     f"{self.name}: the tracks {other} and {track.name} would both be {name}",

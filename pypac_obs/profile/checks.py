@@ -8,7 +8,6 @@ expected in the words of the profile. Nothing is converted on the way: ``"5"`` i
 from __future__ import annotations
 
 import difflib
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from pypac_obs.profile.names import EXPECTED_NAME, is_name, name_key
 from pypac_obs.profile.paths import is_reserved_name
 
 __all__ = [
@@ -40,8 +40,6 @@ PROBLEM = "profile_problem"
 LONGEST_TEXT = 256
 LARGEST_PID = 2**32 - 1  # Windows counts in 32 bits, Linux stays below
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
-
 
 def problem(
     expected: str, found: str, choices: Iterable[str] = (), word: str = ""
@@ -59,9 +57,9 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     """
     if not word or len(word) > LONGEST_TEXT:
         return None
-    by_lower_case = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
-    return by_lower_case[close[0]] if close else None
+    by_key = {name_key(choice): choice for choice in choices}
+    close = difflib.get_close_matches(name_key(word), by_key, n=1)
+    return by_key[close[0]] if close else None
 
 
 def listed(choices: Iterable[str], last: str = "or") -> str:
@@ -226,12 +224,8 @@ def check_process(value: Any) -> Any:
 
 def check_name(value: Any) -> Any:
     """The name of a source or track, which may become a file's name on any system."""
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise problem(
-            "a name of 1 to 64 characters out of A-Z a-z 0-9 space . _ -, "
-            "the first a letter or digit",
-            describe(value),
-        )
+    if not isinstance(value, str) or not is_name(value):
+        raise problem(EXPECTED_NAME, describe(value))
     if value[-1] in ". ":
         raise problem("a name that does not end in a dot or space", describe(value))
     if is_reserved_name(value):

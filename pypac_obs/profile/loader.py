@@ -15,6 +15,7 @@ import math
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,9 @@ _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 # Here keys are numbers. Everywhere else a key is a name, and a number needs quotes to be one.
 _NUMBERED: Loc = ("outputs", "obs", "recording", "names")
+# Keys that are names, and where the names of tracks that are written stand.
+_NAMES: tuple[Loc, ...] = (("sources",), ("tracks",), ("outputs", "obs", "tracks"))
+_WRITTEN: Loc = ("outputs", "files", "tracks")
 # What stands here is never shown: somebody may have written the password itself.
 _SECRET: Loc = ("outputs", "obs", "password")
 
@@ -336,7 +340,8 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._mistake(loc, place, "a name as key", "a list or mapping", broken=False)
                 continue
-            key, here = key_node.value, (*loc, key_node.value)
+            key = _normal(key_node.value) if loc in _NAMES else key_node.value
+            here = (*loc, key)
             if key in data:
                 line = self.places.keys[here][0]
                 found = f"{describe(key)} again, after line {line}"
@@ -358,8 +363,10 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, loc: Loc, place: Place) -> Any:
         text, kind = node.value, node.tag.removeprefix(_YAML)
-        if kind == "str" or loc[: len(_SECRET)] == _SECRET:
+        if loc[: len(_SECRET)] == _SECRET:
             return text
+        if kind == "str":
+            return _normal(text) if _names_something(loc) else text
         if kind == "bool" and text.lower() in ("true", "false"):
             return text.lower() == "true"
         if kind == "int" and _WHOLE.fullmatch(text):
@@ -393,6 +400,18 @@ class _Reader:
         self.places.mistakes.append(_Mistake(place, expected, found, _path(loc)))
         if broken:
             self.places.broken.add(loc)
+
+
+def _names_something(loc: Loc) -> bool:
+    """Tells whether the name of a source or track stands there."""
+    in_track = loc[:1] == ("tracks",) and loc[2:3] == ("from",)
+    in_source = loc[:1] == ("sources",) and loc[2:3] == ("everything_except",)
+    return (in_track or in_source or loc[:3] == _WRITTEN) and "process" not in loc[3:]
+
+
+def _normal(name: str) -> str:
+    """One spelling, however the editor stores accents."""
+    return unicodedata.normalize("NFC", name)
 
 
 _READ_AS = {

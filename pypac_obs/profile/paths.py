@@ -22,6 +22,7 @@ __all__ = [
     "as_file_name",
     "check_template",
     "expand_path",
+    "invisible_in",
     "is_network_path",
     "is_reserved_name",
     "placeholders",
@@ -171,7 +172,8 @@ def as_file_name(value: str) -> str:
     ['a_b', 'cod_gpj.exe', '_nul', '_']
     """
     safe = _UNSAFE_IN_A_FILE_NAME.sub("_", value)
-    safe = "".join("_" if _is_invisible(character) else character for character in safe)
+    invisible = set(invisible_in(safe))
+    safe = "".join("_" if at in invisible else character for at, character in enumerate(safe))
     if not safe.strip(". "):
         return "_"
     safe = _CUT_OFF_BY_WINDOWS.sub("_", safe)
@@ -192,7 +194,7 @@ def _check_path(path: str) -> None:
             "a folder of this computer (a network drive: by its letter, or where it is mounted)",
             f'"{path}"',
         )
-    for character in filter(_is_invisible, path):
+    for character in (path[at] for at in invisible_in(path)):
         name = unicodedata.name(character, "a control character")
         raise TemplateError(
             "a path of visible characters", f'"U+{ord(character):04X} {name.lower()}" in it'
@@ -209,6 +211,35 @@ def _is_invisible(character: str) -> bool:
         return not character.isprintable()
     kind = unicodedata.category(character)
     return kind in _INVISIBLE_KINDS or _INVISIBLE.match(character) is not None
+
+
+def invisible_in(text: str) -> list[int]:
+    """The places of what is not seen in a text, or turns it round.
+
+    Not of what scripts need to join letters (Persian's U+200C between two, U+200D), or emoji to be
+    one (U+FE0F behind a symbol).
+
+    >>> invisible_in("a\u200bb"), invisible_in("\u0645\u06cc\u200c\u062e"), invisible_in("a\u200cb")
+    ([1], [], [1])
+    """
+    return [
+        at
+        for at, character in enumerate(text)
+        if _is_invisible(character) and not _joins(character, text[at - 1 : at], text[at + 1 :][:1])
+    ]
+
+
+def _joins(character: str, before: str, after: str) -> bool:
+    if not before or before.isascii():
+        return False
+    kinds = unicodedata.category(before), unicodedata.category(after) if after else ""
+    if character in "\ufe0e\ufe0f":
+        return kinds[0] == "So"
+    if character not in "\u200c\u200d" or not after or after.isascii():
+        return False
+    letters = kinds[0][0] in "LM" and kinds[1][0] in "LM"
+    symbols = (kinds[0] in ("So", "Sk") or before == "\ufe0f") and kinds[1] == "So"
+    return letters or (character == "\u200d" and symbols)
 
 
 def _pieces(template: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypac_obs.profile.checks import describe, listed
+from pypac_obs.profile.names import name_key
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
+from pypac_obs.profile.patterns import names_in, slip_of
 
 __all__ = ["PROBLEM", "Problem", "beyond_native", "problems", "warnings"]
 
@@ -66,12 +68,15 @@ def warnings(data: Mapping[str, Any]) -> Iterator[str]:
     for name in sources:
         if name not in used:
             yield f'The source "{name}" goes into no track, so it is not captured.'
+    for named in names_in(sources):
+        if slip := slip_of(named):
+            yield slip.sentence(named)
 
 
 def _names_that_differ_in_case_only(section: str, named: Mapping[str, Any]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for name in _texts(named):
-        first = seen.setdefault(name.lower(), name)
+        first = seen.setdefault(name_key(name), name)
         if first != name:
             yield Problem(
                 (section, name, "[key]"),

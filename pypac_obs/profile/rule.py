@@ -25,13 +25,12 @@ from pypac_obs.profile.checks import (
     nearest,
     problem,
 )
+from pypac_obs.profile.names import NAME_PATTERN
 
 __all__ = ["WRITTEN", "Name", "Rule", "Text", "check_named"]
 
 Text = Annotated[str, Check(check_text, {"minLength": 1, "maxLength": 256})]
-Name = Annotated[
-    str, Check(check_name, {"pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9_-])?$"})
-]
+Name = Annotated[str, Check(check_name, {"pattern": NAME_PATTERN})]
 # The validation context of plain data, such as YAML gives, where only the YAML's keys count.
 WRITTEN = object()
 

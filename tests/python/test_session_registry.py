@@ -445,6 +445,32 @@ def test_a_session_that_does_not_take_a_mark_is_told(
         session.mark("x")
 
 
+def test_a_full_runtime_folder_is_told(
+    gaming: SessionRegistration, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(OwnFolder, "write", no_room)
+    result = CliRunner().invoke(commands, ["mark", "here"])
+    assert result.exit_code == 1
+    folder = running_sessions()[0].folder.parent.parent
+    assert result.stderr == (
+        f"Error: the mark cannot be left for the session gaming: the folder {folder} is full.\n"
+        f"Make room there (`du -sh {folder.parent}/*`), then mark again.\n"
+    )
+
+
+def test_a_session_that_has_no_room_for_its_answer_is_not_called_hung(
+    gaming: SessionRegistration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pypac_obs.session_registry._TAKEN_WITHIN_S", 0.01)
+    monkeypatch.setattr("pypac_obs.session_registry._free_bytes", lambda _: 100)
+    [session] = running_sessions()
+    with pytest.raises(OutputFailed, match="is full"):
+        session.mark("here")
+
+
 @pytest.mark.parametrize("text", ["", " \n ", "a\x1bb", "x" * 501, "\ud800"])
 def test_what_is_no_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a mark has a text"):

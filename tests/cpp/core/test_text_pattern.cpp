@@ -44,6 +44,16 @@ TEST_CASE("a question mark is one character") {
   CHECK_FALSE(text_matches("?", ""));
 }
 
+TEST_CASE("a name can be given back as lists show it") {
+  CHECK(text_matches("a\uFFFD[31mb", "a\x1b[31mb"));
+  CHECK(text_matches("Dis\uFFFDcord", "Dis\u200Bcord"));
+  CHECK(text_matches("My Game", "My\u00A0Game"));
+  CHECK(text_matches("ゲーム タイトル", "ゲーム\u3000タイトル"));
+  CHECK(text_matches("a\x1b[", "a\x1b["));
+  CHECK_FALSE(text_matches("a\uFFFDb", "acb"));
+  CHECK_FALSE(text_matches("MyGame", "My\u00A0Game"));
+}
+
 TEST_CASE("a star takes whole characters") {
   CHECK(text_matches("*é", "Café"));
   CHECK(text_matches("*", "日本"));

@@ -43,3 +43,9 @@ def test_a_meter_shows_rms_as_a_bar_and_peak_as_a_line(rms, peak, expected):
 def test_names_of_other_programs_cannot_command_the_terminal():
     assert printable("a\x1b[2J\r\n\udcffb") == "a�[2J���b"
     assert printable("Дискорд 音声 🎮") == "Дискорд 音声 🎮"
+
+
+def test_names_are_shown_as_they_are_but_for_what_a_terminal_would_obey():
+    for name in ("ゲーム\u3000１", "My\u00a0Game", "می\u200cخواهم", "🎙\ufe0f Mic", "Café"):  # noqa: RUF001
+        assert printable(name) == name
+    assert printable("a\x1b[2Jb\u202ec\u200bd\n") == "a\ufffd[2Jb\ufffdc\ufffdd\ufffd"

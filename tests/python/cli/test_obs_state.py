@@ -178,7 +178,7 @@ def test_plan_and_apply_give_json(obs: FakeObs, tmp_path: Path):
 
 def test_check_says_what_of_obs_is_seldom_meant(tmp_path: Path):
     path = tmp_path / "late.yaml"
-    path.write_text(PROFILE.replace("latency_ms: 10", "latency_ms: 40"))
+    path.write_text(PROFILE.replace("latency_ms: 10", "latency_ms: 80"))
     result = CliRunner().invoke(commands, ["check", str(path)])
-    assert "Warning: With latency_ms 40 OBS buffers 43 ms more" in result.stdout
+    assert "Warning: With latency_ms 80 OBS buffers 85 ms more" in result.stdout
     assert "Inputs (transport plugin) in every scene of OBS" in result.stdout

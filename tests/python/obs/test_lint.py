@@ -70,8 +70,8 @@ def test_nothing_is_said_where_all_is_fine(quiet: FakeObs):
 @pytest.mark.parametrize(
     ("profile", "words"),
     [
-        (profile_of({"latency_ms": 40}), "OBS buffers 43 ms more (2 ticks of 1024 frames)"),
-        (profile_of({"latency_ms": 10.5}, transport="auto"), "OBS buffers 21 ms more (1 ticks"),
+        (profile_of({"latency_ms": 50}), "OBS buffers 43 ms more (2 ticks of 1024 frames)"),
+        (profile_of({"latency_ms": 55}, transport="auto"), "OBS buffers 64 ms more (3 ticks"),
         (profile_of({"sample_rate": 96000}), "converts what comes at 96000 Hz"),
         (
             profile_of(recording={"tracks": [1, 2]}),
@@ -117,7 +117,8 @@ def test_what_the_profile_alone_shows(profile: Profile, words: str):
         profile_of(tracks={"rest": 1, "game": 6}, vod_track=6),
         profile_of(tracks={"game": 1, "game too": 2}),
         profile_of(tracks={"games": 1, "games too": 1}),  # a pattern may mean any program
-        profile_of({"latency_ms": 40}, transport="device"),
+        profile_of({"latency_ms": 80}, transport="device"),
+        profile_of({"latency_ms": 40}),  # the default
         profile_of({"sample_rate": 44100}),
     ],
 )

@@ -84,8 +84,9 @@ def test_a_plan_tells_all_and_changes_nothing(obs: FakeObs, desk: Desk):
     plan = desk.provisioner().plan(obs)
     assert [str(step) for step in plan.steps] == [
         '+ scene "Gaming"',
-        f'+ input "game" (kind: {TRACK_KIND}; OBS tracks: 1, 2)',
-        f'+ input "Voice chat" (kind: {TRACK_KIND}; OBS tracks: 1, 3; volume: -6.0 dB)',
+        f'+ input "game" (kind: {TRACK_KIND}; OBS tracks: 1, 2; scene: Gaming)',
+        f'+ input "Voice chat" (kind: {TRACK_KIND}; OBS tracks: 1, 3; volume: -6.0 dB; '
+        "scene: Gaming)",
         '~ input "Desktop Audio" (OBS tracks: 1, 2, 3, 4, 5, 6 -> none)',
         '~ input "Mic/Aux" (muted: no -> yes)',
         '~ OBS profile "Untitled" (output mode: Simple -> Advanced; '
@@ -285,8 +286,9 @@ def test_another_transport_replaces_the_inputs_that_we_made(obs: FakeObs, desk: 
     assert [str(step) for step in provisioner.plan(obs).steps] == [
         '- input "game"',
         '- input "Voice chat"',
-        '+ input "game" (kind: pulse_input_capture; OBS tracks: 1, 2)',
-        '+ input "Voice chat" (kind: pulse_input_capture; OBS tracks: 1, 3; volume: -6.0 dB)',
+        '+ input "game" (kind: pulse_input_capture; OBS tracks: 1, 2; scene: Gaming)',
+        '+ input "Voice chat" (kind: pulse_input_capture; OBS tracks: 1, 3; volume: -6.0 dB; '
+        "scene: Gaming)",
     ]
     assert provisioner.apply(obs).complete
     assert obs.inputs["game"]["kind"] == "pulse_input_capture"
@@ -363,7 +365,7 @@ def test_an_input_of_the_users_that_takes_the_same_program_is_left_alone(desk: D
     # Nor does it become ours when ours is gone, nor goes it in its place.
     remove_input(obs, "game")
     assert [str(step) for step in provisioner.apply(obs).done] == [
-        f'+ input "game" (kind: {PIPEWIRE_KIND}; OBS tracks: 1, 2)'
+        f'+ input "game" (kind: {PIPEWIRE_KIND}; OBS tracks: 1, 2; scene: Gaming)'
     ]
     remove_input(obs, "game")
     provisioner.restore(obs)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.pipewire
 MICS = {
     "alsa_input.usb-Scarlett-00.analog": "Scarlett 2i2 USB",
     "alsa_input.pci.pro": "Built-in Audio [Pro]",
-    "alsa_input.ue": "Mikrofon (Über)",
+    "alsa_input.bluetooth": "Mikrofon (Über)",
 }
 
 

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 import yaml
 
-from ..conftest import PROGRAM, RATE, level_db, wait_until
+from ..conftest import PROGRAM, RATE, level_db, own, wait_until
 
 pytestmark = pytest.mark.pipewire
 
@@ -30,6 +30,7 @@ NAMES = (
     "back\\slash",
     "what?",
     "Ünïcödé 日本",
+    "ゲーム\u3000タイトル",
     "PipeWire ALSA [aplay]",
 )
 
@@ -86,6 +87,77 @@ def test_a_number_in_quotes_is_a_name_and_a_bare_one_a_pid(sandbox, call, tmp_pa
     assert level("pid", 440) < -110
     assert level("rest", 1000) == pytest.approx(-12, abs=0.1)
     assert level("rest", 440) < -110
+
+
+def test_record_finds_programs_of_any_script_and_names_the_files_after_them(
+    sandbox, call, tmp_path
+):
+    tones = {"музыка": 440.0, "音声": 600.0, "Game [Demo]": 800.0, "Café": 1000.0}
+    for name, frequency in tones.items():
+        sandbox.play_tone(name, frequency)
+    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == len(tones))
+    asked = ("МУЗЫКА", "音?", "game [demo]", "CAFE\u0301")
+    done = call("record", *asked, "--duration", "1", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    stems = {path.stem for path in (tmp_path / "out").glob("*.wav")}
+    assert stems == {"МУЗЫКА", "音", "game [demo]", "CAFÉ"}
+    for stem, its in zip(("МУЗЫКА", "音", "game [demo]", "CAFÉ"), tones.values(), strict=True):
+        samples, _ = soundfile.read(tmp_path / "out" / f"{stem}.wav")
+        for frequency in tones.values():
+            level = level_db(samples[RATE // 2 :, 0], frequency)
+            assert level == pytest.approx(-12, abs=0.1) if frequency == its else level < -100
+
+
+def test_a_track_of_any_script_is_a_file_of_that_name(sandbox, call, tmp_path):
+    name = "音声 🎮 میخ"
+    profile = tmp_path / "профиль.yaml"
+    profile.write_text(
+        f"version: 1\nsources: {{{name}: {{synthetic: {{kind: tone}}}}}}\n"
+        f"tracks: {{{name}: {{from: {name}}}}}\n"
+        f"outputs: {{files: {{folder: '{tmp_path}/{{profile}}', name: '{{track}} 1'}}}}\n",
+        encoding="utf-8",
+    )
+    done = call("run", profile, "--duration", "0.5")
+    assert done.returncode == 0, done.stderr
+    samples, _ = soundfile.read(tmp_path / "профиль" / f"{name} 1.wav")
+    assert level_db(samples[:, 0], 440) == pytest.approx(-12, abs=0.1)
+    manifest = json.loads((tmp_path / "профиль" / "session.json").read_text(encoding="utf-8"))
+    assert [track["name"] for track in manifest["tracks"]] == [name]
+
+
+def test_check_says_what_was_meant_by_a_name_that_nothing_has(sandbox, call, tmp_path):
+    discord, quoted = own("Discord"), own('"Quoted"')
+    player = sandbox.play_tone(discord, 440.0)
+    sandbox.play_tone(quoted, 440.0)
+    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == 2)
+    profile = tmp_path / "p.yaml"
+    wrong = discord.replace("cord", "crod")
+    sources = {"a": {"process": wrong}, "b": {"process": f"/usr/bin/{discord}"}}
+    sources["c"] = {"process": quoted}
+    profile.write_text(profile_of(sources, tmp_path / "out"))
+    meant = f'The source "a": nothing here is called "{wrong}". Did you mean "{discord}"?'
+    path = (
+        f'The source "b": "/usr/bin/{discord}" is a path (programs are found by the names of their '
+        f'files), so it matches nothing. Write "{discord}".'
+    )
+
+    def warnings() -> list[str]:
+        return json.loads(call("check", profile, "--json").stdout)["warnings"]
+
+    assert [one for one in warnings() if one.startswith("The source")] == [path, meant]
+    player.kill()
+    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == 1)
+    # It was seen before.
+    assert meant in warnings()
+    sandbox.play_tone(discord, 440.0)
+    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == 2)
+    done = call("record", wrong, "--duration", "2.5", "--out", tmp_path / "out")
+    hint = f'nothing here is called "{wrong}". Did you mean "{discord}"?'
+    assert [line for line in done.stdout.splitlines() if hint in line]
+    done = call("record", f"{discord} ", "--duration", "0.3", "--out", tmp_path / "out")
+    assert f'has a blank at its end or beginning, so it matches nothing. Write "{discord}".' in (
+        done.stderr
+    )
 
 
 def test_in_a_terminal_of_60_or_80_columns_ps_shows_names_whole(sandbox, call):
