@@ -39,6 +39,7 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.console_events import console_events
 from pypac_obs.cli.detached_output import detached_output, wait_until_read
 from pypac_obs.cli.logoff import logoff_window
+from pypac_obs.errors import PypacError
 from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
@@ -499,6 +500,7 @@ def run_session(session: Session, *, as_json: bool = False) -> Summary:
             _watch(session, stop, console, as_json)
         finally:
             session.stop()
+        wait_until_read()  # a reader that has taken nothing for long misses lines, but not these
         summary = _summary(session)
         if as_json:
             print_json({"summary": summary.to_json()})
@@ -524,11 +526,18 @@ def _watch(session: Session, stop: _StopRequest, console: Console, as_json: bool
             view = _EventLines()
             say(_start_line(session))
         due = time.monotonic()
+        said = False
         while not stop.asked:
-            status = session.status()
-            view.show(session, status)
-            if status.outputs and all(output.error for output in status.outputs):
-                break  # nobody would notice for hours that nothing is written any more
+            try:
+                status = session.status()
+                view.show(session, status)
+                if status.outputs and all(output.error for output in status.outputs):
+                    break  # nobody would notice for hours that nothing is written any more
+            except Exception as error:  # a bug in what is shown is no reason to end a recording
+                if not said:
+                    said = True
+                    what = f"{type(error).__name__}: {error}"
+                    say_error(PypacError(f"the session cannot be shown ({what}); it goes on"))
             due = max(due + view.period_s, time.monotonic())
             if _ended(session, stop, due):
                 break

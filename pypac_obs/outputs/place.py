@@ -60,7 +60,7 @@ def find(fd: int, known: Path) -> Path | None:
         moved = Path(os.readlink(f"/proc/self/fd/{fd}"))
     except OSError:  # a system without it
         return None
-    if here is not None and moved == known.absolute():
+    if here is not None and moved == Path(os.path.realpath(known)):
         return known
     with contextlib.suppress(OSError):
         if os.path.samestat(os.stat(moved), mine):
