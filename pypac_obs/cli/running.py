@@ -276,11 +276,13 @@ def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
         key = (incident.cause, incident.source, incident.output, track)
         groups.setdefault(key, []).append(incident)
     for group in groups.values():
-        if len(group) <= _SAID_APART:
+        # What goes on is told in ever longer stretches.
+        if len(group) <= (1 if group[0].cause == CLIPPED else _SAID_APART):
             yield from (describe(incident, sample_rate) for incident in group)
             continue
         until = timeline_text(max(one.begin + one.frames for one in group), sample_rate)
-        text = f"{describe(group[0], sample_rate)}; so {len(group) - 1} more times until {until}"
+        more = "once more" if len(group) == 2 else f"{len(group) - 1} more times"
+        text = f"{describe(group[0], sample_rate)}; so {more} until {until}"
         frames = sum(one.lost for one in group)
         yield f"{text}, {counted(frames, 'frame')} in all" if frames else text
 
@@ -311,7 +313,7 @@ def _print_summary(console: Console, session: Session, summary: Summary) -> None
             _file_cell(file),
         )
     console.print(table)
-    for folder in dict.fromkeys(file.path.parent for file in summary.files):
+    for folder in dict.fromkeys(file.path.parent for file in summary.files if not file.deleted):
         say(f"Files in {folder}")
     if summary.incidents:
         say("Incidents:")
