@@ -392,8 +392,9 @@ def test_a_wav_file_that_is_given_up_is_plain(tmp_path: Path) -> None:
 # Beyond 4 GiB ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("channels", [8, 2])
-@pytest.mark.parametrize(("encoding", "width"), [("float32", 4), ("pcm24", 3)])
+@pytest.mark.parametrize(
+    ("encoding", "width", "channels"), [("float32", 4, 8), ("pcm24", 3, 8), ("float32", 4, 2)]
+)
 def test_a_wav_file_becomes_rf64_where_it_passes_4_gib(
     tmp_path: Path, encoding: str, width: int, channels: int
 ) -> None:
