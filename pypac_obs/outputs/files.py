@@ -453,7 +453,7 @@ class FilesOutput(Output):
             )
         for file in lost:
             self._lose(file)
-        with contextlib.suppress(FileNotFoundError, PermissionError):
+        with contextlib.suppress(FileNotFoundError, PermissionError, FileExistsError):
             assert self._ledger is not None
             self._ledger.restore()
 

@@ -964,6 +964,22 @@ def test_a_ledger_and_a_manifest_that_are_deleted_are_written_again(tmp_path: Pa
     assert manifest(tmp_path)["state"] == "complete"
 
 
+@pytest.mark.linux("Windows deletes no file that is open")
+def test_another_file_in_the_ledgers_place_is_left_alone(tmp_path: Path) -> None:
+    output = FilesOutput(Rule(str(tmp_path)))
+    output.open(session_info({"voice": 1}))
+    output.on_incident(Incident("stalled", "game", None, ("voice",), 0, 100))
+    (tmp_path / "ledger.jsonl").unlink()
+    (tmp_path / "ledger.jsonl").write_text("precious")
+    looked_at(output)
+    output.write(one_block(0, 1000, {"voice": 1}))
+    output.on_incident(Incident("stalled", "game", None, ("voice",), 500, 100))
+    output.close(1000)
+    assert (tmp_path / "ledger.jsonl").read_text() == "precious"
+    assert manifest(tmp_path)["incidents"]["stalled"]["count"] == 2
+    assert frames_in(output.paths["voice"]) == 1000
+
+
 @pytest.mark.linux("modes are POSIX's")
 def test_a_folder_that_takes_no_new_file_ends_no_recording(tmp_path: Path) -> None:
     folder = tmp_path / "rec"
