@@ -197,7 +197,7 @@ def _files(profile: Profile) -> dict[str, Path]:
 
 def _unwritable(files: dict[str, Path]) -> list[str]:
     for path in list(files.values())[:1]:
-        there = next((folder for folder in path.parents if folder.exists()), None)
+        there = next((folder for folder in path.parents if os.path.exists(folder)), None)
         if there is not None and not there.is_dir():
             return [f"{there} is no folder, so nothing can be written below it."]
         if there is not None and (refused := _refused_characters(there, path)):

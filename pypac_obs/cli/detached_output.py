@@ -94,6 +94,7 @@ class _DetachedStream(io.TextIOBase):
         self._texts: deque[str] = deque()
         self._held = 0  # characters that are not out yet
         self._is_stuck = False  # the reader takes nothing, so nobody waits for it
+        self._is_full = False  # until the reader has taken all, so that no line is cut
         self._has_failed = False
         self._ends = False
         self._thread = threading.Thread(target=self._write_all, name="output text", daemon=True)
@@ -126,7 +127,10 @@ class _DetachedStream(io.TextIOBase):
         if not isinstance(text, str):
             raise TypeError(f"expected text, got {type(text).__name__}")
         with self._lock:
-            if not (self._has_failed or (self._held and self._held + len(text) > _MOST_HELD)):
+            self._is_full = self._held > 0 and (
+                self._is_full or self._held + len(text) > _MOST_HELD
+            )
+            if not (self._has_failed or self._is_full):
                 self._texts.append(text)
                 self._held += len(text)
                 self._lock.notify_all()

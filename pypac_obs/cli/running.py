@@ -39,6 +39,7 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.console_events import console_events
 from pypac_obs.cli.detached_output import detached_output, wait_until_read
 from pypac_obs.cli.logoff import logoff_window
+from pypac_obs.errors import PypacError
 from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
@@ -275,11 +276,13 @@ def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
         key = (incident.cause, incident.source, incident.output, track)
         groups.setdefault(key, []).append(incident)
     for group in groups.values():
-        if len(group) <= _SAID_APART:
+        # What goes on is told in ever longer stretches.
+        if len(group) <= (1 if group[0].cause == CLIPPED else _SAID_APART):
             yield from (describe(incident, sample_rate) for incident in group)
             continue
         until = timeline_text(max(one.begin + one.frames for one in group), sample_rate)
-        text = f"{describe(group[0], sample_rate)}; so {len(group) - 1} more times until {until}"
+        more = "once more" if len(group) == 2 else f"{len(group) - 1} more times"
+        text = f"{describe(group[0], sample_rate)}; so {more} until {until}"
         frames = sum(one.lost for one in group)
         yield f"{text}, {counted(frames, 'frame')} in all" if frames else text
 
@@ -310,7 +313,7 @@ def _print_summary(console: Console, session: Session, summary: Summary) -> None
             _file_cell(file),
         )
     console.print(table)
-    for folder in dict.fromkeys(file.path.parent for file in summary.files):
+    for folder in dict.fromkeys(file.path.parent for file in summary.files if not file.deleted):
         say(f"Files in {folder}")
     if summary.incidents:
         say("Incidents:")
@@ -509,6 +512,7 @@ def run_session(session: Session, *, as_json: bool = False) -> Summary:
             _watch(session, stop, console, as_json)
         finally:
             session.stop()
+        wait_until_read()  # a reader that has taken nothing for long misses lines, but not these
         summary = _summary(session)
         if as_json:
             print_json({"summary": summary.to_json()})
@@ -534,11 +538,18 @@ def _watch(session: Session, stop: _StopRequest, console: Console, as_json: bool
             view = _EventLines()
             say(_start_line(session))
         due = time.monotonic()
+        said = False
         while not stop.asked:
-            status = session.status()
-            view.show(session, status)
-            if status.outputs and all(output.error for output in status.outputs):
-                break  # nobody would notice for hours that nothing is written any more
+            try:
+                status = session.status()
+                view.show(session, status)
+                if status.outputs and all(output.error for output in status.outputs):
+                    break  # nobody would notice for hours that nothing is written any more
+            except Exception as error:  # a bug in what is shown is no reason to end a recording
+                if not said:
+                    said = True
+                    what = f"{type(error).__name__}: {error}"
+                    say_error(PypacError(f"the session cannot be shown ({what}); it goes on"))
             due = max(due + view.period_s, time.monotonic())
             if _ended(session, stop, due):
                 break

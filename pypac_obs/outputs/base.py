@@ -584,7 +584,8 @@ def _refused_name(folder: Path | None, filename: object) -> str | None:
     path = folder
     if isinstance(filename, str | os.PathLike):
         path = folder / filename  # the file name itself, where that is a full path
-    there = next((one for one in path.parents if one.is_dir()), None)
+    # Not Path's own, which raise what these drives say to such a name.
+    there = next((one for one in path.parents if os.path.isdir(one)), None)
     if there is None or os.path.lexists(path):
         return None
     # What has been made on the way is removed again by now.

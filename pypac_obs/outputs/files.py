@@ -208,6 +208,7 @@ class FilesOutput(Output):
         self._position = kept
         with contextlib.suppress(OSError):
             self._finish("failed")
+        self._leave()
 
     def kept(self) -> int:
         """Tells how many frames each file holds once `abort` has cut it."""
@@ -445,13 +446,15 @@ class FilesOutput(Output):
                 self._manifest.set_file(file.track, str(path) if moved else path.name)
         if lost and len(self._gone) + len(lost) == len(self._files):
             self._gone |= {file.track for file in lost}
+            if not os.path.isdir(self._folder):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             raise OutputFailed(
                 f"{self.name}: all of its files were deleted while recording",
                 remedy="Keep the files of a recording until it has ended.",
             )
         for file in lost:
             self._lose(file)
-        with contextlib.suppress(FileNotFoundError, PermissionError):
+        with contextlib.suppress(FileNotFoundError, PermissionError, FileExistsError):
             assert self._ledger is not None
             self._ledger.restore()
 
@@ -486,14 +489,13 @@ class FilesOutput(Output):
         try:
             self._ledger.flush()
         finally:
-            self._ledger.close()
-            try:
-                self._write_manifest(state)
-            finally:
-                self._leave()
+            self._write_manifest(state)
+        self._leave()
 
     def _leave(self) -> None:
-        """Notes where everything is at the end."""
+        """Closes the ledger, and notes where everything is at the end."""
+        if self._ledger is not None:
+            self._ledger.close()
         if self._place is None or self._folder is None:
             return
         self._place.look()

@@ -14,7 +14,7 @@ from typing import Any
 
 from pypac_obs.incidents import Incident, describe
 from pypac_obs.outputs.base import Marker, SessionInfo
-from pypac_obs.outputs.place import Place
+from pypac_obs.outputs.place import Place, find
 from pypac_obs.whole_file import replace_file
 
 __all__ = ["MOST_MARKERS", "Ledger", "Manifest", "TrackFile"]
@@ -198,14 +198,15 @@ class Ledger:
 
     def restore(self) -> None:
         """Writes the file again if somebody has deleted it. Raises OSError."""
-        if self._fd < 0 or os.fstat(self._fd).st_nlink > 0:
+        if self._fd < 0 or find(self._fd, self._place.folder / self._name) is not None:
             return
+        fresh = self._create()
         os.lseek(self._fd, 0, os.SEEK_SET)
         lines = b""
         while part := os.read(self._fd, 1 << 20):
             lines += part
         os.close(self._fd)
-        self._fd = self._create()
+        self._fd = fresh
         self._size, self._pending = 0, lines + self._pending
         self.flush()
 

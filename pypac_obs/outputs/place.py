@@ -11,6 +11,10 @@ from pathlib import Path
 __all__ = ["Place", "find"]
 
 
+# What NFS and FUSE rename an open file to that is deleted.
+_DELETED_WHEN_CLOSED = (".nfs", ".fuse_hidden")
+
+
 class Place:
     """A folder that is written to by its descriptor, so that it may be renamed or moved meanwhile.
 
@@ -60,8 +64,10 @@ def find(fd: int, known: Path) -> Path | None:
         moved = Path(os.readlink(f"/proc/self/fd/{fd}"))
     except OSError:  # a system without it
         return None
-    if here is not None and moved == known.absolute():
+    if here is not None and moved == Path(os.path.realpath(known)):
         return known
+    if moved.name.startswith(_DELETED_WHEN_CLOSED):
+        return None
     with contextlib.suppress(OSError):
         if os.path.samestat(os.stat(moved), mine):
             return moved

@@ -62,7 +62,7 @@ START: Place = (1, 1)
 def load_profile(path: str | Path) -> Profile:
     """Reads a profile from a file; raises ProfileError with every mistake in it."""
     path = Path(path)
-    label = printable(str(path), longest=1000)
+    label = printable(readable(str(path)), longest=1000)
     try:
         return _parse(_decode(_read(path)), label, file=path)
     except _MistakesError as error:

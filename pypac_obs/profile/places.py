@@ -104,7 +104,7 @@ def _is_in(folder: PurePath, places: Iterable[PurePath]) -> bool:
 
 
 def _nearest(folder: Path) -> Path:
-    return next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
+    return next((one for one in (folder, *folder.parents) if os.path.exists(one)), Path("/"))
 
 
 def _owner(folder: Path) -> int | None:

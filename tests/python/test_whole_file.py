@@ -35,7 +35,7 @@ def test_a_refusal_that_stays_is_told(
 ) -> None:
     tried: list[object] = []
 
-    def refuse(*names: object, **_: object) -> None:
+    def refuse(*names: object, **folders: object) -> None:
         tried.append(names)
         raise PermissionError(13, "Access is denied")
 

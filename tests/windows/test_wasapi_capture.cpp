@@ -730,6 +730,36 @@ TEST_CASE("everything but some is each other program that plays, and none that i
   clean(windows.end());
 }
 
+TEST_CASE("of inputs without a place a source takes the first by default, and that is told") {
+  FakeAudio windows(
+      "endpoint {mic} flow=capture name=Scarlett default=yes content=numbers channels=4 placed=no");
+  WasapiCapture capture({});
+  const pypac::Selector any{.kind = pypac::SelectorKind::device, .patterns = {"default"}};
+  const auto source = capture.add_source("mic", any);
+  REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  const pypac::SourceStatus told = capture.preview(any);
+  REQUIRE(told.streams.size() == 1);
+  CHECK(told.streams[0].inputs == 4);
+  CHECK(told.streams[0].taken == std::vector<std::uint32_t>{1});
+  const HostTime origin = pypac::SystemClock().now() + 50ms;
+  source->start(origin);
+  REQUIRE(comes_true([&] { return capture.source_status(0).packets > 60; }));
+  SourceNode node("source", 0, source, 48000, kBlock);
+  Ledger ledger(1, 0);
+  std::size_t heard = 0;
+  for (pypac::Frames begin = 0; begin < 24000; begin += kBlock) {
+    node.process(begin, kBlock, origin, ledger);
+    for (std::uint32_t i = 0; i < kBlock; ++i) {
+      const float left = node.block().channels()[0][i];
+      REQUIRE(node.block().channels()[1][i] == left);
+      heard += left > 0 ? 1 : 0;
+    }
+  }
+  CHECK(heard > 12000);
+  capture.stop();
+  clean(windows.end());
+}
+
 TEST_CASE("of an interface's inputs a source takes those that it names") {
   // The double's odd channels have the numbers of the even ones, negated.
   FakeAudio windows(
@@ -770,6 +800,8 @@ TEST_CASE("of an interface's inputs a source takes those that it names") {
     }
     CHECK(heard > 12000);
   }
+  CHECK(capture.source_status(2).streams.at(0).inputs == 4);
+  CHECK(capture.source_status(2).streams.at(0).taken == std::vector<std::uint32_t>{5});
   CHECK(comes_true([&] { return capture.source_status(2).state == SourceState::stalled; }));
   CHECK(capture.source_status(2).reason.find("no input of the number") != std::string::npos);
   capture.stop();

@@ -15,6 +15,7 @@
 #include "capture/wasapi/audio_meter.hpp"
 #include "capture/wasapi/com.hpp"
 #include "capture/wasapi/device_enumerator.hpp"
+#include "capture/wasapi/float_format.hpp"
 #include "core/host_clock.hpp"
 
 namespace pypac {
@@ -25,6 +26,10 @@ constexpr float kLoud = 1e-3F;  // -60 dBFS
 // PKEY_Device_FriendlyName, without a library that only holds GUIDs.
 constexpr PROPERTYKEY kFriendlyName{
     {0xa45c254e, 0xdf1c, 0x4efd, {0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0}}, 14};
+
+// PKEY_AudioEngine_DeviceFormat, likewise.
+constexpr PROPERTYKEY kDeviceFormat{
+    {0xf19f064d, 0x082c, 0x4e27, {0xbc, 0x73, 0x68, 0x82, 0xa1, 0xbb, 0x8e, 0x4c}}, 0};
 
 std::string utf8(const wchar_t* text) {
   if (!text || !*text) return {};
@@ -67,6 +72,23 @@ std::string friendly_name_of(IMMDevice& device) {
     PropVariantClear(&value);
   }
   return name;
+}
+
+/// How many channels an input has, and whether they have places.
+void read_channels(IMMDevice& device, AudioInput& input) {
+  ComPtr<IPropertyStore> store;
+  if (FAILED(device.OpenPropertyStore(STGM_READ, store.put()))) return;
+  PROPVARIANT value{};
+  if (FAILED(store->GetValue(kDeviceFormat, &value))) return;
+  if (value.vt == VT_BLOB && value.blob.cbSize >= sizeof(WAVEFORMATEX)) {
+    const auto* const format = reinterpret_cast<const WAVEFORMATEX*>(value.blob.pBlobData);
+    input.channels = format->nChannels;
+    if (format->wFormatTag == WAVE_FORMAT_EXTENSIBLE &&
+        value.blob.cbSize >= sizeof(WAVEFORMATEXTENSIBLE)) {
+      input.placed = reinterpret_cast<const WAVEFORMATEXTENSIBLE*>(format)->dwChannelMask != 0;
+    }
+  }
+  PropVariantClear(&value);
 }
 
 /// Hears all that Windows tells, on any thread of Windows', and only sets an event: registering,
@@ -369,6 +391,7 @@ void AudioSessions::Watch::refresh_inputs() {
     input.id = id_of(*device.get());
     input.name = friendly_name_of(*device.get());
     input.is_default = input.id == default_id;
+    read_channels(*device.get(), input);
     std::uint64_t& serial = input_serials_[input.id];
     if (serial == 0) serial = ++newest_serial_;
     input.serial = serial;

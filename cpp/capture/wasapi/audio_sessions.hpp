@@ -31,6 +31,8 @@ struct AudioInput {
   std::wstring id;
   std::string name;  // friendly: "Microphone (USB Audio)"
   bool is_default = false;
+  std::uint32_t channels = 0;  // 0: Windows does not tell
+  bool placed = true;          // its channels are left, right and so on
 };
 
 /// Watches the sessions of all active render endpoints, and the inputs.

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "capture/binding.hpp"
+#include "capture/input_channels.hpp"
 #include "capture/mixed_source.hpp"
 #include "capture/process_cover.hpp"
 #include "capture/wasapi/audio_sessions.hpp"
@@ -772,7 +773,11 @@ SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) cons
     stream.serial = input.serial;
     stream.program = input.name;
     stream.state = "running";
-    stream.taken = source.selector.channels;
+    stream.inputs = input.channels;
+    // As CaptureClient does it.
+    const bool by_number = !input.placed && input.channels > kTapChannels;
+    const std::vector<std::string> positions(input.channels, by_number ? "AUX" : "");
+    stream.taken = taken_inputs(source.selector.channels, positions);
     status.streams.push_back(std::move(stream));
   }
   return status;

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,32 @@ def test_check_warns_of_desktop_audio_as_it_sees_no_obs_and_run_does_not(tmp_pat
     with profile.open("a") as file:
         file.write("    desktop_audio: keep\n")
     assert "Warning:" not in call("check", profile).stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "said"),
+    [
+        ("exfat", "12:30/a?", '(exfat) can\'t hold ":" and "?" in a name'),
+        ("ext4", "12:30/a?", ""),
+        ("exfat", "plain", ""),
+    ],
+)
+@pytest.mark.linux("Windows refuses such names in any folder")
+def test_check_says_which_character_the_drive_cannot_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, folder: str, said: str
+):
+    drive = types.SimpleNamespace(mountpoint=str(tmp_path), fstype=kind)
+    root = types.SimpleNamespace(mountpoint="/", fstype="ext4")
+    monkeypatch.setattr("psutil.disk_partitions", lambda **_: [drive, root])
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "version: 1\nsources: {t: {synthetic: {kind: tone}}}\ntracks: {t: {from: t}}\n"
+        f"outputs: {{files: {{folder: '{tmp_path}/{folder}'}}}}\n"
+    )
+    warnings = json.loads(call("check", path, "--json").stdout)["warnings"]
+    assert [said in warning for warning in warnings if "The drive of" in warning] == [True] * bool(
+        said
+    )
 
 
 def test_check_warns_of_a_profile_without_outputs(tmp_path: Path):

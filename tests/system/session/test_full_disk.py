@@ -125,7 +125,7 @@ def test_a_run_whose_files_may_not_grow_ends_with_1_and_keeps_them(
     assert (line["cause"], line["begin"]) == ("output_failed", frames)
 
 
-def test_a_run_whose_folder_can_no_longer_be_written_ends_with_1_and_keeps_its_files(
+def test_a_run_whose_folder_can_no_longer_be_written_goes_on_and_ends_with_1(
     start: Start, tmp_path: Path
 ) -> None:
     # Without the right that lets root write everywhere.
@@ -135,7 +135,7 @@ def test_a_run_whose_folder_can_no_longer_be_written_ends_with_1_and_keeps_its_f
     require(not drop or shutil.which("setpriv") is not None, "setpriv is not installed")
     folder = tmp_path / "out"
     profile_path = write_profile(folder, tmp_path / "p.yaml")
-    run = start("run", profile_path, "--duration", "10", prefix=drop)
+    run = start("run", profile_path, "--duration", "3", prefix=drop)
     try:
         wait_until(lambda: manifest_frames(folder) > 0, else_say=lambda: str(run.poll()))
         folder.chmod(0o500)
@@ -144,8 +144,8 @@ def test_a_run_whose_folder_can_no_longer_be_written_ends_with_1_and_keeps_its_f
         folder.chmod(0o700)
     assert run.returncode == 1, err
     assert f"no permission to write in {folder}" in err
-    frames = assert_readable(folder)
-    assert frames > RATE // 5
+    # The sound goes into files that are open.
+    assert assert_readable(folder) == 3 * RATE
     [line] = ledger(folder)
     assert line["cause"] == "output_failed"
 

@@ -23,6 +23,11 @@ constexpr PROPERTYKEY kFriendlyName{
 constexpr PROPERTYKEY kDescription{
     {0xa45c254e, 0xdf1c, 0x4efd, {0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0}}, 2};
 
+constexpr PROPERTYKEY kDeviceFormat{
+    {0xf19f064d, 0x082c, 0x4e27, {0xbc, 0x73, 0x68, 0x82, 0xa1, 0xbb, 0x8e, 0x4c}}, 0};
+constexpr WORD kTagExtensible = 0xfffe;
+constexpr WORD kExtensibleSize = 22;
+
 DWORD state_of(const EndpointRule& rule) {
   if (rule.state == "disabled") return DEVICE_STATE_DISABLED;
   if (rule.state == "notpresent") return DEVICE_STATE_NOTPRESENT;
@@ -42,9 +47,29 @@ bool is_key(REFPROPERTYKEY one, const PROPERTYKEY& two) {
   return IsEqualGUID(one.fmtid, two.fmtid) && one.pid == two.pid;
 }
 
+/// What PKEY_AudioEngine_DeviceFormat holds.
+void write_format(const EndpointRule& rule, PROPVARIANT* value) {
+  auto* const format =
+      static_cast<WAVEFORMATEXTENSIBLE*>(CoTaskMemAlloc(sizeof(WAVEFORMATEXTENSIBLE)));
+  if (!format) return;
+  *format = {};
+  format->Format.wFormatTag = kTagExtensible;
+  format->Format.nChannels = static_cast<WORD>(rule.channels);
+  format->Format.nSamplesPerSec = rule.rate;
+  format->Format.wBitsPerSample = 16;
+  format->Format.nBlockAlign = static_cast<WORD>(rule.channels * 2);
+  format->Format.nAvgBytesPerSec = rule.rate * format->Format.nBlockAlign;
+  format->Format.cbSize = kExtensibleSize;
+  format->Samples.wValidBitsPerSample = 16;
+  format->dwChannelMask = rule.placed ? (1U << rule.channels) - 1 : 0;
+  value->vt = VT_BLOB;
+  value->blob.cbSize = sizeof(WAVEFORMATEXTENSIBLE);
+  value->blob.pBlobData = reinterpret_cast<BYTE*>(format);
+}
+
 class Properties final : public ComObject<IPropertyStore> {
  public:
-  explicit Properties(std::string name) : ComObject("IPropertyStore"), name_(std::move(name)) {}
+  explicit Properties(EndpointRule rule) : ComObject("IPropertyStore"), rule_(std::move(rule)) {}
   HRESULT STDMETHODCALLTYPE GetCount(DWORD* count) override {
     if (!count) return E_POINTER;
     *count = 2;
@@ -59,9 +84,13 @@ class Properties final : public ComObject<IPropertyStore> {
   HRESULT STDMETHODCALLTYPE GetValue(REFPROPERTYKEY key, PROPVARIANT* value) override {
     if (!value) return E_POINTER;
     PropVariantInit(value);
+    if (is_key(key, kDeviceFormat)) {
+      write_format(rule_, value);
+      return S_OK;
+    }
     if (!is_key(key, kFriendlyName) && !is_key(key, kDescription)) return S_OK;
     value->vt = VT_LPWSTR;
-    value->pwszVal = task_copy(name_);
+    value->pwszVal = task_copy(rule_.name);
     return S_OK;
   }
   HRESULT STDMETHODCALLTYPE SetValue(REFPROPERTYKEY, REFPROPVARIANT) override {
@@ -70,7 +99,7 @@ class Properties final : public ComObject<IPropertyStore> {
   HRESULT STDMETHODCALLTYPE Commit() override { return S_OK; }
 
  private:
-  const std::string name_;
+  const EndpointRule rule_;
 };
 
 class Device final : public ComObject<IMMDevice, IMMEndpoint> {
@@ -113,7 +142,7 @@ class Device final : public ComObject<IMMDevice, IMMEndpoint> {
     if (!out) return E_POINTER;
     *out = nullptr;
     if (access != STGM_READ) return E_ACCESSDENIED;
-    *out = new Properties(rule_.name);
+    *out = new Properties(rule_);
     return S_OK;
   }
   HRESULT STDMETHODCALLTYPE GetId(LPWSTR* id) override {

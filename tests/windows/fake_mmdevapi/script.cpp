@@ -293,6 +293,8 @@ EndpointRule endpoint(const ScriptLine& line) {
       rule.rate = to_small(value);
     else if (key == "channels")
       rule.channels = to_small(value);
+    else if (key == "placed")
+      rule.placed = to_flag(value);
     else if (key == "content")
       rule.content = one_of(value, {"tone", "numbers", "nothing"});
     else if (key == "tone")

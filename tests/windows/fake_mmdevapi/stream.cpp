@@ -275,7 +275,7 @@ HRESULT Stream::write_mix_format(WAVEFORMATEX** format) const {
   mix->Format.nAvgBytesPerSec = endpoint_.rate * mix->Format.nBlockAlign;
   mix->Format.cbSize = kExtensibleSize;
   mix->Samples.wValidBitsPerSample = 32;
-  mix->dwChannelMask = (1U << endpoint_.channels) - 1;
+  mix->dwChannelMask = endpoint_.placed ? (1U << endpoint_.channels) - 1 : 0;
   mix->SubFormat = kSubtypeFloat;
   *format = &mix->Format;
   return S_OK;
