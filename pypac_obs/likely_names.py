@@ -62,7 +62,7 @@ class NamesHere:
         """Tells whether something is called that now."""
         if named.is_device:
             names = [n for one in self.inputs for n in (one.description, one.system_name)]
-            return named.pattern == "default" or any(
+            return named.pattern.casefold() == "default" or any(
                 _core.text_matches(named.pattern, name) for name in names
             )
         names = [*self.playing, *self.running]

@@ -306,7 +306,7 @@ class RunningSession:
         runtime = self.folder.parent.parent
         return OutputFailed(
             f"the mark cannot be left for the session {self.name}: the folder {runtime} is full",
-            remedy=f"Make room there (`du -sh {runtime.parent}/*`), then mark again.",
+            remedy=f"Make room in {runtime.parent}, then mark again.",
             native_code=errno.ENOSPC,
         )
 

@@ -158,8 +158,8 @@ def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:
     if isinstance(rule, SystemSource):
         return _core.Selector(kind="system")
     assert isinstance(rule, DeviceSource)
-    patterns = [_pattern(rule.device)]
-    return _core.Selector(kind="device", patterns=patterns, channels=list(rule.channels))
+    device = "default" if rule.device.casefold() == "default" else _pattern(rule.device)
+    return _core.Selector(kind="device", patterns=[device], channels=list(rule.channels))
 
 
 def _pattern(name_or_pid: str | int) -> str:

@@ -18,8 +18,15 @@ __all__ = ["Slip", "slips_in"]
 
 LONGEST_LINE = 10_000
 
-# Blanks that no keyboard's space bar gives, and that YAML takes for letters.
-_BLANK = re.compile("[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]+")
+# Blanks that no keyboard's space bar gives, and that YAML takes for letters. Names have them, too:
+# they are a slip in the place of a space.
+_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
+_WIDE = "[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+"
+_BLANK = re.compile(
+    rf"[\u200b\u2060\ufeff]+|(?:^|[:,{{\[]|- )[ \t]*{_WIDE}|{_WIDE}(?=[ \t]*(?:[:,}}\]]|$))"
+)
+# Signs that look like a minus.
+_MINUS = re.compile(r":[ \t]+([\u2010-\u2015\u2212\uff0d])([0-9]+(?:[.,][0-9]+)?)")
 # Not a colon of C:\ or http://.
 _COLON = re.compile(r"(?:(?<=[\s{\[,])|^)([A-Za-z_][\w.-]*)(:(?=[^\s:/\\,}\]])|\uff1a)([^\s,}\]]*)")
 _COMMA = re.compile(r"(\w+):[ \t]+([-+]?[0-9]+),([0-9]+)(?=[ \t]*(?:[,}\]]|$))")
@@ -29,7 +36,7 @@ _UNIT = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(rf"\{{(?:{'|'.join(PLACEHOLDERS)})\}}")
-_CURLY = re.compile("[\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f]")
+_CURLY = re.compile(r"(?:^|[:,{\[]|- )[ \t]*([\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f])")
 # A quote opens where a value can begin; elsewhere it is an apostrophe.
 _QUOTED = re.compile(r"""(?:(?<=[\s:\[{,-])|^)("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
@@ -60,13 +67,14 @@ def slips_in(line: str) -> list[Slip]:
 
 def _slips(line: str) -> Iterator[Slip]:
     for found in _BLANK.finditer(line):
-        name = _named(found[0][0])
+        first = _BLANKS.search(line, found.start())
+        assert first is not None
         yield Slip(
-            found.start() + 1,
+            first.start() + 1,
             "plain spaces",
-            f"{name} (U+{ord(found[0][0]):04X}): delete it and press the space bar",
+            f"{_named(first[0])} (U+{ord(first[0]):04X}): delete it and press the space bar",
         )
-    line = _BLANK.sub(lambda found: " " * len(found[0]), line)
+    line = _BLANKS.sub(" ", line)
     # Somebody may have written the password itself, and it is never shown.
     secret = "password" in line.casefold()
     for found in _COLON.finditer(line):
@@ -92,12 +100,16 @@ def _slips(line: str) -> Iterator[Slip]:
         if unit.lower() == "khz":
             expected = f'a number in Hz, without a unit ("{float(number) * 1000:g}")'
         yield Slip(found.start(1) + 1, expected, f'"{found[0].lstrip(": ")}"')
+    for found in () if secret else _MINUS.finditer(line):
+        sign, number = found.groups()
+        what = f'"{sign}{number}" with {_named(sign)}'
+        yield Slip(found.start(1) + 1, f'a plain minus ("-{number}")', what)
     for found in _PLACEHOLDER.finditer(line):
         expected = f'text in quotes ("...{found[0]}...")'
         yield Slip(found.start() + 1, expected, f'an unquoted "{found[0]}"')
     for found in _CURLY.finditer(line):
-        what = f'"{found[0]}" ({_named(found[0])})'
-        yield Slip(found.start() + 1, "plain quotes (\" or ')", what)
+        what = f'"{found[1]}" ({_named(found[1])})'
+        yield Slip(found.start(1) + 1, "plain quotes (\" or ')", what)
 
 
 def _named(character: str) -> str:

@@ -457,7 +457,7 @@ def test_a_full_runtime_folder_is_told(
     folder = running_sessions()[0].folder.parent.parent
     assert result.stderr == (
         f"Error: the mark cannot be left for the session gaming: the folder {folder} is full.\n"
-        f"Make room there (`du -sh {folder.parent}/*`), then mark again.\n"
+        f"Make room in {folder.parent}, then mark again.\n"
     )
 
 

@@ -90,6 +90,10 @@ NO_BREAK = "a no-break space (U+00A0): delete it and press the space bar"
             ],
         ),
         (
+            HEAD + "tracks:\n  game: {from: [{source: game, gain_db: \u22123}]}\n",
+            ['5:41: expected a plain minus ("-3"), found "\u22123" with a minus sign'],
+        ),
+        (
             "version: 1\nsources:\n  game:\n    process: &Co\n" + TRACKS,
             ['4:14: expected text in quotes ("&Co..."), found an unquoted "&"'],
         ),
@@ -116,7 +120,6 @@ NO_BREAK = "a no-break space (U+00A0): delete it and press the space bar"
             HEAD + "tracks:\n  “game”: {from: game}\n",
             [
                 '5:3: expected plain quotes (" or \'), found "“" (a left double quotation mark)',
-                '5:8: expected plain quotes (" or \'), found "”" (a right double quotation mark)',
             ],
         ),
         (
@@ -145,6 +148,14 @@ def test_mistakes_on_other_lines_stay():
         '4:10: expected a space after the colon ("process: Discord"), found "process:" without one',
         '6:16: tracks.game.from: expected the name of a source (game or chat), found "gane"; '
         'did you mean "game"?',
+    ]
+
+
+def test_blanks_and_quotes_inside_names_hide_no_mistake():
+    text = HEAD + "  chat: {proc: ゲーム\u3000タイトル “x”}\n" + TRACKS
+    assert mistakes(text) == [
+        "4:10: sources.chat.proc: expected one of process, everything_except, device, system or "
+        'synthetic, found "proc"; did you mean "process"?'
     ]
 
 

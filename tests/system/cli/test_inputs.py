@@ -52,6 +52,8 @@ def test_devices_lists_the_names_that_a_profile_takes(mics, call, tmp_path):
     for one in listed:
         assert check(call, tmp_path, one["name"])[0] == [one["description"]]
         assert check(call, tmp_path, one["system_name"])[0] == [one["description"]]
+    [default] = [one["description"] for one in listed if one["is_default"]]
+    assert check(call, tmp_path, "default")[0] == check(call, tmp_path, "Default")[0] == [default]
     assert check(call, tmp_path, "MIKROFON (ÜBER)")[0] == ["Mikrofon (Über)"]
     assert check(call, tmp_path, "mikrofon (?ber)")[0] == ["Mikrofon (Über)"]
     table = call("devices").stdout
