@@ -87,7 +87,7 @@ struct EndpointRule {
   std::string state = "active";  // active, disabled, notpresent, unplugged
   std::uint32_t rate = 48000;
   std::uint32_t channels = 2;
-  bool placed = true;  // the format says which loudspeaker or side a channel is
+  bool placed = true;            // the format says which loudspeaker or side a channel is
   std::string content = "tone";  // of a capture endpoint
   double tone_hz = 100;
   double level = 0.25;
