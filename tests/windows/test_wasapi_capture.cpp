@@ -412,7 +412,8 @@ TEST_CASE("an audio service that hangs is said not to answer, until it does") {
   const pypac::WasapiServer server = capture.server_info();
   CHECK_FALSE(server.connected);
   CHECK(server.failure.find("does not answer (no reply yet, Windows build ") != std::string::npos);
-  CHECK(capture.preview({Selector{.patterns = {"wc_game.exe"}}}).front().state == SourceState::backend_lost);
+  CHECK(capture.preview({pypac::Selector{.patterns = {"wc_game.exe"}}}).front().state ==
+        SourceState::backend_lost);
   CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::backend_lost; }));
   CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
   CHECK(capture.server_info().connected);
@@ -574,7 +575,7 @@ TEST_CASE("gotcha 22: of other processes is asked who they are and when they end
   const PlayedProgram game("wc_game.exe");
   CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
   static_cast<void>(capture.streams());
-  static_cast<void>(capture.preview({Selector{.patterns = {"wc_*"}}}));
+  static_cast<void>(capture.preview({pypac::Selector{.patterns = {"wc_*"}}}));
   game.end();
   CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
   capture.stop();
