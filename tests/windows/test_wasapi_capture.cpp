@@ -738,7 +738,7 @@ TEST_CASE("of inputs without a place a source takes the first by default, and th
   const pypac::Selector any{.kind = pypac::SelectorKind::device, .patterns = {"default"}};
   const auto source = capture.add_source("mic", any);
   REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
-  const pypac::SourceStatus told = capture.preview(any);
+  const pypac::SourceStatus told = capture.preview({any}).front();
   REQUIRE(told.streams.size() == 1);
   CHECK(told.streams[0].inputs == 4);
   CHECK(told.streams[0].taken == std::vector<std::uint32_t>{1});
