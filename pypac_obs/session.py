@@ -572,7 +572,10 @@ class Session:
     def _warn_of_bindings(self, wiring: Wiring) -> None:
         if wiring.capture is None:
             return
-        bound = {name: self._captured(wiring, name) for name in wiring.capture_index}
+        try:
+            bound = {name: self._captured(wiring, name) for name in wiring.capture_index}
+        except PypacError:
+            return  # it is only a courtesy
         for note in binding_notes(bound, self.profile.sources):
             if note in self._binding_notes or len(self._binding_notes) >= _MOST_BINDING_NOTES:
                 continue
