@@ -7,10 +7,10 @@ import contextlib
 import json
 import os
 import secrets
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pypac_obs.state_folder import state_folder
 from pypac_obs.whole_file import replace_file
 
 __all__ = ["remember", "seen"]
@@ -49,9 +49,4 @@ def remember(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> N
 
 
 def _file(environ: Mapping[str, str]) -> Path:
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
-    if sys.platform == "win32":
-        state = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    else:
-        state = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state")
-    return state / "pypac-obs" / "programs.json"
+    return state_folder(environ) / "programs.json"

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from pypac_obs.errors import ObsError, OutputFailed, PypacError
+from pypac_obs.state_folder import state_folder
 from pypac_obs.whole_file import replace_file
 
-__all__ = ["Entry", "Journal", "journals", "state_folder"]
+__all__ = ["Entry", "Journal", "journal_folder", "journals"]
 
 _VERSION = 1
 _SINCE = "since"
@@ -43,14 +44,9 @@ class Entry:
     replace: bool = False
 
 
-def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Tells where journals are: ``pypac-obs/obs`` where programs keep their state."""
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
-    if sys.platform == "win32":
-        state = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    else:
-        state = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state")
-    return state / "pypac-obs" / "obs"
+def journal_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Tells where journals are."""
+    return state_folder(environ) / "obs"
 
 
 def journals(identity: str, environ: Mapping[str, str] = os.environ) -> list[Journal]:
@@ -58,7 +54,7 @@ def journals(identity: str, environ: Mapping[str, str] = os.environ) -> list[Jou
 
     In this order they are put back: a later one may have noted what an earlier profile had set.
     """
-    found = sorted(state_folder(environ).glob(f"{_escaped(identity)}--*.json"))
+    found = sorted(journal_folder(environ).glob(f"{_escaped(identity)}--*.json"))
     return sorted(map(Journal, found), key=lambda journal: journal.since, reverse=True)
 
 
@@ -75,7 +71,7 @@ class Journal:
         if len(name) > _LONGEST_NAME:
             digest = hashlib.sha256(name.encode()).hexdigest()
             name = name[: _LONGEST_NAME - len(digest)] + digest
-        return cls(state_folder(environ) / f"{name}.json")
+        return cls(journal_folder(environ) / f"{name}.json")
 
     @property
     def since(self) -> float:

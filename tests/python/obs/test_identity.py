@@ -13,7 +13,7 @@ from fake_obs import BAD_STATE, FakeObs
 from pypac_obs.errors import ObsRefused
 from pypac_obs.obs.connection import ObsAddress
 from pypac_obs.obs.identity import give_identity, identity_in, identity_of, take_identity
-from pypac_obs.obs.journal import journals, state_folder
+from pypac_obs.obs.journal import journal_folder, journals
 from pypac_obs.obs.provisioner import Provisioner
 from pypac_obs.obs.settings import obs_folders
 from pypac_obs.profile import Profile
@@ -55,7 +55,7 @@ def test_two_obs_at_one_address_are_each_put_back_as_they_were(environ: dict[str
     for obs in (two, one):
         assert provisioner(environ).restore(obs).complete
     assert (one.state(), two.state()) == before
-    assert not list(state_folder(environ).glob("*.json"))
+    assert not list(journal_folder(environ).glob("*.json"))
 
 
 def test_an_obs_is_known_at_another_port(environ: dict[str, str]):

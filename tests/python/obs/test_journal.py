@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pypac_obs.errors import PypacError
-from pypac_obs.obs.journal import Entry, Journal, journals, state_folder
+from pypac_obs.obs.journal import Entry, Journal, journal_folder, journals
 
 HERE = "localhost:4455"
 
@@ -74,7 +74,7 @@ def test_one_file_per_obs_and_profile_whatever_their_names(environ: dict):
     paths = {Journal.of(HERE, name, environ).path for name in names}
     paths |= {Journal.of("localhost:4456", name, environ).path for name in names}
     assert len(paths) == 2 * len(names)
-    assert {path.parent for path in paths} == {state_folder(environ)}
+    assert {path.parent for path in paths} == {journal_folder(environ)}
     for path in paths:
         Journal(path).write(Entry(("a",), path.name))
     assert {Journal(path).read()["a"] for path in paths} == {path.name for path in paths}

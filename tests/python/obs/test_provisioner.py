@@ -16,7 +16,7 @@ from pypac_obs.errors import ObsError, ObsNotRunning, ObsRefused, OutputFailed, 
 from pypac_obs.obs import actual
 from pypac_obs.obs.actual import PIPEWIRE_KIND
 from pypac_obs.obs.identity import identity_of
-from pypac_obs.obs.journal import Journal, state_folder
+from pypac_obs.obs.journal import Journal, journal_folder
 from pypac_obs.obs.profiles import RELOADING
 from pypac_obs.obs.provisioner import Provisioner
 from pypac_obs.obs.removal import remove_input
@@ -71,7 +71,7 @@ class Desk:
         return Provisioner(Profile.from_dict(data, name=session), session, environ=self.environ)
 
     def journals(self) -> list[Path]:
-        return sorted(state_folder(self.environ).glob("*.json"))
+        return sorted(journal_folder(self.environ).glob("*.json"))
 
 
 @pytest.fixture
