@@ -18,7 +18,9 @@ constexpr HostTime kLongestSleep = std::chrono::milliseconds(50);
 }  // namespace
 
 Engine::Engine(const EngineOptions& options, HostClock& clock)
-    : options_(options), clock_(clock), ledger_(options.max_sources, options.max_outputs, 4096, options.sample_rate / 4) {
+    : options_(options),
+      clock_(clock),
+      ledger_(options.max_sources, options.max_outputs, 4096, options.sample_rate / 4) {
   anchor_.sample_rate = options.sample_rate;
   edit([](Plan&) {});
 }

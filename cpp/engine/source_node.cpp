@@ -76,8 +76,8 @@ Cause SourceNode::cause_of_silence(std::uint32_t frames) noexcept {
   // longer is worth a line of its own. So after a pause.
   const bool on_the_way =
       absence == Cause::no_stream || absence == Cause::paused || absence == Cause::starting;
-  const bool was_absent = silence_ == Cause::not_running || silence_ == Cause::no_stream ||
-                          silence_ == Cause::paused;
+  const bool was_absent =
+      silence_ == Cause::not_running || silence_ == Cause::no_stream || silence_ == Cause::paused;
   if (!on_the_way || !was_absent || absence_frames_ > sample_rate_ / 4) silence_ = absence;
   return silence_;
 }
