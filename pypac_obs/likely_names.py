@@ -18,7 +18,7 @@ from pypac_obs.profile.names import name_key
 from pypac_obs.profile.patterns import NamedIn, loose_slip_of, names_in, slip_of
 from pypac_obs.seen_programs import remember, seen
 
-__all__ = ["NamesHere", "likely_names"]
+__all__ = ["NamesHere", "likely_names", "running"]
 
 _SHORTEST = 3  # of a name that is part of another's
 
@@ -46,13 +46,12 @@ class NamesHere:
             if view.kind in ("playback", "re_emitter"):
                 names = (view.program, view.application_name, view.portal_app_id, view.node_name)
                 playing |= dict.fromkeys(filter(None, names))
-        every = psutil.process_iter(["name"]) if processes else ()
-        running = (process.info["name"] for process in every)
+        names = running() if processes else []
         before = seen()
         remember(playing)
         return cls(
             playing=tuple(playing),
-            running=tuple(dict.fromkeys(filter(None, running))),
+            running=tuple(names),
             before=tuple(before),
             inputs=tuple(inputs_of(capture)),
             found=frozenset(found),
@@ -69,6 +68,15 @@ class NamesHere:
         # A number is a PID to the core.
         pattern = f"{named.pattern}.exe" if named.pattern.isdecimal() else named.pattern
         return any(_core.name_matches(pattern, name) for name in names)
+
+
+def running() -> list[str]:
+    """The names of all processes; none where the system does not tell: it is only for a hint."""
+    try:
+        names = [process.info["name"] for process in psutil.process_iter(["name"])]
+    except (OSError, psutil.Error):
+        return []
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def likely_names(profile: Profile, here: NamesHere) -> tuple[list[str], list[str]]:

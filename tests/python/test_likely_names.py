@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import pypac_obs.likely_names as likely
 from pypac_obs.input_devices import InputDevice
 from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.profile import Profile
@@ -131,3 +132,13 @@ def test_where_nothing_can_be_remembered_nothing_happens(tmp_path: Path):
     environ = {"XDG_STATE_HOME": str(tmp_path / "file"), "LOCALAPPDATA": str(tmp_path / "file")}
     remember(["Discord"], environ | {"HOME": str(tmp_path)})
     assert seen(environ | {"HOME": str(tmp_path)}) == []
+
+
+def test_a_system_that_does_not_tell_its_processes_costs_only_the_hint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: object) -> object:
+        raise OSError(87, "Invalid parameter")
+
+    monkeypatch.setattr("psutil.process_iter", refuse)
+    assert likely.running() == []
