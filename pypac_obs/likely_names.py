@@ -46,12 +46,11 @@ class NamesHere:
             if view.kind in ("playback", "re_emitter"):
                 names = (view.program, view.application_name, view.portal_app_id, view.node_name)
                 playing |= dict.fromkeys(filter(None, names))
-        names = running() if processes else []
         before = seen()
         remember(playing)
         return cls(
             playing=tuple(playing),
-            running=tuple(names),
+            running=tuple(running()) if processes else (),
             before=tuple(before),
             inputs=tuple(inputs_of(capture)),
             found=frozenset(found),
