@@ -30,6 +30,7 @@ from pypac_obs.outputs.manifest import MOST_MARKERS
 from pypac_obs.outputs.obs import ObsOutput
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.profile.model import DeviceSource
+from pypac_obs.recent import Recent
 from pypac_obs.session_registry import (
     Mark,
     SessionRegistration,
@@ -60,6 +61,9 @@ _PATIENCE_S = 0.1
 _GRAPH_PATIENCE_S = 3.0
 # What iterators and callbacks get at once.
 _STREAM_BLOCK_S = 0.02
+# The ledger on the disk has all.
+_MOST_INCIDENTS = 10_000
+_MOST_NEWS = 1_000
 # A program that comes again has another PID, and so a note of its own.
 _MOST_BINDING_NOTES = 50
 # A second of captured zeros is worth telling the user.
@@ -128,9 +132,9 @@ class Session:
         self._wiring: Wiring | None = None
         self._threads: list[OutputThread] = []
         self._sinks: dict[int, tuple[str, tuple[str, ...]]] = {}  # subject: output, tracks
-        self._incidents: list[Incident] = []
+        self._incidents = Recent[Incident](_MOST_INCIDENTS)
         self._warnings: list[str] = []
-        self._news: list[str] = []
+        self._news = Recent[str](_MOST_NEWS)
         self._last_captured: dict[str, _core.CaptureStatus] = {}
         self._unlisted: dict[str, tuple[int, int]] = {}  # cause: incidents, frames
         self._binding_notes: set[str] = set()
@@ -396,9 +400,17 @@ class Session:
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
-        """The ledger so far: what has ended, in the order of ending."""
+        """The ledger so far: what has ended, in the order of ending; the latest 10,000."""
         with self._lock:
-            return tuple(self._incidents)
+            return self._incidents.entries
+
+    def incidents_since(self, total: int) -> tuple[tuple[Incident, ...], int]:
+        """Gives what has come into the ledger since it had ``total`` lines, and their number now.
+
+        Of more than 10,000 the latest.
+        """
+        with self._lock:
+            return self._incidents.since(total), self._incidents.total
 
     @property
     def markers(self) -> tuple[Marker, ...]:
@@ -428,8 +440,8 @@ class Session:
         engine = wiring.engine
         frames = engine.position
         with self._lock:
-            incidents, warnings = len(self._incidents), tuple(self._warnings)
-            news = tuple(self._news)
+            incidents, warnings = self._incidents.total, tuple(self._warnings)
+            news, news_total = self._news.entries, self._news.total
         return SessionStatus(
             session=self.name,
             sample_rate=self.sample_rate,
@@ -446,6 +458,7 @@ class Session:
             incidents=incidents,
             warnings=warnings,
             news=news,
+            news_total=news_total,
         )
 
     def _output_states(self) -> tuple[OutputStatus, ...]:

@@ -112,7 +112,8 @@ class OutputStatus:
 class SessionStatus:
     """A session now. ``frames`` is how far the timeline has come, at ``sample_rate`` per second.
 
-    ``news`` are sentences about what an output has done or cannot do, such as in OBS, in order.
+    ``incidents`` and ``news_total`` are how many there have been. ``news`` are the latest thousand
+    sentences about what an output has done or cannot do, such as in OBS, in order.
     """
 
     session: str
@@ -124,6 +125,7 @@ class SessionStatus:
     incidents: int
     warnings: tuple[str, ...]
     news: tuple[str, ...] = ()
+    news_total: int = 0
 
     @property
     def seconds(self) -> float:

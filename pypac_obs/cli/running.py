@@ -43,6 +43,7 @@ from pypac_obs.errors import PypacError
 from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
+from pypac_obs.recent import latest
 from pypac_obs.session import Session
 from pypac_obs.status import BoundProgram, SessionStatus, SourceStatus
 
@@ -62,6 +63,7 @@ _LINES_S = 0.25
 _JSON_S = 1.0
 _SHOWN_INCIDENTS = 5
 _SHOWN_NEWS = 5
+_SHOWN_WARNINGS = 8
 _SAID_APART = 3
 _BRIEF_S = 1.0
 # `timeout` sends its signal twice, at once: to the program and to its group.
@@ -240,9 +242,17 @@ def _summary(session: Session) -> Summary:
         frames=status.frames,
         peaks={track.name: track.level.max_peak for track in status.tracks},
         files=tuple(_files(session)),
-        incidents=tuple(grouped(session.incidents, session.sample_rate)),
+        incidents=tuple(_incidents(session, status)),
         failures=tuple(str(error) for error in session.errors),
     )
+
+
+def _incidents(session: Session, status: SessionStatus) -> Iterator[str]:
+    kept = session.incidents
+    if status.incidents > len(kept):
+        earlier = counted(status.incidents - len(kept), "earlier incident")
+        yield f"{earlier}, which ledger.jsonl has"
+    yield from grouped(kept, session.sample_rate)
 
 
 def _files(session: Session) -> Iterator[FileSummary]:
@@ -376,18 +386,17 @@ class _EventLines:
         for warning in status.warnings[self._warnings :]:
             say(f"{at}  {sentence(warning)}")
         self._warnings = len(status.warnings)
-        for news in status.news[self._news :]:
+        for news in latest(status.news, status.news_total - self._news):
             say(f"{at}  {ended(news)}")
-        self._news = len(status.news)
+        self._news = status.news_total
         self.show_incidents(session)
 
     def show_incidents(self, session: Session) -> None:
         """Writes the incidents that are new since the last time."""
         at = timeline_text(max(0, session.position), session.sample_rate)
-        incidents = session.incidents
-        for incident in incidents[self._incidents :]:
+        incidents, self._incidents = session.incidents_since(self._incidents)
+        for incident in incidents:
             say(f"{at}  {ended(describe(incident, session.sample_rate))}")
-        self._incidents = len(incidents)
 
 
 class _LiveTable:
@@ -429,7 +438,7 @@ class _LiveTable:
             )
         length = timeline_text(max(0, status.frames), status.sample_rate)
         lines: list[RenderableType] = [plain(f"{session.name}  {length}", "bold"), sources, tracks]
-        lines += [plain(sentence(text), "yellow") for text in status.warnings]
+        lines += [plain(sentence(text), "yellow") for text in status.warnings[-_SHOWN_WARNINGS:]]
         for output in status.outputs:
             if output.state:
                 lines.append(plain(f"{output.name}: {sentence(output.state)}"))
@@ -439,14 +448,14 @@ class _LiveTable:
                 lost = counted(output.lost_frames, "frame")
                 lines.append(plain(f"The output {output.name} has lost {lost}.", "red"))
         lines += [plain(ended(news), "dim") for news in status.news[-_SHOWN_NEWS:]]
-        lines += self._incident_lines(session)
+        lines += self._incident_lines(session, status)
         lines.append(plain("Ctrl-C ends it.", "dim"))
         return Group(*lines)
 
     @staticmethod
-    def _incident_lines(session: Session) -> Iterator[Text]:
+    def _incident_lines(session: Session, status: SessionStatus) -> Iterator[Text]:
         incidents = session.incidents
-        hidden = len(incidents) - _SHOWN_INCIDENTS
+        hidden = status.incidents - _SHOWN_INCIDENTS
         if hidden > 0:
             yield plain(f"{counted(hidden, 'incident')} before these:", "dim")
         for incident in incidents[-_SHOWN_INCIDENTS:]:
