@@ -24,12 +24,12 @@ MARKS = [
 def outcome(read, *arguments) -> str:
     """Reads a profile, and looks at what came of it: a loaded profile or a refusal with reasons."""
     refusal = None
-    started = time.monotonic()
+    started = time.thread_time()  # of this thread alone: others want the processor, too
     try:
         profile = read(*arguments)
     except ProfileError as error:
         refusal = error
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
     if refusal is None:
         assert Profile.from_dict(profile.model_dump(), name=profile.name) == profile
         return "loaded"
@@ -116,7 +116,7 @@ def test_any_bytes_are_refused_or_load(tmp_path_factory: pytest.TempPathFactory,
     ids=["comment", "lines", "items", "depth", "digits", "float", "keys", "loop", "alias-chain"],
 )
 def test_the_worst_texts_are_refused_in_bounded_time(text: str):
-    started = time.monotonic()
+    started = time.thread_time()  # of this thread alone: others want the processor, too
     with pytest.raises(ProfileError):
         parse_profile(text)
     assert time.monotonic() - started < 20  # a few seconds on a slow machine; never without end

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 import yaml
 
-from ..conftest import PROGRAM, RATE, level_db, own, wait_until
+from ..conftest import PROGRAM, RATE, level_db, own, wait_until, wait_until_playing
 
 pytestmark = pytest.mark.pipewire
 
@@ -68,7 +68,7 @@ def test_the_name_that_ps_shows_selects_that_program_and_no_other(sandbox, call,
 def test_a_number_in_quotes_is_a_name_and_a_bare_one_a_pid(sandbox, call, tmp_path):
     named = sandbox.play_tone("1942", 440.0)
     other = sandbox.play_tone("other", 1000.0)
-    wait_until(lambda: len(json.loads(call("ps", "--json").stdout)) == 2)
+    wait_until_playing(sandbox, "1942", "other")
     profile = tmp_path / "p.yaml"
     sources = {"name": {"process": "1942"}, "pid": {"process": other.pid}}
     sources["rest"] = {"everything_except": [{"process": "1942"}]}
@@ -81,12 +81,10 @@ def test_a_number_in_quotes_is_a_name_and_a_bare_one_a_pid(sandbox, call, tmp_pa
         samples, _ = soundfile.read(tmp_path / "out" / f"{track}.wav")
         return level_db(samples[RATE // 2 :, 0], frequency)
 
-    assert level("name", 440) == pytest.approx(-12, abs=0.1)
-    assert level("name", 1000) < -110
-    assert level("pid", 1000) == pytest.approx(-12, abs=0.1)
-    assert level("pid", 440) < -110
-    assert level("rest", 1000) == pytest.approx(-12, abs=0.1)
-    assert level("rest", 440) < -110
+    # Which program is where, also on a busy machine, whose programs have gaps.
+    assert level("name", 440) > -24 > -60 > level("name", 1000)
+    assert level("pid", 1000) > -24 > -60 > level("pid", 440)
+    assert level("rest", 1000) > -24 > -60 > level("rest", 440)
 
 
 def test_record_finds_programs_of_any_script_and_names_the_files_after_them(
