@@ -34,8 +34,9 @@ __all__ = ["BoundedWebSocket", "connect_socket"]
 _READ_BYTES = 2**16
 # Of a server's HTTP answer. OBS's has some 200.
 _MAX_HEAD_BYTES = 2**14
-# How often who waits to send sees whether the connection has ended: not every system wakes him.
-_LOOK_S = 0.1
+# How often who waits sees whether the connection has ended. Linux wakes him; Wine does not where
+# something is still to be sent.
+_LOOK_S = 0.5
 
 
 class BoundedWebSocket(WebSocket):
@@ -145,8 +146,13 @@ class _BoundedSocket(socket.socket):
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Receives something; b"" at the end."""
         while self._at == len(self._came) and not self.ended:
-            if not _ready(self, self.until.receive):
-                raise TimeoutError
+            now = time.monotonic()
+            if not _ready(self, min(self.until.receive, now + _LOOK_S)):
+                if self._shut:
+                    return b""
+                if now >= self.until.receive:
+                    raise TimeoutError
+                continue
             with contextlib.suppress(BlockingIOError):
                 self._came, self._at = super().recv(_READ_BYTES), 0
                 self.last_heard = time.monotonic()
