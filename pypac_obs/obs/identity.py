@@ -13,7 +13,7 @@ import uuid
 
 from pypac_obs.errors import ObsRefused
 from pypac_obs.obs.actual import Obs
-from pypac_obs.obs.connection import ObsAddress
+from pypac_obs.obs.address import ObsAddress
 from pypac_obs.obs.settings import ObsFolder
 
 __all__ = ["LOOPBACK", "give_identity", "identity_in", "identity_of", "take_identity"]

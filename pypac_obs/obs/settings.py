@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from pypac_obs.errors import ObsError, ObsWrongPassword
-from pypac_obs.obs.connection import DEFAULT_PORT, ObsAddress, Secret
+from pypac_obs.obs.address import DEFAULT_PORT, ObsAddress, Secret
 
 __all__ = [
     "ObsFolder",

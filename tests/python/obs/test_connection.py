@@ -13,10 +13,12 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket
 from fake_server import BINARY, HELLO, TEXT, VERSION, FakeObs, Peer
 
 from pypac_obs.errors import (
@@ -363,6 +365,13 @@ def test_the_password_is_wrong() -> None:
     assert "does not take the password from the test" in error.message
 
 
+@pytest.mark.parametrize("password", ["", "half of a \ud800 character"])
+def test_what_can_be_no_password_of_obs_is_wrong(password: str) -> None:
+    with FakeObs(password="right") as server:
+        assert isinstance(error_of(server, password=password), ObsWrongPassword)
+        assert not server.proofs
+
+
 def test_a_password_is_asked_for_and_none_is_known() -> None:
     with FakeObs(password="right") as server:
         error = error_of(server)
@@ -451,6 +460,9 @@ NO_SERVERS = {
     "an endless line": b"HTTP/1.1 " + b"x" * 10_000_000,
     "a wrong accept key": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
+    "an endless body": b"HTTP/1.1 404 Not Found\r\nContent-Length: 999999999\r\n\r\n"
+    + b"x" * 2**20,
+    "cookies": b"HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: a=b; Domain=127.0.0.1\r\n",
 }
 
 
@@ -554,7 +566,9 @@ def test_connecting_is_one_deadline_for_all_of_it() -> None:
         assert isinstance(error_of(server, timeout_s=0.6), ObsNotAnswering)
 
 
-def test_a_server_that_asks_and_never_reads_is_given_up() -> None:
+def test_a_server_that_asks_and_never_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_PING_S", 0.5)
+
     def script(peer: Peer) -> None:
         peer.open()
         while True:
@@ -593,6 +607,7 @@ BAD_HELLOS: dict[str, Any] = {
     "no version": {},
     "version of a wrong type": HELLO | {"rpcVersion": "1"},
     "no salt": HELLO | {"authentication": {"challenge": "x"}},
+    "half of a character": HELLO | {"authentication": {"salt": "\ud800", "challenge": "x"}},
     "challenge of a wrong type": HELLO | {"authentication": {"salt": "x", "challenge": [1]}},
     "authentication of a wrong type": HELLO | {"authentication": 7},
 }
@@ -861,7 +876,7 @@ def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
         with pytest.raises(ObsNotAnswering, match="did not answer GetSceneList in time"):
             obs.request("GetSceneList", timeout_s=0.2)
         assert obs.request("GetInputList") == {"of": "the second"}
-        assert not obs._pending
+        assert not obs._client.pending
 
 
 def test_answers_to_nobody_and_second_answers_are_passed_over() -> None:
@@ -915,6 +930,30 @@ def test_a_peer_that_does_not_read_holds_nobody_up() -> None:
         done.set()
 
 
+def test_a_request_ends_in_time_while_another_one_cannot_be_sent() -> None:
+    done = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        done.wait(PATIENCE_S)
+
+    def send_much(obs: ObsConnection) -> None:
+        with pytest.raises(ObsError):
+            obs.request("SetInputSettings", text="x" * 50_000_000)
+
+    with FakeObs(script) as server, connected(server, timeout_s=PATIENCE_S) as obs:
+        sender = threading.Thread(target=send_much, args=(obs,))
+        sender.start()
+        wait_for(obs._client.ws._sending.locked)
+        with pytest.raises(ObsNotAnswering, match="GetSceneList in time"):
+            obs.request("GetSceneList", timeout_s=0.2)
+        assert sender.is_alive()
+        obs.close()  # nor does that wait
+        sender.join(PATIENCE_S / 2)
+        assert not sender.is_alive()
+        done.set()
+
+
 def test_an_observer_that_fails_ends_the_connection_not_the_program() -> None:
     def script(peer: Peer) -> None:
         peer.open()
@@ -935,27 +974,65 @@ def test_an_observer_that_fails_ends_the_connection_not_the_program() -> None:
 PASSWORD = "hunter2-and-more"
 
 
-def test_no_log_and_no_error_holds_the_password_or_its_proof(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    for name in ("websockets", "websockets.client", "pypac_obs"):
+@pytest.fixture
+def all_logging(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """All that any logger says; websocket-client's trace of all frames is on, too."""
+    websocket.enableTrace(True)
+    for name in ("", "obsws_python", "websocket", "pypac_obs"):
         caplog.set_level(logging.DEBUG, logger=name)
-    logging.getLogger("websockets.client").debug("the log is on")
+    yield caplog
+    websocket.enableTrace(False)
+
+
+def test_no_log_and_no_error_holds_the_password_or_its_proof(
+    all_logging: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     words: list[str] = []
+    stream_key = "live_0815"
     with FakeObs(password=PASSWORD) as server:
+        server.answers["SetInputName"] = lambda peer, request: peer.refuse(request, 601, "no")
+        server.answers["GetStreamServiceSettings"] = {"streamServiceSettings": {"key": stream_key}}
         with connected(server, PASSWORD) as obs:
-            obs.request("GetSceneList")
-            words += [repr(obs.address), str(obs.address), repr(vars(obs))]
+            assert obs.request("GetStreamServiceSettings")
+            with pytest.raises(ObsRefused):
+                obs.request("SetInputName", inputName=stream_key)
+            words += [repr(obs.address), str(obs.address)]
+            for one in (obs, obs._client, obs._requests, obs._events, obs._client.ws):
+                words += [repr(one), str(one), repr(vars(one))]
         proofs = server.proofs
     with FakeObs(password="another one") as server:
         error = error_of(server, password=PASSWORD)
         words += [str(error), repr(error), error.remedy, repr(error.__cause__), repr(error.args)]
     assert proofs
-    assert "the log is on" in caplog.text
-    words += [caplog.text, *capfd.readouterr()]
-    for secret in (PASSWORD, *proofs):
+    words += [all_logging.text, *capfd.readouterr()]
+    for secret in (PASSWORD, stream_key, *proofs):
         assert all(secret not in text for text in words)
+
+
+def test_other_programs_websockets_are_logged_as_ever(
+    all_logging: pytest.LogCaptureFixture,
+) -> None:
+    with FakeObs(password=PASSWORD) as server:
+        connected(server, PASSWORD).close()
+        other = websocket.create_connection(
+            f"ws://127.0.0.1:{server.port}", timeout=PATIENCE_S, subprotocols=["obswebsocket.json"]
+        )
+        assert json.loads(other.recv())["op"] == 0
+        other.close()
+    assert all_logging.text.count("Rcv decoded") == 1
+
+
+def test_no_settings_of_the_library_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path, tmp_path / ".config" / "obsws-python"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").write_text("this is no TOML, and would fail")
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with FakeObs() as server, connected(server) as obs:
+        assert obs.version.obs == "29.0.2"
 
 
 def test_a_secret_is_not_written_anywhere() -> None:
