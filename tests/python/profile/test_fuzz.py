@@ -119,7 +119,7 @@ def test_the_worst_texts_are_refused_in_bounded_time(text: str):
     started = time.thread_time()  # of this thread alone: others want the processor, too
     with pytest.raises(ProfileError):
         parse_profile(text)
-    assert time.monotonic() - started < 20  # a few seconds on a slow machine; never without end
+    assert time.thread_time() - started < 20  # a few seconds on a slow machine; never without end
 
 
 @pytest.mark.parametrize(
