@@ -122,10 +122,10 @@ tracks: {web: {from: web}}
     assert not any("calls itself" in warning for warning in warnings)
     assert any(w.startswith("Sources rest and all each take Discord (PID ") for w in warnings)
     profile.write_text(
-        """version: 1
-sources: {web: {process: chromium}, rest: {everything_except: web}}
-tracks: {web: {from: web}, rest: {from: rest}}
-outputs: {files: {folder: claims}}
+        f"""version: 1
+sources: {{web: {{process: chromium}}, rest: {{everything_except: web}}}}
+tracks: {{web: {{from: web}}, rest: {{from: rest}}}}
+outputs: {{files: {{folder: "{sandbox.folder}/claims"}}}}
 """,
         encoding="utf-8",
     )
