@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from pypac_obs import _core
-from pypac_obs.audio_system import missing_inputs, only_zeros
+from pypac_obs.audio_system import Capture, missing_inputs, only_zeros
 from pypac_obs.awake import kept_awake
 from pypac_obs.binding_notes import binding_notes
 from pypac_obs.blocks import BlockStream, TrackReader
@@ -541,11 +541,9 @@ class Session:
                 self._collect_incidents(wiring)
                 self._collect_marks()
                 self._look_after_obs()
-                self._warn_of_bindings(wiring)
+                self._warn_of_what_is_captured(wiring)
                 self._warn_of_priority(wiring)
                 self._warn_of_stamps(wiring)
-                self._warn_of_inputs(wiring)
-                self._warn_of_names(wiring)
                 if not threading.main_thread().is_alive():
                     # The program has ended and forgot to stop the session.
                     self._finish(wiring)
@@ -582,13 +580,17 @@ class Session:
         finally:
             capture.stop()
 
-    def _warn_of_bindings(self, wiring: Wiring) -> None:
+    def _warn_of_what_is_captured(self, wiring: Wiring) -> None:
+        """Looks once at all sources, for all that is worth a word of them; it is a courtesy."""
         if wiring.capture is None:
             return
-        try:
+        with contextlib.suppress(PypacError):
             bound = {name: self._captured(wiring, name) for name in wiring.capture_index}
-        except PypacError:
-            return  # it is only a courtesy
+            self._warn_of_bindings(bound)
+            self._warn_of_inputs(bound)
+            self._warn_of_names(wiring.capture, bound)
+
+    def _warn_of_bindings(self, bound: Mapping[str, _core.CaptureStatus]) -> None:
         for note in binding_notes(bound, self.profile.sources):
             if note in self._binding_notes or len(self._binding_notes) >= _MOST_BINDING_NOTES:
                 continue
@@ -603,13 +605,13 @@ class Session:
             with self._lock:
                 self._warnings.append(f"the mixer has no real-time priority: {refusal}")
 
-    def _warn_of_inputs(self, wiring: Wiring) -> None:
+    def _warn_of_inputs(self, bound: Mapping[str, _core.CaptureStatus]) -> None:
         for name, rule in self.profile.sources.items():
             if not isinstance(rule, DeviceSource) or not rule.channels:
                 continue
             if name in self._warned_of_inputs:
                 continue
-            if missing := missing_inputs(name, self._captured(wiring, name).streams):
+            if missing := missing_inputs(name, bound[name].streams):
                 self._warned_of_inputs.add(name)
                 with self._lock:
                     self._warnings += missing
@@ -626,23 +628,19 @@ class Session:
                     "packets come is taken instead, so its track may be a little late"
                 )
 
-    def _warn_of_names(self, wiring: Wiring) -> None:
+    def _warn_of_names(self, capture: Capture, bound: Mapping[str, _core.CaptureStatus]) -> None:
         """Says once what may be meant by names that nothing has, before hours of silence."""
         if self._warned_of_names or self.position < _NAMED_AFTER_S * self.sample_rate:
             return
         self._warned_of_names = True
-        if wiring.capture is None:
-            return
         from pypac_obs.likely_names import NamesHere, likely_names  # once, and not at the start
 
-        with contextlib.suppress(PypacError):
-            statuses = {name: self._captured(wiring, name) for name in wiring.capture_index}
-            missing = {name for name, one in statuses.items() if one.state == "not_running"}
-            # Not all processes of the computer: this is beside a recording.
-            here = NamesHere.of(wiring.capture, statuses.keys() - missing, processes=False)
-            sentences, _ = likely_names(self.profile, here)
-            with self._lock:
-                self._warnings += sentences
+        found = [name for name, one in bound.items() if one.state != "not_running"]
+        # Not all processes of the computer: this is beside a recording.
+        here = NamesHere.of(capture, found, processes=False)
+        sentences, _ = likely_names(self.profile, here)
+        with self._lock:
+            self._warnings += sentences
 
     def _look_after_obs(self) -> None:
         if self._obs is not None:
