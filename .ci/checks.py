@@ -40,6 +40,8 @@ class Run:
     state: str = "waiting"  # running, passed, failed, not run
     begin_s: float = 0.0
     seconds: float = 0.0
+    #: Of itself and of all its children that it waited for.
+    cpu_seconds: float = 0.0
 
     @property
     def log(self) -> Path:
@@ -150,7 +152,10 @@ class Checks:
                 if stage.lane == "test":
                     sys.stdout.buffer.write(said)
                     sys.stdout.buffer.flush()
-            passed = child.wait() == 0
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            passed = child.returncode == 0
+            run.cpu_seconds = used.ru_utime + used.ru_stime
         with self.changed:
             del self.children[stage.name]
         run.seconds = time.monotonic() - run.begin_s
@@ -191,11 +196,12 @@ def slowest_tests() -> Iterator[tuple[float, str, str]]:
 
 def table(checks: Checks) -> str:
     """Where the time of this call went."""
-    lines = ["", f"{'stage':32} {'lane':6} {'from':>6} {'seconds':>8}  result"]
+    lines = ["", f"{'stage':32} {'lane':6} {'from':>6} {'seconds':>8} {'CPU':>6}  result"]
     for run in sorted(checks.runs.values(), key=lambda run: run.begin_s or float("inf")):
         begin = f"{run.begin_s - checks.begun_s:6.0f}" if run.begin_s else " " * 6
         lines.append(
-            f"{run.stage.name:32} {run.stage.lane:6} {begin} {run.seconds:8.0f}  {run.state}"
+            f"{run.stage.name:32} {run.stage.lane:6} {begin} {run.seconds:8.0f}"
+            f" {run.cpu_seconds:6.0f}  {run.state}"
         )
     lines.append(f"{'all':32} {'':6} {'':6} {time.monotonic() - checks.begun_s:8.0f}")
     slowest = list(slowest_tests())
