@@ -52,6 +52,9 @@ _SENTENCES = {
     "capture_overrun": "{frames} of {who} were dropped {span}: the capture ring was full",
     "output_overrun": "the output {output} was too slow {span}: {frames} of {tracks} were dropped",
     "backend_lost": "the audio system was gone {span}: {who} gave nothing",
+    "track_muted": "{tracks} was muted {span}",
+    "no_sources": "{tracks} had no source {span}",
+    "track_removed": "{tracks} was not in the profile {span}",
     LATE_START: "the output {output} was told too late to begin: {frames} of {tracks} are missing "
     "{span}",
     SHARED_TRACK_LOST: "the output {output} lost {frames} of {tracks} {span}: another program cut "

@@ -131,7 +131,8 @@ class Session:
             )
         self._wiring: Wiring | None = None
         self._threads: list[OutputThread] = []
-        self._sinks: dict[int, tuple[str, tuple[str, ...]]] = {}  # subject: output, tracks
+        # What the ledger names an output: what the user calls it, and its tracks.
+        self._sinks: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._incidents = Recent[Incident](_MOST_INCIDENTS)
         self._warnings: list[str] = []
         self._news = Recent[str](_MOST_NEWS)
@@ -380,16 +381,19 @@ class Session:
         names = tuple(tracks) if tracks is not None else wiring.track_names
         if unknown := [name for name in names if name not in wiring.track_names]:
             raise ValueError(f"there is no track {unknown[0]!r} in {', '.join(wiring.track_names)}")
-        native = wiring.add_reader(names)
-        self._name_sink(native.subject, names, output)
+        with self._lock:
+            sink = f"{output} {len(self._sinks) + 1}"
+            self._sinks[sink] = (output, names)
+        native = wiring.add_reader(sink, names)
         return TrackReader(native, names, [wiring.track_channels[name] for name in names])
 
     def _add_news(self, sentence: str) -> None:
         with self._lock:
             self._news.append(sentence)
 
-    def _name_sink(self, subject: int, tracks: tuple[str, ...], output: str = "obs") -> None:
-        self._sinks[subject] = (output, tracks)
+    def _name_sink(self, sink: str, tracks: tuple[str, ...]) -> None:
+        with self._lock:
+            self._sinks[sink] = ("obs", tracks)
 
     # State --------------------------------------------------------------------------------------
 
@@ -446,13 +450,10 @@ class Session:
             session=self.name,
             sample_rate=self.sample_rate,
             frames=frames,
-            sources=tuple(
-                self._source_status(wiring, index, name)
-                for index, name in enumerate(wiring.source_names)
-            ),
+            sources=tuple(self._source_status(wiring, name) for name in wiring.source_names),
             tracks=tuple(
-                TrackStatus(name, frames, _level(engine.track_level(index)))
-                for index, name in enumerate(wiring.track_names)
+                TrackStatus(name, frames, _level(engine.track_level(name)))
+                for name in wiring.track_names
             ),
             outputs=self._output_states(),
             incidents=incidents,
@@ -474,8 +475,8 @@ class Session:
             states.append(self._obs.status())
         return tuple(states)
 
-    def _source_status(self, wiring: Wiring, index: int, name: str) -> SourceStatus:
-        progress = wiring.engine.source_progress(index)
+    def _source_status(self, wiring: Wiring, name: str) -> SourceStatus:
+        progress = wiring.engine.source_progress(name)
         state, reason = "playing", "computed by this program"
         programs: tuple[BoundProgram, ...] = ()
         if name in wiring.capture_index:
@@ -538,6 +539,7 @@ class Session:
         wiring = self._require_wiring()
         try:
             while not wiring.engine.wait_finished(_WATCH_S):
+                wiring.engine.collect()
                 self._collect_incidents(wiring)
                 self._collect_marks()
                 self._look_after_obs()
@@ -681,8 +683,8 @@ class Session:
         return frame
 
     def _collect_incidents(self, wiring: Wiring) -> None:
-        for raw in wiring.engine.pop_incidents():
-            self._note(self._named(wiring, raw))
+        for entry in wiring.engine.pop_incidents():
+            self._note(self._named(wiring, entry))
         for cause, (count, frames) in wiring.engine.unlisted_incidents().items():
             known_count, known_frames = self._unlisted.get(cause, (0, 0))
             if count > known_count:
@@ -695,15 +697,17 @@ class Session:
     def _open_incidents(self) -> list[Incident]:
         """What sources are in now: it comes into the ledger when it is over."""
         wiring = self._require_wiring()
-        return [self._named(wiring, raw) for raw in wiring.engine.open_incidents()]
+        return [self._named(wiring, entry) for entry in wiring.engine.open_incidents()]
 
-    def _named(self, wiring: Wiring, raw: _core.RawIncident) -> Incident:
-        if raw.of_output:
-            output, tracks = self._sinks[raw.subject]
-            return Incident(raw.cause, None, output, tracks, raw.begin, raw.frames)
-        source = wiring.source_names[raw.subject]
-        tracks = wiring.tracks_of_source[source]
-        return Incident(raw.cause, source, None, tracks, raw.begin, raw.frames)
+    def _named(self, wiring: Wiring, entry: _core.NamedIncident) -> Incident:
+        source = output = None
+        if entry.kind == "output":
+            output, tracks = self._sinks[entry.subject]
+        elif entry.kind == "source":
+            source, tracks = entry.subject, wiring.tracks_of_source[entry.subject]
+        else:
+            tracks = (entry.subject,)
+        return Incident(entry.cause, source, output, tracks, entry.begin, entry.frames)
 
     def _note(self, incident: Incident) -> None:
         with self._lock:

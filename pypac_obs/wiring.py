@@ -64,36 +64,35 @@ class Wiring:
             self.capture = open_capture(
                 timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
             )
-        for name, rule in profile.sources.items():
-            self.engine.add_source(name, self._source(name, rule, profile))
-        for name, track in profile.tracks.items():
-            self._add_track(name, track)
+        self.engine.apply(
+            [(name, self._source(name, rule, profile)) for name, rule in profile.sources.items()],
+            [_track_spec(name, rule) for name, rule in profile.tracks.items()],
+        )
 
-    def add_reader(self, tracks: Sequence[str], capacity_frames: int | None = None) -> _core.Reader:
+    def add_reader(self, output: str, tracks: Sequence[str]) -> _core.Reader:
         """Adds an output for these tracks, also while the session runs."""
-        indices = [self.track_names.index(track) for track in tracks]
-        return _core.Reader(self.engine, indices, capacity_frames or self.output_frames)
+        return _core.Reader(self.engine, output, list(tracks), self.output_frames)
 
     def add_shared_tracks(
-        self, session: str, tracks: Sequence[str], capacity_frames: int | None = None
+        self, output: str, session: str, tracks: Sequence[str]
     ) -> _core.SharedTracks:
         """Adds an output that other programs of this user read, also while the session runs.
 
         Raises OutputFailed where another living session of that name has such a track, or memory
         is short; ValueError where a name is no file's.
         """
-        indices = [self.track_names.index(track) for track in tracks]
-        frames = capacity_frames or self._frames(SHARED_TRACK_MS)
-        return _core.SharedTracks(self.engine, session, indices, list(tracks), frames)
+        frames = self._frames(SHARED_TRACK_MS)
+        return _core.SharedTracks(self.engine, output, session, list(tracks), frames)
 
-    def add_virtual_sources(self, session: str, tracks: Sequence[str]) -> _core.VirtualSources:
+    def add_virtual_sources(
+        self, output: str, session: str, tracks: Sequence[str]
+    ) -> _core.VirtualSources:
         """Adds a virtual microphone for each of these tracks, also while the session runs.
 
         Raises BackendUnavailable or PermissionDenied where PipeWire is not there; Unsupported where
         this build has none.
         """
-        indices = [self.track_names.index(track) for track in tracks]
-        return _core.VirtualSources(self.engine, session, indices, list(tracks))
+        return _core.VirtualSources(self.engine, output, session, list(tracks))
 
     def _frames(self, milliseconds: float) -> int:
         return round(milliseconds * self.sample_rate / 1000)
@@ -124,13 +123,21 @@ class Wiring:
         self.capture_index[name] = len(self.capture_index)
         return self.capture.add_source(name, selector_of(rule, profile), SOURCE_CHANNELS)
 
-    def _add_track(self, name: str, track: TrackRule) -> None:
-        sends = [(self.source_names.index(send.source), send.gain_db) for send in track.sends]
-        filters = [
-            (rule.kind, {key: float(str(value)) for key, value in rule.settings.items()})
-            for rule in track.filters
-        ]
-        self.engine.add_track(name, track.channels, sends, filters)
+
+def _track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:
+    return _core.TrackSpec(
+        name,
+        channels=rule.channels,
+        sends=[_core.SendSpec(send.source, send.gain_db) for send in rule.sends],
+        filters=[
+            _core.FilterSpec(
+                f"{index}",
+                one.kind,
+                {key: float(str(value)) for key, value in one.settings.items()},
+            )
+            for index, one in enumerate(rule.filters)
+        ],
+    )
 
 
 def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:

@@ -6,7 +6,9 @@
 namespace pypac {
 
 void bind_timeline(nanobind::module_& module);
+void bind_plugins(nanobind::module_& module);
 void bind_engine(nanobind::module_& module);
+void bind_outputs(nanobind::module_& module);
 void bind_sinks(nanobind::module_& module);
 void bind_capture(nanobind::module_& module);
 

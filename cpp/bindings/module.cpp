@@ -61,6 +61,8 @@ NB_MODULE(_core, module) {
              "Whether objects that are left at the interpreter's end are told of.");
   pypac::bind_timeline(module);
   pypac::bind_capture(module);
+  pypac::bind_plugins(module);
   pypac::bind_engine(module);
+  pypac::bind_outputs(module);
   pypac::bind_sinks(module);
 }

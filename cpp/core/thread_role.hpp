@@ -38,3 +38,4 @@ class ScopedThreadRole {
 
 /// Debug builds stop where a method is called from a thread whose contract forbids it.
 #define PYPAC_ASSERT_NOT_REALTIME() assert(!::pypac::on_realtime_thread())
+#define PYPAC_ASSERT_PUMP() assert(::pypac::current_thread_role() == ::pypac::ThreadRole::pump)

@@ -2,33 +2,47 @@
 #include "engine/engine.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
+#include "core/decibels.hpp"
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
-#include "os/thread_priority.hpp"
 
 namespace pypac {
 namespace {
-// Below the audio system's own threads (PipeWire: 83 to 88): the pump waits for them, not they for
-// it.
-constexpr int kPumpPriority = 60;
-// How long the pump sleeps at a stretch, so that abort() is heard.
-constexpr HostTime kLongestSleep = std::chrono::milliseconds(50);
+
+// A chain warms up for 0.2 s and a budget, and is then faded over to.
+constexpr int kLongestFadeMs = 2000;
+
+float gain_of(double gain_db) {
+  return static_cast<float>(linear_from_db(gain_db));
+}
+
+template <typename Specs>
+auto& find(Specs& specs, const std::string& id, const std::string& what) {
+  const auto at = std::ranges::find_if(specs, [&](const auto& one) { return one.id == id; });
+  if (at == specs.end())
+    throw Failure(ErrorKind::invalid_argument, "there is no " + what + " with the name " + id);
+  return *at;
+}
+
 }  // namespace
 
-Engine::Engine(const EngineOptions& options, HostClock& clock)
+Engine::Engine(const EngineOptions& options, const FilterRegistry& filters, HostClock& clock)
     : options_(options),
-      clock_(clock),
-      ledger_(options.max_sources, options.max_outputs, 4096, options.sample_rate / 4) {
-  anchor_.sample_rate = options.sample_rate;
-  edit([](Plan&) {});
+      ledger_(4096, options.sample_rate / 4),
+      compiler_(filters, ledger_),
+      pump_({options.sample_rate, options.block_frames, options.latency_frames}, clock, ledger_) {
+  plans_.push_back(std::make_shared<const Plan>());
+  pump_.publish(*plans_.back());
 }
 
 Engine::~Engine() {
   abort();
-  if (pump_.joinable()) pump_.join();
-  for (const auto& source : plan()->sources) source->source().stop();
+  while (pump_.started() && !pump_.wait_finished(std::chrono::seconds(1))) {
+  }
+  stop_sources();
 }
 
 std::shared_ptr<const Plan> Engine::plan() const {
@@ -36,267 +50,245 @@ std::shared_ptr<const Plan> Engine::plan() const {
   return plans_.back();
 }
 
-std::string Engine::priority_refusal() const {
+std::uint32_t Engine::budget_frames() const {
   const std::lock_guard lock(control_mutex_);
-  return priority_refusal_;
+  return budget_frames_.value_or(0);
 }
 
 template <typename Change>
-void Engine::edit(const Change& change) {
+PlanDiff Engine::edit(const Change& change) {
   PYPAC_ASSERT_NOT_REALTIME();
   const std::lock_guard lock(control_mutex_);
-  auto next = plans_.empty() ? std::make_shared<Plan>() : std::make_shared<Plan>(*plans_.back());
-  change(*next);
-  newest_plan_.store(next.get(), std::memory_order_seq_cst);
-  plans_.push_back(std::move(next));
-  // The pump announces a plan before it looks whether a newer one has come, so that a plan which is
-  // neither announced nor the newest cannot be in use.
-  const Plan* const in_use = pump_plan_.load(std::memory_order_seq_cst);
+  GraphSpec next = spec_;
+  change(next);
+  PlanDiff diff = publish(next);
+  spec_ = std::move(next);
+  return diff;
+}
+
+PlanDiff Engine::publish(const GraphSpec& next) {
+  CompilerOptions options;
+  options.sample_rate = options_.sample_rate;
+  options.block_frames = options_.block_frames;
+  options.max_sources = options_.max_sources;
+  options.max_outputs = options_.max_outputs;
+  options.headroom_frames = options_.headroom_frames;
+  options.budget_frames = budget_frames_;
+  wait_for_fades();
+  const Plan& previous = *plans_.back();
+  CompiledPlan compiled = compiler_.compile(next, previous, options, pump_.started());
+  if (!next.tracks.empty()) budget_frames_ = compiled.budget_frames;
+  const Plan& plan = *compiled.plan;
+  for (const auto& source : plan.sources)
+    subjects_.try_emplace(source->account().ticket(), Subject{SubjectKind::source, source->id()});
+  for (const Plan::Track& track : plan.tracks)
+    subjects_.try_emplace(track.node->account().ticket(),
+                          Subject{SubjectKind::track, track.node->id()});
+  for (const Plan::Output& output : plan.outputs) {
+    const bool is_new =
+        subjects_.try_emplace(output.account->ticket(), Subject{SubjectKind::output, output.id})
+            .second;
+    if (is_new && anchored_) output.sink->start(pump_.anchor());
+  }
+  if (anchored_) start_new_sources(plan);
+  compiled.set_values();
+  plans_.push_back(compiled.plan);
+  pump_.publish(plan);
+  free_plans();
+  return std::move(compiled.diff);
+}
+
+void Engine::wait_for_fades() {
+  // A chain that is still coming in has no other one to be faded over to.
+  const auto comes_in = [](const Plan::Track& track) {
+    return track.old_chain && !track.chain.lines->entered();
+  };
+  for (int waited_ms = 0; pump_.started() && !pump_.finished() && waited_ms < kLongestFadeMs;
+       ++waited_ms) {
+    if (std::ranges::none_of(plans_.back()->tracks, comes_in)) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+void Engine::free_plans() {
+  const Plan* const in_use = pump_.in_use();
   std::erase_if(plans_,
                 [&](const auto& old) { return old != plans_.back() && old.get() != in_use; });
-}
-
-std::size_t Engine::add_source(const std::string& name, std::shared_ptr<Source> source) {
-  std::size_t index = 0;
-  edit([&](Plan& plan) {
-    index = plan.sources.size();
-    if (index == options_.max_sources)
-      throw Failure(ErrorKind::invalid_argument, "too many sources in one session");
-    plan.sources.push_back(std::make_shared<SourceNode>(name, static_cast<std::uint32_t>(index),
-                                                        std::move(source), options_.sample_rate,
-                                                        options_.block_frames));
+  // What no plan has any longer gets no more frames.
+  std::erase_if(started_sources_, [&](const std::shared_ptr<Source>& source) {
+    const bool is_used = std::ranges::any_of(plans_, [&](const auto& plan) {
+      return std::ranges::any_of(plan->sources,
+                                 [&](const auto& node) { return node->source() == source; });
+    });
+    if (!is_used) source->stop();
+    return !is_used;
   });
-  return index;
 }
 
-std::size_t Engine::add_track(const std::string& name, std::uint32_t channels,
-                              const std::vector<Plan::Send>& sends,
-                              std::vector<std::unique_ptr<Filter>> filters) {
-  std::size_t index = 0;
-  edit([&](Plan& plan) {
-    index = plan.tracks.size();
-    for (const Plan::Send& send : sends)
-      if (send.source >= plan.sources.size())
-        throw Failure(ErrorKind::invalid_argument,
-                      "the track " + name + " has a send from a source that does not exist");
-    auto node = std::make_shared<TrackNode>(name, channels, std::move(filters),
-                                            options_.sample_rate, options_.block_frames);
-    const bool passes = sends.size() == 1 && sends[0].gain == 1.0F &&
-                        node->passes(plan.sources[sends[0].source]->block());
-    plan.tracks.push_back({std::move(node), sends, passes});
+void Engine::collect() {
+  PYPAC_ASSERT_NOT_REALTIME();
+  const std::lock_guard lock(control_mutex_);
+  if (plans_.back()->has_faded()) publish(spec_);
+  free_plans();
+}
+
+PlanDiff Engine::apply(std::vector<SourceSpec> sources, std::vector<TrackSpec> tracks) {
+  return edit([&](GraphSpec& spec) {
+    spec.sources = std::move(sources);
+    spec.tracks = std::move(tracks);
   });
-  return index;
 }
 
-std::uint32_t Engine::add_sink(std::shared_ptr<Sink> sink, const std::vector<std::size_t>& tracks) {
-  static_cast<void>(channels_of(tracks));
-  std::uint32_t subject = 0;
-  edit([&](Plan& plan) {
-    subject = free_output_subject(plan);
-    if (anchored_) sink->start(anchor_);
-    plan.outputs.push_back({subject, sink, tracks});
-  });
-  if (finished_.load(std::memory_order_seq_cst)) sink->finish();
-  return subject;
+TrackSpec& Engine::spec_of(const std::string& track) {
+  return find(spec_.tracks, track, "track");
 }
 
-std::shared_ptr<ReaderRing> Engine::add_output(const std::vector<std::size_t>& tracks,
-                                               std::uint32_t capacity_frames,
-                                               std::uint32_t& subject) {
-  auto ring =
-      std::make_shared<ReaderRing>(channels_of(tracks), options_.block_frames, capacity_frames);
-  subject = add_sink(ring, tracks);
-  return ring;
+void Engine::set_track_gain(const std::string& track, double gain_db) {
+  const std::lock_guard lock(control_mutex_);
+  spec_of(track).gain_db = gain_db;
+  plans_.back()->track(track)->node->set_gain(gain_of(gain_db));
 }
 
-std::vector<std::uint32_t> Engine::channels_of(const std::vector<std::size_t>& tracks) const {
+void Engine::set_track_muted(const std::string& track, bool muted) {
+  const std::lock_guard lock(control_mutex_);
+  spec_of(track).muted = muted;
+  plans_.back()->track(track)->node->set_muted(muted);
+}
+
+void Engine::set_send_gain(const std::string& track, const std::string& source, double gain_db) {
+  const std::lock_guard lock(control_mutex_);
+  TrackSpec& spec = spec_of(track);
+  const auto at =
+      std::ranges::find_if(spec.sends, [&](const SendSpec& one) { return one.source == source; });
+  if (at == spec.sends.end())
+    throw Failure(ErrorKind::invalid_argument, "nothing is sent from " + source + " to " + track);
+  at->gain_db = gain_db;
+  for (const Plan::Send& send : plans_.back()->track(track)->sends)
+    if (!send.leaving && send.source->id() == source) send.node->set_gain(gain_of(gain_db));
+}
+
+void Engine::set_filter(const std::string& track, const std::string& filter,
+                        const std::string& param, const ParamValue& value) {
+  const auto change = [&](GraphSpec& spec) {
+    find(find(spec.tracks, track, "track").filters, filter, "filter of " + track).params[param] =
+        value;
+  };
+  if (set_live(track, filter, param, value, change)) return;
+  edit(change);
+}
+
+template <typename Change>
+bool Engine::set_live(const std::string& track, const std::string& filter, const std::string& param,
+                      const ParamValue& value, const Change& change) {
+  const std::lock_guard lock(control_mutex_);
+  const Plan::Track* const planned = plans_.back()->track(track);
+  if (!planned) return false;
+  for (const TrackChain::Link& link : planned->chain.links) {
+    if (link.leaving || link.slot->id() != filter) continue;
+    const std::size_t index = param_index(link.slot->info(), param);
+    const ParamInfo& info = link.slot->info().params[index];
+    // Other keys are another plan, and what is not live is another filter.
+    if (!info.live || info.is_key()) return false;
+    const ParamValue checked = checked_value(link.slot->info(), info, value);
+    change(spec_);
+    link.slot->set(index, checked);
+    return true;
+  }
+  return false;
+}
+
+void Engine::set_filter_bypassed(const std::string& track, const std::string& filter,
+                                 bool bypassed) {
+  const std::lock_guard lock(control_mutex_);
+  find(spec_of(track).filters, filter, "filter of " + track).bypassed = bypassed;
+  for (const TrackChain::Link& link : plans_.back()->track(track)->chain.links)
+    if (!link.leaving && link.slot->id() == filter) link.slot->set_bypassed(bypassed);
+}
+
+Ticket Engine::add_sink(const std::string& id, std::shared_ptr<Sink> sink,
+                        const std::vector<std::string>& tracks) {
+  edit([&](GraphSpec& spec) { spec.outputs.push_back({id, sink, tracks}); });
+  if (finished()) sink->finish();
   const std::shared_ptr<const Plan> now = plan();
-  std::vector<std::uint32_t> channels;
-  for (const std::size_t track : tracks) {
-    if (track >= now->tracks.size())
-      throw Failure(ErrorKind::invalid_argument, "an output names a track that does not exist");
-    channels.push_back(now->tracks[track].node->channels());
-  }
-  return channels;
-}
-
-std::uint32_t Engine::free_output_subject(const Plan& plan) {
-  // In turn, not the lowest: so that a late incident of a closed output is not taken for another's.
-  for (std::uint32_t tries = 0; tries < options_.max_outputs; ++tries) {
-    const std::uint32_t candidate = next_output_subject_++ % options_.max_outputs;
-    if (std::none_of(plan.outputs.begin(), plan.outputs.end(),
-                     [&](const Plan::Output& output) { return output.subject == candidate; }))
-      return candidate;
-  }
-  throw Failure(ErrorKind::invalid_argument, "too many outputs at once in one session",
-                "close some of them");
+  for (const Plan::Output& output : now->outputs)
+    if (output.sink == sink) return output.account->ticket();
+  throw Failure(ErrorKind::invalid_argument, "the output " + id + " was removed at once");
 }
 
 void Engine::remove_output(const Sink& sink) {
-  edit([&](Plan& plan) {
-    std::erase_if(plan.outputs,
-                  [&](const Plan::Output& output) { return output.sink.get() == &sink; });
+  edit([&](GraphSpec& spec) {
+    std::erase_if(spec.outputs, [&](const OutputSpec& one) { return one.sink.get() == &sink; });
   });
 }
 
+std::vector<std::uint32_t> Engine::channels_of(const std::vector<std::string>& tracks) const {
+  const std::lock_guard lock(control_mutex_);
+  std::vector<std::uint32_t> channels;
+  for (const std::string& track : tracks)
+    channels.push_back(find(spec_.tracks, track, "track").channels);
+  return channels;
+}
+
 void Engine::start_sources(HostTime origin) {
-  {
-    const std::lock_guard lock(control_mutex_);
-    anchor_.origin = origin;
-    anchored_ = true;
-    for (const Plan::Output& output : plans_.back()->outputs) output.sink->start(anchor_);
-  }
-  for (const auto& source : plan()->sources) source->source().start(origin);
+  const std::lock_guard lock(control_mutex_);
+  pump_.set_timeline({origin, options_.sample_rate}, budget_frames_.value_or(0));
+  anchored_ = true;
+  for (const Plan::Output& output : plans_.back()->outputs) output.sink->start(pump_.anchor());
+  for (const auto& node : plans_.back()->sources)
+    if (started_sources_.insert(node->source()).second) node->source()->start(origin);
+}
+
+void Engine::start_new_sources(const Plan& plan) {
+  for (const auto& node : plan.sources)
+    if (started_sources_.insert(node->source()).second)
+      node->source()->join(pump_.anchor().origin, pump_.taken());
+}
+
+void Engine::stop_sources() {
+  const std::lock_guard lock(control_mutex_);
+  for (const auto& source : started_sources_) source->stop();
+  started_sources_.clear();
 }
 
 void Engine::start(HostTime origin) {
-  if (pump_.joinable() || finished())
+  if (pump_.started() || finished())
     throw Failure(ErrorKind::invalid_argument, "a session starts only once", "make a new one");
   start_sources(origin);
-  started_.store(true, std::memory_order_release);
-  pump_ = std::thread([this] { run(); });
-}
-
-void Engine::set_end(Frames end) noexcept {
-  end_.store(std::max<Frames>(end, position()), std::memory_order_release);
-}
-
-void Engine::finish() noexcept {
-  if (!started_.load(std::memory_order_acquire)) {
-    set_end(0);
-    return;
-  }
-  const auto heard = static_cast<Frames>(anchor_.position_of(clock_.now()));
-  set_end(std::min(end_.load(std::memory_order_acquire), std::max<Frames>(heard, 0)));
+  pump_.start();
 }
 
 bool Engine::wait_finished(std::chrono::nanoseconds timeout) {
-  if (!finished()) finished_signal_.wait_for(timeout);
-  if (!finished()) return false;
-  if (pump_.joinable()) {
-    pump_.join();
-    for (const auto& source : plan()->sources) source->source().stop();
-  }
+  if (!pump_.wait_finished(timeout)) return false;
+  stop_sources();
   return true;
-}
-
-void Engine::abort() noexcept {
-  abort_.store(true, std::memory_order_release);
-}
-
-void Engine::run() {
-  {
-    ThreadPriority priority = raise_thread_priority(kPumpPriority);
-    const std::lock_guard lock(control_mutex_);
-    priority_refusal_ = std::move(priority.refusal);
-  }
-  {
-    const ScopedThreadRole role(ThreadRole::pump);
-    const HostTime latency =
-        TimelineAnchor{HostTime(0), options_.sample_rate}.host_time_of(options_.latency_frames);
-    while (!abort_.load(std::memory_order_acquire)) {
-      const Frames begin = position_.load(std::memory_order_relaxed);
-      const Frames rest = end_.load(std::memory_order_acquire) - begin;
-      if (rest <= 0) break;
-      const HostTime due =
-          anchor_.host_time_of(begin + std::min<Frames>(options_.block_frames, rest)) + latency;
-      const HostTime now = clock_.now();
-      if (now < due) {
-        clock_.sleep_until(std::min(due, now + kLongestSleep));
-        continue;
-      }
-      if ((now - due).count() > worst_lateness_.load(std::memory_order_relaxed))
-        worst_lateness_.store((now - due).count(), std::memory_order_relaxed);
-      process_block(begin,
-                    static_cast<std::uint32_t>(std::min<Frames>(options_.block_frames, rest)));
-    }
-    end_outputs();
-  }
-  finished_signal_.notify();
 }
 
 void Engine::run_offline(Frames frames, const std::function<bool()>& interrupted) {
-  const std::lock_guard lock(offline_mutex_);
-  if (pump_.joinable() || finished())
+  if (pump_.started() || finished())
     throw Failure(ErrorKind::invalid_argument, "this session runs or ran already",
                   "make a new one");
-  if (position() == 0) start_sources(HostTime(0));
-  const Frames end = position() + frames;
-  while (position() < end && !abort_.load(std::memory_order_acquire)) {
-    if (!wait_for_readers(interrupted)) return;
-    const ScopedThreadRole role(ThreadRole::pump);
-    process_block(position(), static_cast<std::uint32_t>(
-                                  std::min<Frames>(options_.block_frames, end - position())));
-  }
+  if (!anchored_) start_sources(HostTime(0));
+  pump_.run_offline(frames, interrupted);
 }
 
-bool Engine::wait_for_readers(const std::function<bool()>& interrupted) const {
-  constexpr int kLooksBetweenInterrupts = 50;
+Engine::Subject Engine::subject_of(Ticket ticket) const {
+  const std::lock_guard lock(control_mutex_);
+  const auto at = subjects_.find(ticket);
+  if (at == subjects_.end())
+    throw Failure(ErrorKind::invalid_argument, "no subject has that ticket");
+  return at->second;
+}
+
+std::size_t Engine::levels(std::span<LevelRow> rows) const {
   const std::shared_ptr<const Plan> now = plan();
-  for (const Plan::Output& output : now->outputs) {
-    for (int looks = 1; !output.sink->closed() && output.sink->room() < options_.block_frames;
-         ++looks) {
-      if (abort_.load(std::memory_order_acquire)) return false;
-      if (looks % kLooksBetweenInterrupts == 0 && interrupted()) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
-  return true;
-}
-
-void Engine::finish_offline() noexcept {
-  abort_.store(true, std::memory_order_release);
-  const std::lock_guard lock(offline_mutex_);
-  if (finished()) return;
-  const ScopedThreadRole role(ThreadRole::pump);
-  end_outputs();
-}
-
-const Plan* Engine::announce_newest_plan() noexcept {
-  const Plan* plan = newest_plan_.load(std::memory_order_seq_cst);
-  for (;;) {
-    pump_plan_.store(plan, std::memory_order_seq_cst);
-    const Plan* const newest = newest_plan_.load(std::memory_order_seq_cst);
-    if (newest == plan) return plan;
-    plan = newest;
-  }
-}
-
-void Engine::process_block(Frames begin, std::uint32_t frames) noexcept {
-  const Plan* const plan = announce_newest_plan();
-  const HostTime until = anchor_.host_time_of(begin + frames + options_.latency_frames);
-  for (const auto& source : plan->sources) source->process(begin, frames, until, ledger_);
-  for (const Plan::Track& track : plan->tracks) {
-    if (track.passes) {
-      const SourceNode& source = *plan->sources[track.sends[0].source];
-      track.node->pass(source.block(), source.meter());
-      continue;
-    }
-    track.node->begin(frames);
-    for (const Plan::Send& send : track.sends)
-      track.node->send(plan->sources[send.source]->block(), send.gain);
-    track.node->finish();
-  }
-  for (const Plan::Output& output : plan->outputs) {
-    if (output.sink->begin_block(begin, frames)) {
-      for (std::size_t i = 0; i < output.tracks.size(); ++i)
-        output.sink->write_track(i, plan->tracks[output.tracks[i]].node->block().channels());
-      output.sink->commit_block();
-      if (const Frames lost = output.sink->take_lost(); lost > 0)
-        ledger_.add(SubjectKind::output, output.subject, Cause::output_overrun, begin, lost);
-      ledger_.captured(SubjectKind::output, output.subject, begin + frames);
-    } else if (!output.sink->closed()) {
-      ledger_.add(SubjectKind::output, output.subject, Cause::output_overrun, begin, frames);
-    }
-  }
-  position_.store(begin + frames, std::memory_order_release);
-}
-
-void Engine::end_outputs() noexcept {
-  ledger_.close_all(position());
-  finished_.store(true, std::memory_order_seq_cst);
-  // An output that is added later than this plan sees finished_ and ends its own ring.
-  for (const Plan::Output& output : announce_newest_plan()->outputs) output.sink->finish();
+  std::size_t count = 0;
+  const auto add = [&](const Meter& meter) {
+    if (count < rows.size()) rows[count] = {meter.peak(), meter.rms(), meter.max_peak()};
+    ++count;
+  };
+  for (std::size_t i = 0; i < now->wanted_sources; ++i) add(now->sources[i]->meter());
+  for (const Plan::Track& track : now->tracks) add(track.node->meter());
+  return count;
 }
 
 }  // namespace pypac

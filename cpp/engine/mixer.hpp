@@ -2,44 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
-#include "plugin/filter.hpp"
+#include "core/glide.hpp"
+#include "host/block_buffer.hpp"
 
 namespace pypac {
-
-/// A planar block that lies somewhere else.
-class BlockView {
- public:
-  BlockView(const float* const* channels, std::uint32_t channel_count) noexcept
-      : channels_(channels), channel_count_(channel_count) {}
-
-  [[nodiscard]] const float* const* channels() const noexcept { return channels_; }
-  [[nodiscard]] std::uint32_t channel_count() const noexcept { return channel_count_; }
-
- private:
-  const float* const* channels_;
-  std::uint32_t channel_count_;
-};
-
-/// Planar memory for one block.
-class BlockBuffer {
- public:
-  /// [control-thread]
-  BlockBuffer(std::uint32_t channels, std::uint32_t max_frames);
-  BlockBuffer(const BlockBuffer&) = delete;
-  BlockBuffer& operator=(const BlockBuffer&) = delete;
-
-  [[nodiscard]] float* const* channels() noexcept { return pointers_.data(); }
-  [[nodiscard]] BlockView view() const noexcept { return {pointers_.data(), channel_count()}; }
-  [[nodiscard]] std::uint32_t channel_count() const noexcept {
-    return static_cast<std::uint32_t>(pointers_.size());
-  }
-
- private:
-  std::vector<float> samples_;
-  std::vector<float*> pointers_;
-};
 
 /// How one send brings a source's channels into a track's.
 ///
@@ -50,10 +17,12 @@ class Mixer {
  public:
   /// [pump] `first` writes the track's block instead of adding to it: a single send with gain 1 is
   /// a copy, bit for bit.
-  static void send(BlockView source, float gain, bool first, BlockBuffer& track,
-                   std::uint32_t frames) noexcept;
+  static void send(BlockView source, const GlideBlock& gain, bool first,
+                   const AudioBlock& track) noexcept;
   /// [pump]
-  static void clear(BlockBuffer& track, std::uint32_t frames) noexcept;
+  static void clear(const AudioBlock& track) noexcept;
+  /// [pump] In place.
+  static void scale(const AudioBlock& track, const GlideBlock& gain) noexcept;
 };
 
 }  // namespace pypac

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "core/thread_role.hpp"
+
 namespace pypac {
 namespace {
 
@@ -13,10 +15,10 @@ constexpr std::uint32_t kMaxPacket = 4 * 8192;
 /// Tells the ledger about one source.
 class SourceGaps final : public GapSink {
  public:
-  SourceGaps(Ledger& ledger, std::uint32_t subject) : ledger_(ledger), subject_(subject) {}
+  SourceGaps(Ledger& ledger, LedgerAccount& account) : ledger_(ledger), account_(account) {}
 
   void incident(Cause cause, Frames begin, Frames frames) noexcept override {
-    ledger_.add(SubjectKind::source, subject_, cause, begin, frames);
+    ledger_.add(account_, cause, begin, frames);
     if (cause == Cause::late) late_frames_ += frames;
   }
 
@@ -24,16 +26,17 @@ class SourceGaps final : public GapSink {
 
  private:
   Ledger& ledger_;
-  std::uint32_t subject_;
+  LedgerAccount& account_;
   Frames late_frames_ = 0;
 };
 
 }  // namespace
 
-SourceNode::SourceNode(std::string name, std::uint32_t subject, std::shared_ptr<Source> source,
-                       std::uint32_t sample_rate, std::uint32_t max_block)
-    : name_(std::move(name)),
-      subject_(subject),
+SourceNode::SourceNode(std::string id, std::shared_ptr<LedgerAccount> account,
+                       std::shared_ptr<Source> source, std::uint32_t sample_rate,
+                       std::uint32_t max_block)
+    : id_(std::move(id)),
+      account_(std::move(account)),
       sample_rate_(sample_rate),
       source_(std::move(source)),
       aligner_(source_->feed().channels(), max_block, kMaxPacket),
@@ -42,9 +45,12 @@ SourceNode::SourceNode(std::string name, std::uint32_t subject, std::shared_ptr<
 
 void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
                          Ledger& ledger) noexcept {
+  PYPAC_ASSERT_PUMP();
+  if (!begun_) aligner_.start_at(begin);
+  begun_ = true;
   source_->poll(until);
   SourceFeed& feed = source_->feed();
-  SourceGaps gaps(ledger, subject_);
+  SourceGaps gaps(ledger, *account_);
   source_->gather(begin, frames, gaps);
   const Frames end = begin + frames;
   PacketView packet;
@@ -58,7 +64,7 @@ void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
   const auto [captured, channels] =
       aligner_.take(begin, frames, block_.channels(), cause_of_silence(frames), gaps);
   shown_ = BlockView(channels, block_.channel_count());
-  if (captured > 0) ledger.captured(SubjectKind::source, subject_, end);
+  if (captured > 0) ledger.captured(*account_, end);
   captured_frames_.store(captured_frames() + captured, std::memory_order_relaxed);
   late_frames_.store(late_frames() + gaps.late_frames(), std::memory_order_relaxed);
   meter_.process(channels, shown_.channel_count(), frames);

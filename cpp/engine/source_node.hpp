@@ -7,7 +7,7 @@
 #include <string>
 
 #include "engine/meter.hpp"
-#include "engine/mixer.hpp"
+#include "host/block_buffer.hpp"
 #include "plugin/source.hpp"
 #include "plugin/source_feed.hpp"
 #include "timeline/aligner.hpp"
@@ -18,20 +18,22 @@ namespace pypac {
 /// A source in the engine: its packets, brought to the timeline, block by block.
 class SourceNode {
  public:
-  /// [control-thread] `subject` is its number in the ledger.
-  SourceNode(std::string name, std::uint32_t subject, std::shared_ptr<Source> source,
+  /// [control-thread]
+  SourceNode(std::string id, std::shared_ptr<LedgerAccount> account, std::shared_ptr<Source> source,
              std::uint32_t sample_rate, std::uint32_t max_block);
 
-  /// [pump] Makes block() hold [begin, begin + frames). `until`: the host time up to which a source
-  /// without a thread of its own shall produce.
+  /// [pump] Makes block() hold [begin, begin + frames). The first block may be any; they are
+  /// contiguous from there on. `until`: the host time up to which a source without a thread of its
+  /// own shall produce.
   void process(Frames begin, std::uint32_t frames, HostTime until, Ledger& ledger) noexcept;
 
   /// [pump] Valid until the next process().
   [[nodiscard]] BlockView block() const noexcept { return shown_; }
 
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  [[nodiscard]] std::uint32_t subject() const noexcept { return subject_; }
-  [[nodiscard]] Source& source() noexcept { return *source_; }
+  [[nodiscard]] const std::string& id() const noexcept { return id_; }
+  [[nodiscard]] LedgerAccount& account() const noexcept { return *account_; }
+  [[nodiscard]] const std::shared_ptr<Source>& source() const noexcept { return source_; }
+  [[nodiscard]] std::uint32_t channels() const noexcept { return block_.channel_count(); }
   [[nodiscard]] const Meter& meter() const noexcept { return meter_; }
   [[nodiscard]] const ClockDomain& domain() const noexcept { return source_->clock(); }
   /// [any-thread, realtime-safe] Frames that came from the source; the rest is silence of ours.
@@ -46,11 +48,12 @@ class SourceNode {
  private:
   [[nodiscard]] Cause cause_of_silence(std::uint32_t frames) noexcept;
 
-  std::string name_;
-  std::uint32_t subject_;
+  std::string id_;
+  std::shared_ptr<LedgerAccount> account_;
   std::uint32_t sample_rate_;
   std::shared_ptr<Source> source_;
   Aligner aligner_;                  // pump only
+  bool begun_ = false;               // pump only
   BlockBuffer block_;                // pump only: where a block is put together
   BlockView shown_ = block_.view();  // pump only
   Meter meter_;

@@ -1,51 +1,85 @@
 // SPDX-License-Identifier: MIT
 #include "engine/track_node.hpp"
 
+#include <cstring>
 #include <utility>
+
+#include "core/thread_role.hpp"
+#include "engine/mixer.hpp"
 
 namespace pypac {
 
-TrackNode::TrackNode(std::string name, std::uint32_t channels,
-                     std::vector<std::unique_ptr<Filter>> filters, std::uint32_t sample_rate,
-                     std::uint32_t max_block)
-    : name_(std::move(name)),
-      filters_(std::move(filters)),
+TrackNode::TrackNode(std::string id, std::uint32_t channels, std::shared_ptr<LedgerAccount> account,
+                     std::uint32_t sample_rate, std::uint32_t max_block, float gain, bool muted)
+    : id_(std::move(id)),
+      account_(std::move(account)),
+      gain_(gain),
+      muted_(muted),
+      fader_(glide_frames(sample_rate), muted ? 0 : gain),
       block_(channels, max_block),
-      meter_(sample_rate) {
-  for (const auto& filter : filters_) filter->activate(sample_rate, channels, max_block);
-}
+      key_block_(channels, max_block),
+      meter_(sample_rate) {}
 
-TrackNode::~TrackNode() {
-  for (const auto& filter : filters_) filter->deactivate();
+bool TrackNode::passes() const noexcept {
+  return fader_.stands_at(1) && target() == 1;
 }
 
 void TrackNode::pass(BlockView source, const Meter& meter) noexcept {
+  PYPAC_ASSERT_PUMP();
   shown_ = source;
+  key_ = source;
+  empty_ = false;
+  silenced_ = false;
   meter_.follow(meter);
 }
 
 void TrackNode::begin(std::uint32_t frames) noexcept {
+  PYPAC_ASSERT_PUMP();
   shown_ = block_.view();
   frames_ = frames;
   empty_ = true;
 }
 
-void TrackNode::send(BlockView source, float gain) noexcept {
-  Mixer::send(source, gain, empty_, block_, frames_);
+void TrackNode::send(BlockView source, const GlideBlock& gain) noexcept {
+  if (gain.is(0)) return;
+  Mixer::send(source, gain, empty_, block_.block(frames_));
   empty_ = false;
 }
 
-void TrackNode::finish() noexcept {
-  if (empty_) Mixer::clear(block_, frames_);
-  for (const auto& filter : filters_)
-    filter->process({block_.channels(), block_.channel_count(), frames_});
-  meter_.process(block_.channels(), block_.channel_count(), frames_);
+void TrackNode::finish(const TrackChain& chain, const TrackChain* old_chain, bool is_key,
+                       Frames position) noexcept {
+  const AudioBlock mix = block_.block(frames_);
+  if (empty_) Mixer::clear(mix);
+  const GlideBlock share = chain.lines->take_share(frames_);
+  const bool old_is_heard = old_chain && !share.is(1);
+  AudioBlock old;
+  if (old_is_heard) old = chain.lines->copy_of(mix);
+  fader_.aim(target());
+  const GlideBlock level = fader_.take(frames_);
+  silenced_ = level.is(0) && muted_.load(std::memory_order_relaxed);
+  chain.filter(mix, position);
+  if (is_key) {
+    const AudioBlock key = key_block_.block(frames_);
+    for (std::uint32_t c = 0; c < mix.channel_count; ++c)
+      std::memcpy(key.channels[c], mix.channels[c], frames_ * sizeof(float));
+    Mixer::scale(key, level);
+    key_ = key_block_.view();
+  }
+  chain.lines->delay_behind(mix);
+  if (old_is_heard) cross_fade(*old_chain, old, mix, share, position);
+  Mixer::scale(mix, level);
+  meter_.process(mix.channels, mix.channel_count, frames_);
 }
 
-std::uint32_t TrackNode::latency_frames() const noexcept {
-  std::uint32_t sum = 0;
-  for (const auto& filter : filters_) sum += filter->latency_frames();
-  return sum;
+void TrackNode::cross_fade(const TrackChain& old_chain, const AudioBlock& old,
+                           const AudioBlock& mix, const GlideBlock& share,
+                           Frames position) noexcept {
+  old_chain.filter(old, position);
+  old_chain.lines->delay_behind(old);
+  for (std::uint32_t c = 0; c < mix.channel_count; ++c)
+    for (std::uint32_t i = 0; i < mix.frames; ++i)
+      mix.channels[c][i] =
+          old.channels[c][i] + share.at(i) * (mix.channels[c][i] - old.channels[c][i]);
 }
 
 }  // namespace pypac

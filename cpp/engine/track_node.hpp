@@ -1,59 +1,83 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "core/glide.hpp"
 #include "engine/meter.hpp"
-#include "engine/mixer.hpp"
-#include "plugin/filter.hpp"
+#include "engine/track_chain.hpp"
+#include "host/block_buffer.hpp"
+#include "timeline/ledger.hpp"
 
 namespace pypac {
 
-/// A track in the engine: the sum of its sends, through its filters, to its meter.
+/// A track in the engine: the sum of its sends, through its filters and its fader, to its meter.
 class TrackNode {
  public:
-  /// [control-thread] Activates the filters; the destructor deactivates them.
-  TrackNode(std::string name, std::uint32_t channels, std::vector<std::unique_ptr<Filter>> filters,
-            std::uint32_t sample_rate, std::uint32_t max_block);
-  ~TrackNode();
+  /// [control-thread]
+  TrackNode(std::string id, std::uint32_t channels, std::shared_ptr<LedgerAccount> account,
+            std::uint32_t sample_rate, std::uint32_t max_block, float gain, bool muted);
   TrackNode(const TrackNode&) = delete;
   TrackNode& operator=(const TrackNode&) = delete;
+
+  /// [control-thread] Linear.
+  void set_gain(float gain) noexcept { gain_.store(gain, std::memory_order_relaxed); }
+  /// [control-thread]
+  void set_muted(bool muted) noexcept { muted_.store(muted, std::memory_order_relaxed); }
 
   /// [pump] Begins a block.
   void begin(std::uint32_t frames) noexcept;
   /// [pump] Adds a source to the block.
-  void send(BlockView source, float gain) noexcept;
-  /// [pump] Filters and meters the block.
-  void finish() noexcept;
+  void send(BlockView source, const GlideBlock& gain) noexcept;
+  /// [pump] Filters, delays, levels and meters the block, whose first frame is `position`. While
+  /// `chain` comes in, `old_chain` is what is heard. `is_key`: another track takes key().
+  void finish(const TrackChain& chain, const TrackChain* old_chain, bool is_key,
+              Frames position) noexcept;
 
-  /// [control-thread] True where a block of that source, sent alone at gain 1, is this track's
-  /// block as it stands.
-  [[nodiscard]] bool passes(BlockView source) const noexcept {
-    return filters_.empty() && source.channel_count() == channels();
-  }
-  /// [pump] Instead of begin(), send() and finish() where the track passes its one source: no copy,
-  /// no second measuring.
+  /// [pump] Its fader stands at 0 dB, and it is not muted.
+  [[nodiscard]] bool passes() const noexcept;
+  /// [pump] Instead of begin(), send() and finish() where the track's block is its one source's as
+  /// it stands: no copy, no second measuring.
   void pass(BlockView source, const Meter& meter) noexcept;
 
+  /// [pump] Nothing was sent to the block.
+  [[nodiscard]] bool empty() const noexcept { return empty_; }
+  /// [pump] It was muted for all of the block.
+  [[nodiscard]] bool silenced() const noexcept { return silenced_; }
   /// [pump] Valid until the next begin() or pass().
   [[nodiscard]] BlockView block() const noexcept { return shown_; }
+  /// [pump] What other tracks' filters hear of it: after its filters and its fader, before its
+  /// delay. Valid until the next begin() or pass().
+  [[nodiscard]] BlockView key() const noexcept { return key_; }
 
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const std::string& id() const noexcept { return id_; }
+  [[nodiscard]] LedgerAccount& account() const noexcept { return *account_; }
   [[nodiscard]] std::uint32_t channels() const noexcept { return block_.channel_count(); }
   [[nodiscard]] const Meter& meter() const noexcept { return meter_; }
-  [[nodiscard]] std::uint32_t latency_frames() const noexcept;
 
  private:
-  std::string name_;
-  std::vector<std::unique_ptr<Filter>> filters_;
+  [[nodiscard]] float target() const noexcept {
+    return muted_.load(std::memory_order_relaxed) ? 0 : gain_.load(std::memory_order_relaxed);
+  }
+  void cross_fade(const TrackChain& old_chain, const AudioBlock& old, const AudioBlock& mix,
+                  const GlideBlock& share, Frames position) noexcept;
+
+  std::string id_;
+  std::shared_ptr<LedgerAccount> account_;
+  std::atomic<float> gain_;  // control writes, pump reads
+  std::atomic<bool> muted_;  // control writes, pump reads
+  Glide fader_;              // pump only, as all below but the meter
   BlockBuffer block_;
-  BlockView shown_ = block_.view();  // pump only
+  BlockBuffer key_block_;
+  BlockView shown_ = block_.view();
+  BlockView key_ = block_.view();
   Meter meter_;
-  std::uint32_t frames_ = 0;  // pump only
-  bool empty_ = true;         // pump only: nothing was sent to this block yet
+  std::uint32_t frames_ = 0;
+  bool empty_ = true;  // nothing was sent to this block yet
+  bool silenced_ = false;
 };
 
 }  // namespace pypac

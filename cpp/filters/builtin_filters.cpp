@@ -6,7 +6,16 @@
 namespace pypac {
 
 void add_builtin_filters(FilterRegistry& registry) {
-  registry.add("gain", [] { return std::make_unique<Gain>(); });
+  registry.add([] { return std::make_unique<Gain>(); });
+}
+
+const FilterRegistry& builtin_filters() {
+  static const FilterRegistry registry = [] {
+    FilterRegistry all;
+    add_builtin_filters(all);
+    return all;
+  }();
+  return registry;
 }
 
 }  // namespace pypac

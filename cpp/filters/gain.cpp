@@ -1,41 +1,37 @@
 // SPDX-License-Identifier: MIT
 #include "filters/gain.hpp"
 
-#include <cmath>
-#include <string>
-#include <string_view>
-
 #include "core/decibels.hpp"
-#include "core/status.hpp"
 
 namespace pypac {
 
-void Gain::activate(std::uint32_t, std::uint32_t, std::uint32_t) {
-  current_ = target_.load(std::memory_order_relaxed);
+const PluginInfo& Gain::info() const noexcept {
+  static const PluginInfo info{
+      .kind = "gain",
+      .help = "Makes a track louder or quieter.",
+      .params = {{.id = "gain_db",
+                  .unit = "dB",
+                  .min = -120,
+                  .max = 40,
+                  .help = "How much louder the track becomes, in dB."}},
+  };
+  return info;
 }
 
-void Gain::process(const AudioBlock& block) noexcept {
-  const float target = target_.load(std::memory_order_relaxed);
-  const float step = (target - current_) / static_cast<float>(block.frames);
-  for (std::uint32_t c = 0; c < block.channel_count; ++c) {
-    float* const samples = block.channels[c];
-    if (step == 0.0F) {
-      for (std::uint32_t i = 0; i < block.frames; ++i) samples[i] *= target;
-    } else {
-      for (std::uint32_t i = 0; i < block.frames; ++i)
-        samples[i] *= current_ + step * static_cast<float>(i + 1);
-    }
+void Gain::activate(const Activation& activation) {
+  gain_.emplace(glide_frames(activation.sample_rate),
+                static_cast<float>(linear_from_db(activation.values[0])));
+}
+
+void Gain::process(const ProcessContext& context) noexcept {
+  for (const ParamChange& change : context.changes)
+    gain_->aim(static_cast<float>(linear_from_db(change.value)));
+  const GlideBlock gain = gain_->take(context.audio.frames);
+  for (std::uint32_t c = 0; c < context.audio.channel_count; ++c) {
+    float* const samples = context.audio.channels[c];
+    for (std::uint32_t i = 0; i < gain.frames; ++i) samples[i] *= gain.at(i);
+    for (std::uint32_t i = gain.frames; i < context.audio.frames; ++i) samples[i] *= gain.rest;
   }
-  current_ = target;
-}
-
-void Gain::set_parameter(const char* name, double value) {
-  if (std::string_view(name) != "gain_db")
-    throw Failure(ErrorKind::invalid_argument,
-                  "the filter gain has no parameter \"" + std::string(name) + "\"", "use gain_db");
-  if (!std::isfinite(value))
-    throw Failure(ErrorKind::invalid_argument, "gain_db must be a finite number");
-  target_.store(static_cast<float>(linear_from_db(value)), std::memory_order_relaxed);
 }
 
 }  // namespace pypac

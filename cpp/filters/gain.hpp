@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <atomic>
+#include <optional>
 
+#include "core/glide.hpp"
 #include "plugin/filter.hpp"
 
 namespace pypac {
 
-/// Multiplies by `gain_db`. A change glides over one block, so that it does not click.
+/// Multiplies by `gain_db`.
 class Gain final : public Filter {
  public:
-  void activate(std::uint32_t sample_rate, std::uint32_t channels,
-                std::uint32_t max_frames) override;
-  void deactivate() noexcept override {}
-  void process(const AudioBlock& block) noexcept override;
-  void set_parameter(const char* name, double value) override;
+  [[nodiscard]] const PluginInfo& info() const noexcept override;
+  void activate(const Activation& activation) override;
+  void process(const ProcessContext& context) noexcept override;
 
  private:
-  std::atomic<float> target_{1.0F};  // control thread writes, pump reads
-  float current_ = 1.0F;             // pump only
+  std::optional<Glide> gain_;  // pump only
 };
 
 }  // namespace pypac

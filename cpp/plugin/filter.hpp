@@ -1,34 +1,59 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+
+#include "core/time.hpp"
+#include "plugin/audio_block.hpp"
+#include "plugin/descriptor.hpp"
 
 namespace pypac {
 
-/// Planar audio of one block: `channels` pointers to `frames` samples each. Valid until process()
-/// returns.
-struct AudioBlock {
-  float* const* channels = nullptr;
-  std::uint32_t channel_count = 0;
-  std::uint32_t frames = 0;
+/// What a filter is made ready for.
+struct Activation {
+  std::uint32_t sample_rate = 48000;
+  std::uint32_t channels = 2;
+  std::uint32_t max_frames = 480;  // blocks are at most so long
+  std::span<const double> values;  // of all parameters, in the order of info().params
+};
+
+/// A parameter's new value, from this block on. The filter glides to it.
+struct ParamChange {
+  std::size_t index = 0;  // in info().params
+  double value = 0;       // as as_number() says
+};
+
+/// One block, and all that belongs to it. Valid until process() returns.
+struct ProcessContext {
+  AudioBlock audio;                      // in place
+  std::span<const BlockView> keys;       // of the tracks that steer it, aligned with `audio`
+  std::span<const ParamChange> changes;  // at the block's beginning
+  Frames position = 0;                   // the timeline frame of the block's first
 };
 
 /// One link of a track's filter chain.
 ///
 /// Legal order: activate, then any number of process and reset, then deactivate; again from there.
+/// FilterSlot is the host that keeps it so.
 class Filter {
  public:
   virtual ~Filter() = default;
 
-  /// [control-thread & inactive] May allocate. Blocks are at most `max_frames` long.
-  virtual void activate(std::uint32_t sample_rate, std::uint32_t channels,
-                        std::uint32_t max_frames) = 0;
+  /// [any-thread] What kind it is and which parameters it has. Lives as long as the program.
+  [[nodiscard]] virtual const PluginInfo& info() const noexcept = 0;
+
+  /// [control-thread & inactive] May allocate. Throws Failure(invalid_argument) where these values
+  /// do not go together.
+  virtual void activate(const Activation& activation) = 0;
 
   /// [control-thread & active]
-  virtual void deactivate() noexcept = 0;
+  virtual void deactivate() noexcept {}
 
-  /// [pump & active] In place. Never allocates, locks or waits.
-  virtual void process(const AudioBlock& block) noexcept = 0;
+  /// [pump & active] In place. Never allocates, locks or waits. Blocks of any length up to
+  /// max_frames give the same frames.
+  virtual void process(const ProcessContext& context) noexcept = 0;
 
   /// [pump & active] Forgets the past: the next block follows a break.
   virtual void reset() noexcept {}
@@ -37,8 +62,9 @@ class Filter {
   /// active.
   [[nodiscard]] virtual std::uint32_t latency_frames() const noexcept { return 0; }
 
-  /// [control-thread] Sets a parameter, heard within a block. Throws Failure(invalid_argument).
-  virtual void set_parameter(const char* name, double value) = 0;
+  /// [any-thread, realtime-safe] For how many frames it may sound after its input has become
+  /// silent. Constant while active.
+  [[nodiscard]] virtual std::uint32_t tail_frames() const noexcept { return 0; }
 };
 
 }  // namespace pypac

@@ -6,23 +6,43 @@
 #include "core/status.hpp"
 
 namespace pypac {
+namespace {
 
-void FilterRegistry::add(const std::string& kind, Factory factory) {
-  if (!factories_.emplace(kind, std::move(factory)).second)
-    throw Failure(ErrorKind::invalid_argument, "a filter of kind \"" + kind + "\" exists already");
+/// What is left out of a profile takes its default, so that has to be a value that is allowed.
+void check(const PluginInfo& info) {
+  for (const ParamInfo& param : info.params)
+    if (param.fallback) static_cast<void>(checked_value(info, param, *param.fallback));
+}
+
+}  // namespace
+
+void FilterRegistry::add(const Factory& factory) {
+  const PluginInfo& info = factory()->info();
+  check(info);
+  if (!entries_.emplace(info.kind, Entry{factory, &info}).second)
+    throw Failure(ErrorKind::invalid_argument,
+                  "a filter of kind \"" + info.kind + "\" exists already");
+}
+
+const FilterRegistry::Entry& FilterRegistry::entry(const std::string& kind) const {
+  const auto found = entries_.find(kind);
+  if (found == entries_.end())
+    throw Failure(ErrorKind::invalid_argument, "there is no filter of kind \"" + kind + "\"");
+  return found->second;
 }
 
 std::unique_ptr<Filter> FilterRegistry::create(const std::string& kind) const {
-  const auto found = factories_.find(kind);
-  if (found == factories_.end())
-    throw Failure(ErrorKind::invalid_argument, "there is no filter of kind \"" + kind + "\"");
-  return found->second();
+  return entry(kind).factory();
+}
+
+const PluginInfo& FilterRegistry::info(const std::string& kind) const {
+  return *entry(kind).info;
 }
 
 std::vector<std::string> FilterRegistry::kinds() const {
   std::vector<std::string> kinds;
-  kinds.reserve(factories_.size());
-  for (const auto& [kind, factory] : factories_) kinds.push_back(kind);
+  kinds.reserve(entries_.size());
+  for (const auto& [kind, entry] : entries_) kinds.push_back(kind);
   return kinds;
 }
 

@@ -16,17 +16,27 @@ class FilterRegistry {
  public:
   using Factory = std::function<std::unique_ptr<Filter>()>;
 
-  /// [control-thread] Throws Failure(invalid_argument) where the kind is taken.
-  void add(const std::string& kind, Factory factory);
+  /// [control-thread] Under the kind that its info() says. Throws Failure(invalid_argument) where
+  /// the kind is taken, or its description makes no sense.
+  void add(const Factory& factory);
 
   /// [control-thread] Throws Failure(invalid_argument) where nothing has that kind.
   [[nodiscard]] std::unique_ptr<Filter> create(const std::string& kind) const;
+
+  /// [control-thread] Throws Failure(invalid_argument) where nothing has that kind.
+  [[nodiscard]] const PluginInfo& info(const std::string& kind) const;
 
   /// [control-thread] In alphabetical order.
   [[nodiscard]] std::vector<std::string> kinds() const;
 
  private:
-  std::map<std::string, Factory> factories_;
+  struct Entry {
+    Factory factory;
+    const PluginInfo* info;
+  };
+  [[nodiscard]] const Entry& entry(const std::string& kind) const;
+
+  std::map<std::string, Entry> entries_;
 };
 
 }  // namespace pypac

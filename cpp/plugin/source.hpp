@@ -23,6 +23,13 @@ class Source {
   /// [control-thread] The session starts: frame 0 is heard at `origin`.
   virtual void start(HostTime origin) = 0;
 
+  /// [control-thread] Instead of start(), where the session runs already: nothing before the
+  /// timeline's frame `first` is wanted.
+  virtual void join(HostTime origin, Frames first) {
+    static_cast<void>(first);
+    start(origin);
+  }
+
   /// [control-thread] No packet is pushed once this has returned.
   virtual void stop() noexcept = 0;
 

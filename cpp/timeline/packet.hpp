@@ -25,6 +25,9 @@ enum class Cause : std::uint8_t {
   capture_overrun,  // the ring from the capture thread was full
   output_overrun,   // a reader was too slow: its own frames were dropped
   backend_lost,     // the audio system went away
+  track_muted,      // the user muted the track
+  no_sources,       // nothing is sent to the track
+  track_removed,    // the profile has the track no longer
   count_
 };
 

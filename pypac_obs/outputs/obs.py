@@ -40,10 +40,6 @@ __all__ = ["ObsOutput"]
 class NativeSink(Protocol):
     """What the pump fills without Python: shared tracks, or virtual devices."""
 
-    @property
-    def subject(self) -> int:
-        """Its number in the ledger."""
-
     def close(self) -> None:
         """Takes it out of the pump's way; nothing more goes there."""
 
@@ -56,7 +52,7 @@ class ObsOutput:
     OBS that is not running is a normal state: it is served within seconds of its start.
 
     ``following`` are split files that begin and end with OBS's recording (None: none do).
-    ``on_sink`` is told of each native sink: its number in the ledger, and its tracks. ``on_news``
+    ``on_sink`` is told of each native sink: its name in the ledger, and its tracks. ``on_news``
     gets a sentence for each thing that was done in OBS or cannot be done, on the link's thread.
     `open`, `start` and `close` are for one thread, `status` and `error` for any.
     """
@@ -69,7 +65,7 @@ class ObsOutput:
         session: str,
         *,
         following: TakeFiles | None,
-        on_sink: Callable[[int, tuple[str, ...]], None],
+        on_sink: Callable[[str, tuple[str, ...]], None],
         on_news: Callable[[str], None],
     ) -> None:
         rule = profile.outputs.obs
@@ -294,6 +290,8 @@ class ObsOutput:
         if transport in self._sinks or transport == "native":
             return
         sink: NativeSink
+        output = f"{self.name} by {transport}"
+        self._on_sink(output, self.tracks)
         if transport == "device":
             capture = self._wiring.capture
             if capture is not None and not capture.server_info().default_source:
@@ -302,13 +300,12 @@ class ObsOutput:
                     "virtual device of this session for it."
                 )
             sink = self._virtual_sources = self._wiring.add_virtual_sources(
-                self._session, self.tracks
+                output, self._session, self.tracks
             )
         else:
             make_folder("tracks")  # says who owns what is in the way
-            sink = self._wiring.add_shared_tracks(self._session, self.tracks)
+            sink = self._wiring.add_shared_tracks(output, self._session, self.tracks)
         self._sinks[transport] = sink
-        self._on_sink(sink.subject, self.tracks)
 
 
 def _make_chapter(text: str, obs: ObsConnection) -> None:

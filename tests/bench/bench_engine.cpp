@@ -8,13 +8,14 @@
 #include <cstdlib>
 #include <ctime>
 #include <memory>
-#include <numeric>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "capture/synthetic/synthetic_source.hpp"
 #include "core/host_clock.hpp"
 #include "engine/engine.hpp"
+#include "filters/builtin_filters.hpp"
 
 int main(int argc, char** argv) {
   using namespace pypac;
@@ -26,20 +27,24 @@ int main(int argc, char** argv) {
   const int seconds = std::atoi(argv[2]);
   constexpr std::uint32_t kRate = 48000;
   ManualClock manual;
-  Engine engine({kRate, 480, 1920}, manual);
+  Engine engine({kRate, 480, 1920}, builtin_filters(), manual);
   SyntheticSignal signal;
   signal.kind = SyntheticSignal::Kind::numbered;
   signal.skew_ppm = argc > 3 ? std::atof(argv[3]) : 0;
+  std::vector<SourceSpec> specs;
+  std::vector<TrackSpec> tracks;
+  std::vector<std::string> ids;
   for (int i = 0; i < sources; ++i) {
-    engine.add_source("source", std::make_shared<SyntheticSource>(signal, kRate, 2, 9600));
-    engine.add_track("track", 2, {{static_cast<std::size_t>(i), 1.0F}}, {});
+    ids.push_back(std::to_string(i));
+    specs.push_back({ids.back(), std::make_shared<SyntheticSource>(signal, kRate, 2, 9600)});
+    tracks.push_back({.id = ids.back(), .sends = {{ids.back()}}, .filters = {}});
   }
+  engine.apply(specs, tracks);
   std::shared_ptr<ReaderRing> ring;
   if (argc > 4 && std::string_view(argv[4]) == "output") {
-    std::vector<std::size_t> tracks(static_cast<std::size_t>(sources));
-    std::iota(tracks.begin(), tracks.end(), 0);
-    std::uint32_t subject = 0;
-    ring = engine.add_output(tracks, 4 * kRate, subject);  // four seconds, as files have
+    const std::vector<std::uint32_t> channels = engine.channels_of(ids);
+    ring = std::make_shared<ReaderRing>(channels, 480, 4 * kRate);  // four seconds, as files have
+    engine.add_sink("files", ring, ids);
   }
   const SystemClock clock;
   const HostTime begin = clock.now();

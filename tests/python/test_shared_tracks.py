@@ -40,10 +40,9 @@ RUN_UNTIL_KILLED = """
 import sys, time
 from pypac_obs import _core
 engine = _core.Engine(sample_rate=48000, block_frames=480, latency_frames=480)
-engine.add_source("a", _core.SyntheticSource(
-    sample_rate=48000, channels=2, capacity_frames=4800, kind="tone"))
-engine.add_track("game", 2, [(0, 0.0)], [])
-shared = _core.SharedTracks(engine, "stream", [0], ["game"], 48000)
+tone = _core.SyntheticSource(sample_rate=48000, channels=2, capacity_frames=4800, kind="tone")
+engine.apply([("a", tone)], [_core.TrackSpec("game", sends=[_core.SendSpec("a")])])
+shared = _core.SharedTracks(engine, "obs", "stream", ["game"], 48000)
 engine.start(_core.host_now_ns())
 print("started", flush=True)
 time.sleep(60)  # until it is killed
@@ -71,9 +70,9 @@ def read_all(reader: _core.SharedTrackReader) -> tuple[int, np.ndarray]:
 
 
 def test_tracks_are_read_as_other_outputs_have_them(wiring: Wiring, runtime: Path):
-    shared = wiring.add_shared_tracks("stream", ["voice", "game"])
+    shared = wiring.add_shared_tracks("obs", "stream", ["voice", "game"])
     assert shared.paths == [str(runtime / "tracks" / "stream" / n) for n in ("voice", "game")]
-    other = wiring.add_reader(["voice", "game"])
+    other = wiring.add_reader("test", ["voice", "game"])
     voice = _core.SharedTrackReader("stream", "voice")
     game = _core.SharedTrackReader("stream", "game")
     assert (voice.poll(), game.poll()) == ("starting", "starting")
@@ -102,7 +101,7 @@ def test_tracks_are_read_as_other_outputs_have_them(wiring: Wiring, runtime: Pat
 
 def test_an_output_that_is_added_while_running_begins_then(wiring: Wiring):
     wiring.engine.run_offline(10_000)
-    shared = wiring.add_shared_tracks("stream", ["game"])
+    shared = wiring.add_shared_tracks("obs", "stream", ["game"])
     reader = _core.SharedTrackReader("stream", "game")
     assert reader.poll() == "running"
     wiring.engine.run_offline(1_000)
@@ -112,7 +111,7 @@ def test_an_output_that_is_added_while_running_begins_then(wiring: Wiring):
 
 
 def test_a_reader_that_is_too_slow_is_told_what_it_lost(wiring: Wiring):
-    shared = wiring.add_shared_tracks("stream", ["game"], capacity_frames=4800)
+    shared = _core.SharedTracks(wiring.engine, "obs", "stream", ["game"], 4800)
     reader = _core.SharedTrackReader("stream", "game")
     assert reader.poll() == "starting"
     wiring.engine.run_offline(9600)
@@ -128,8 +127,8 @@ def test_the_reader_in_the_documentation_reads(wiring: Wiring):
     names: dict[str, Any] = {}
     document = Path(__file__).parents[2] / "docs" / "shared-track.md"
     exec(re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)[0], names)
-    shared = wiring.add_shared_tracks("stream", ["game", "voice"])
-    other = wiring.add_reader(["game", "voice"])
+    shared = wiring.add_shared_tracks("obs", "stream", ["game", "voice"])
+    other = wiring.add_reader("test", ["game", "voice"])
     for frames in (20_000, 80_000):  # before and after the ring has gone round
         wiring.engine.run_offline(frames)
         _, frames, views = other.peek(100_000)
@@ -142,7 +141,7 @@ def test_the_reader_in_the_documentation_reads(wiring: Wiring):
 
 def test_any_name_will_do(wiring: Wiring, runtime: Path):
     name = "../Stream / Käse %2F"
-    shared = wiring.add_shared_tracks(name, ["game"])
+    shared = wiring.add_shared_tracks("obs", name, ["game"])
     assert shared.paths == [str(runtime / "tracks" / file_name_of(name) / "game")]
     assert _core.list_shared_tracks() == [(name, "game", "starting")]
     assert _core.SharedTrackReader(name, "game").poll() == "starting"
@@ -150,14 +149,14 @@ def test_any_name_will_do(wiring: Wiring, runtime: Path):
 
 def test_a_name_that_is_too_long_is_refused(wiring: Wiring, runtime: Path):
     with pytest.raises(ValueError, match="shorten it"):
-        wiring.add_shared_tracks("x" * 256, ["game"])
+        wiring.add_shared_tracks("obs", "x" * 256, ["game"])
 
 
 @pytest.mark.linux("modes are POSIX's; see test_shared_track")
 def test_a_runtime_folder_of_others_is_refused(wiring: Wiring, runtime: Path):
     runtime.mkdir(mode=0o755)
     with pytest.raises(PermissionError, match="cannot be used"):
-        wiring.add_shared_tracks("stream", ["game"])
+        wiring.add_shared_tracks("obs", "stream", ["game"])
     assert _core.SharedTrackReader("stream", "game").poll() == "absent"
 
 
@@ -172,12 +171,12 @@ def test_a_living_session_keeps_its_name_and_a_killed_one_does_not(wiring: Wirin
             assert reader.poll() == "running"
             assert reader.info().writer_pid == process.pid
             with pytest.raises(OutputFailed, match=f"by the process {process.pid}") as caught:
-                wiring.add_shared_tracks("stream", ["game"])
+                wiring.add_shared_tracks("obs", "stream", ["game"])
             assert caught.value.remedy
         finally:
             process.kill()
     before = reader.info().session_id
-    shared = wiring.add_shared_tracks("stream", ["game"])
+    shared = wiring.add_shared_tracks("obs", "stream", ["game"])
     assert _core.list_shared_tracks() == [("stream", "game", "starting")]
     again = _core.SharedTrackReader("stream", "game")
     assert again.poll() == "starting"
@@ -222,7 +221,7 @@ def test_another_user_cannot_reach_a_shared_track(
     wiring: Wiring, second_user: SecondUser, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(second_user.shared))
-    shared = wiring.add_shared_tracks("stream", ["game"])
+    shared = wiring.add_shared_tracks("obs", "stream", ["game"])
     [path] = shared.paths
     for command in (["truncate", "-s", "0", path], ["cat", path], ["rm", "-rf", path]):
         assert second_user.run(*command, check=False) != 0

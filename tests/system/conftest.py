@@ -52,6 +52,11 @@ def wait_until(
         time.sleep(0.005)
 
 
+def one_track_each(sources: Sequence[str]) -> list[_core.TrackSpec]:
+    """A track for each of these sources, of its name."""
+    return [_core.TrackSpec(name, sends=[_core.SendSpec(name)]) for name in sources]
+
+
 class Timeline(Protocol):
     """What sound is put on: an engine, a session, or what has one."""
 

@@ -21,6 +21,7 @@
 #include "capture/mixed_source.hpp"
 #include "capture/wasapi/capture_client.hpp"
 #include "core/host_clock.hpp"
+#include "core/thread_role.hpp"
 #include "engine/source_node.hpp"
 #include "fake_audio.hpp"
 #include "played_program.hpp"
@@ -55,14 +56,15 @@ void wait_for_line() {
 class Taker {
  public:
   Taker(const std::vector<std::shared_ptr<MixedSource>>& sources, HostTime origin)
-      : origin_(origin), ledger_(static_cast<std::uint32_t>(sources.size()), 0) {
+      : origin_(origin) {
     for (const auto& source : sources) {
-      const auto subject = static_cast<std::uint32_t>(nodes_.size());
-      nodes_.push_back(std::make_unique<SourceNode>("source", subject, source, kRate, kBlock));
+      nodes_.push_back(
+          std::make_unique<SourceNode>("source", ledger_.open_account(), source, kRate, kBlock));
     }
   }
 
   void run(const std::atomic<bool>& stopping) {
+    const pypac::ScopedThreadRole role(pypac::ThreadRole::pump);
     pypac::SystemClock clock;
     while (!stopping) {
       const auto due = std::chrono::nanoseconds((taken_ + kBlock) * 1'000'000'000 / kRate);

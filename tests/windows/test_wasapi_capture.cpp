@@ -22,6 +22,7 @@
 #include "capture/wasapi/capture_client.hpp"
 #include "capture/wasapi/wasapi_capture.hpp"
 #include "core/host_clock.hpp"
+#include "core/thread_role.hpp"
 #include "engine/source_node.hpp"
 #include "fake_audio.hpp"
 #include "os/process_snapshot.hpp"
@@ -171,8 +172,9 @@ double level_at(const std::vector<float>& samples, double frequency) {
 
 /// What a source brings from now on: its left channel, for half a second.
 std::vector<float> half_a_second(const std::shared_ptr<Source>& source, HostTime origin) {
-  SourceNode node("source", 0, source, 48000, kBlock);
-  Ledger ledger(1, 0);
+  const pypac::ScopedThreadRole role(pypac::ThreadRole::pump);
+  Ledger ledger;
+  SourceNode node("source", ledger.open_account(), source, 48000, kBlock);
   std::vector<float> left;
   for (pypac::Frames begin = 0; begin < 24000; begin += kBlock) {
     node.process(begin, kBlock, origin, ledger);
@@ -745,10 +747,11 @@ TEST_CASE("of inputs without a place a source takes the first by default, and th
   const HostTime origin = pypac::SystemClock().now() + 50ms;
   source->start(origin);
   REQUIRE(comes_true([&] { return capture.source_status(0).packets > 60; }));
-  SourceNode node("source", 0, source, 48000, kBlock);
-  Ledger ledger(1, 0);
+  Ledger ledger;
+  SourceNode node("source", ledger.open_account(), source, 48000, kBlock);
   std::size_t heard = 0;
   for (pypac::Frames begin = 0; begin < 24000; begin += kBlock) {
+    const pypac::ScopedThreadRole role(pypac::ThreadRole::pump);
     node.process(begin, kBlock, origin, ledger);
     for (std::uint32_t i = 0; i < kBlock; ++i) {
       const float left = node.block().channels()[0][i];
@@ -785,8 +788,9 @@ TEST_CASE("of an interface's inputs a source takes those that it names") {
     return capture.source_status(0).packets > 60 && capture.source_status(1).packets > 60;
   }));
   for (const auto& [source, right_sign] : {std::pair(second, -1.0F), std::pair(last_two, 1.0F)}) {
-    SourceNode node("source", 0, source, 48000, kBlock);
-    Ledger ledger(1, 0);
+    const pypac::ScopedThreadRole role(pypac::ThreadRole::pump);
+    Ledger ledger;
+    SourceNode node("source", ledger.open_account(), source, 48000, kBlock);
     std::size_t heard = 0;
     for (pypac::Frames begin = 0; begin < 24000; begin += kBlock) {
       node.process(begin, kBlock, origin, ledger);

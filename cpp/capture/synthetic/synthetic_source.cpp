@@ -26,9 +26,9 @@ SyntheticSource::SyntheticSource(const SyntheticSignal& signal, std::uint32_t sa
   feed_.set_absence(Cause::stalled);
 }
 
-void SyntheticSource::start(HostTime origin) {
+void SyntheticSource::join(HostTime origin, Frames first) {
   origin_ = origin;
-  position_ = 0;
+  position_ = first / signal_.quantum * signal_.quantum;
   domain_->set_origin(origin);
 }
 

@@ -41,7 +41,8 @@ class SyntheticSource final : public Source {
   SyntheticSource(const SyntheticSignal& signal, std::uint32_t sample_rate, std::uint32_t channels,
                   std::uint32_t capacity_frames);
 
-  void start(HostTime origin) override;
+  void start(HostTime origin) override { join(origin, 0); }
+  void join(HostTime origin, Frames first) override;
   void stop() noexcept override {}
   void poll(HostTime until) noexcept override;
   [[nodiscard]] SourceFeed& feed() noexcept override { return feed_; }

@@ -9,6 +9,7 @@
 
 #include "allocation_counter.hpp"
 #include "capture/mixed_source.hpp"
+#include "core/thread_role.hpp"
 #include "engine/source_node.hpp"
 #include "timeline/ledger.hpp"
 
@@ -20,9 +21,11 @@ using pypac::HostTime;
 using pypac::Incident;
 using pypac::Ledger;
 using pypac::MixedSource;
+using pypac::ScopedThreadRole;
 using pypac::SourceNode;
 using pypac::SubjectKind;
 using pypac::Tap;
+using pypac::ThreadRole;
 
 namespace {
 
@@ -72,8 +75,8 @@ class Client {
 
 struct Rig {
   std::shared_ptr<MixedSource> source = std::make_shared<MixedSource>(2, 48000, 48000);
-  SourceNode node{"mix", 0, source, 48000, kBlock};
-  Ledger ledger{1, 0};
+  Ledger ledger;
+  SourceNode node{"mix", ledger.open_account(), source, 48000, kBlock};
   Frames position = 0;
   std::vector<float> left;
   std::vector<float> right;
@@ -81,6 +84,7 @@ struct Rig {
   Rig() { source->set_absence(Cause::not_running); }
 
   void play(int blocks = 1) {
+    const ScopedThreadRole role(ThreadRole::pump);
     for (int i = 0; i < blocks; ++i) {
       node.process(position, kBlock, kOrigin, ledger);
       const float* const* channels = node.block().channels();
@@ -91,7 +95,7 @@ struct Rig {
   }
 
   std::vector<Incident> incidents() {
-    ledger.close_all(position);
+    ledger.close(node.account(), position);
     std::vector<Incident> all;
     while (const std::optional<Incident> one = ledger.pop()) all.push_back(*one);
     return all;
@@ -268,6 +272,7 @@ TEST_CASE("neither pushing nor gathering allocates") {
   rig.source->start(kOrigin);
   const std::vector<float> samples(2 * std::size_t{kBlock}, 0.25F);
   const auto round = [&](int i) {
+    const ScopedThreadRole role(ThreadRole::pump);
     ClockReading reading;
     reading.clock_id = 1;
     reading.frames = kBlock;

@@ -5,78 +5,21 @@
 #include <vector>
 
 #include "allocation_counter.hpp"
-#include "capture/synthetic/synthetic_source.hpp"
 #include "core/status.hpp"
-#include "engine/engine.hpp"
-#include "filters/gain.hpp"
+#include "filters/builtin_filters.hpp"
+#include "running_engine.hpp"
 
 using namespace pypac;
-using namespace std::chrono_literals;
-
-namespace {
-
-constexpr std::uint32_t kRate = 48000;
-
-std::shared_ptr<Source> synthetic(const SyntheticSignal& signal) {
-  return std::make_shared<SyntheticSource>(signal, kRate, 2, kRate);
-}
-
-SyntheticSignal numbered() {
-  SyntheticSignal signal;
-  signal.kind = SyntheticSignal::Kind::numbered;
-  return signal;
-}
-
-std::int64_t number_of(float sample) {
-  return std::llround(sample * 16777216.0F);
-}
-
-/// Takes all that a ring gives, with its own thread, as an output does.
-struct Collector {
-  explicit Collector(std::shared_ptr<ReaderRing> taken) : ring(std::move(taken)) {
-    thread = std::thread([this] {
-      while (!ring->finished()) {
-        if (!ring->wait(480, 100ms)) continue;
-        const ReaderRing::Run run = ring->peek(4800);
-        for (std::size_t track = 0; track < ring->track_count(); ++track) {
-          const float* const samples = ring->samples(track, run);
-          const std::uint32_t channels = ring->channels(track);
-          if (tracks.size() <= track) tracks.emplace_back();
-          for (std::uint32_t i = 0; i < run.frames; ++i)
-            tracks[track].push_back(samples[std::size_t{i} * channels]);
-        }
-        if (run.frames) starts.push_back(run.start);
-        ring->release(run.frames);
-      }
-    });
-  }
-  void join() { thread.join(); }
-
-  std::shared_ptr<ReaderRing> ring;
-  std::vector<std::vector<float>> tracks;  // first channel of each
-  std::vector<Frames> starts;
-  std::thread thread;
-};
-
-std::vector<Incident> incidents_of(Engine& engine) {
-  std::vector<Incident> incidents;
-  while (const auto incident = engine.ledger().pop()) incidents.push_back(*incident);
-  return incidents;
-}
-
-}  // namespace
+using namespace pypac::test;
 
 TEST_CASE("offline, every frame of every source arrives at its place, bit for bit") {
   ManualClock clock;
-  Engine engine({kRate, 480, 1920}, clock);
+  Engine engine({kRate, 480, 1920}, builtin_filters(), clock);
   SyntheticSignal irregular = numbered();
   irregular.quantum = 441;
-  engine.add_source("a", synthetic(numbered()));
-  engine.add_source("b", synthetic(irregular));
-  engine.add_track("a", 2, {{0, 1.0F}}, {});
-  engine.add_track("b", 1, {{1, 1.0F}}, {});
-  std::uint32_t subject = 0;
-  Collector collector(engine.add_output({0, 1}, 48000, subject));
+  engine.apply({{"a", synthetic(numbered())}, {"b", synthetic(irregular)}},
+               {track("a", {{"a"}}), track("b", {{"b"}}, 1)});
+  Collector collector(add_ring(engine, {"a", "b"}));
   engine.run_offline(100'007);
   engine.finish_offline();
   collector.join();
@@ -93,13 +36,11 @@ TEST_CASE("offline, every frame of every source arrives at its place, bit for bi
 
 TEST_CASE("each dropped packet is silence of its length, and in the ledger once") {
   ManualClock clock;
-  Engine engine({kRate, 480, 1920}, clock);
+  Engine engine({kRate, 480, 1920}, builtin_filters(), clock);
   SyntheticSignal signal = numbered();
   signal.dropouts = {{0.1, 9.0}, {0.5, 99.0}};
-  engine.add_source("a", synthetic(signal));
-  engine.add_track("a", 2, {{0, 1.0F}}, {});
-  std::uint32_t subject = 0;
-  Collector collector(engine.add_output({0}, 48000, subject));
+  engine.apply({{"a", synthetic(signal)}}, {track("a", {{"a"}})});
+  Collector collector(add_ring(engine, {"a"}));
   engine.run_offline(kRate);
   engine.finish_offline();
   collector.join();
@@ -123,16 +64,13 @@ TEST_CASE("each dropped packet is silence of its length, and in the ledger once"
 
 TEST_CASE("a skewed source stays on the timeline while its neighbour passes bit for bit") {
   ManualClock clock;
-  Engine engine({kRate, 480, 4800}, clock);
+  Engine engine({kRate, 480, 4800}, builtin_filters(), clock);
   SyntheticSignal tone;
   tone.frequency_hz = 100;
   tone.skew_ppm = 200;
-  engine.add_source("skewed", synthetic(tone));
-  engine.add_source("exact", synthetic(numbered()));
-  engine.add_track("skewed", 1, {{0, 1.0F}}, {});
-  engine.add_track("exact", 1, {{1, 1.0F}}, {});
-  std::uint32_t subject = 0;
-  Collector collector(engine.add_output({0, 1}, 48000, subject));
+  engine.apply({{"skewed", synthetic(tone)}, {"exact", synthetic(numbered())}},
+               {track("skewed", {{"skewed"}}, 1), track("exact", {{"exact"}}, 1)});
+  Collector collector(add_ring(engine, {"skewed", "exact"}));
   engine.run_offline(Frames{60} * kRate);
   engine.finish_offline();
   collector.join();
@@ -146,15 +84,11 @@ TEST_CASE("a skewed source stays on the timeline while its neighbour passes bit 
 
 TEST_CASE("the filters of a track hear the mix, and sends have their gains") {
   ManualClock clock;
-  Engine engine({kRate, 480, 1920}, clock);
-  engine.add_source("a", synthetic(numbered()));
-  auto half = std::make_unique<Gain>();
-  half->set_parameter("gain_db", -20 * std::log10(2.0));
-  std::vector<std::unique_ptr<Filter>> chain;
-  chain.push_back(std::move(half));
-  engine.add_track("a", 1, {{0, 1.0F}, {0, 3.0F}}, std::move(chain));
-  std::uint32_t subject = 0;
-  Collector collector(engine.add_output({0}, 48000, subject));
+  Engine engine({kRate, 480, 1920}, builtin_filters(), clock);
+  const FilterSpec half{"half", "gain", {{"gain_db", -20 * std::log10(2.0)}}};
+  engine.apply({{"a", synthetic(numbered())}},
+               {track("a", {{"a"}, {"a", 20 * std::log10(3.0)}}, 1, {half})});
+  Collector collector(add_ring(engine, {"a"}));
   engine.run_offline(4800);
   engine.finish_offline();
   collector.join();
@@ -163,12 +97,10 @@ TEST_CASE("the filters of a track hear the mix, and sends have their gains") {
 
 TEST_CASE("in real time the pump keeps the latency, never allocates, and ends to the frame") {
   SystemClock clock;
-  Engine engine({kRate, 120, 480}, clock);
-  engine.add_source("a", synthetic(numbered()));
-  engine.add_track("a", 2, {{0, 1.0F}}, {});
-  std::uint32_t subject = 0;
+  Engine engine({kRate, 120, 480}, builtin_filters(), clock);
+  engine.apply({{"a", synthetic(numbered())}}, {track("a", {{"a"}}, 2)});
   const std::size_t allocations = test::realtime_allocations();
-  Collector collector(engine.add_output({0}, 48000, subject));
+  Collector collector(add_ring(engine, {"a"}));
   engine.set_end(24'001);
   engine.start(clock.now() + 10ms);
   CHECK_THROWS_AS(engine.start(clock.now()), Failure);
@@ -185,13 +117,11 @@ TEST_CASE("in real time the pump keeps the latency, never allocates, and ends to
 
 TEST_CASE("outputs come and go while running, and plans never outlive their use") {
   SystemClock clock;
-  Engine engine({kRate, 120, 480}, clock);
-  engine.add_source("a", synthetic(numbered()));
-  engine.add_track("a", 1, {{0, 1.0F}}, {});
+  Engine engine({kRate, 120, 480}, builtin_filters(), clock);
+  engine.apply({{"a", synthetic(numbered())}}, {track("a", {{"a"}}, 1)});
   engine.start(clock.now());
   for (int i = 0; i < 50; ++i) {
-    std::uint32_t subject = 0;
-    const auto ring = engine.add_output({0}, 4800, subject);
+    const auto ring = add_ring(engine, {"a"}, 4800);
     REQUIRE(ring->wait(120, 5s));
     const ReaderRing::Run run = ring->peek(1);
     CHECK(number_of(*ring->samples(0, run)) == run.start);
@@ -201,19 +131,15 @@ TEST_CASE("outputs come and go while running, and plans never outlive their use"
   CHECK(engine.plan()->outputs.empty());
   engine.finish();
   CHECK(engine.wait_finished(5s));
-  std::uint32_t subject = 0;
-  CHECK(engine.add_output({0}, 4800, subject)->finished());
+  CHECK(add_ring(engine, {"a"}, 4800)->finished());
 }
 
 TEST_CASE("a reader that does not read loses its own frames, in the ledger, and nobody else's") {
   SystemClock clock;
-  Engine engine({kRate, 480, 480}, clock);
-  engine.add_source("a", synthetic(numbered()));
-  engine.add_track("a", 1, {{0, 1.0F}}, {});
-  std::uint32_t lazy_subject = 0;
-  std::uint32_t subject = 0;
-  const auto lazy = engine.add_output({0}, 4800, lazy_subject);
-  Collector collector(engine.add_output({0}, 48000, subject));
+  Engine engine({kRate, 480, 480}, builtin_filters(), clock);
+  engine.apply({{"a", synthetic(numbered())}}, {track("a", {{"a"}}, 1)});
+  const auto lazy = add_ring(engine, {"a"}, 4800, "lazy");
+  Collector collector(add_ring(engine, {"a"}));
   engine.set_end(14'400);
   engine.start(clock.now());
   while (!engine.wait_finished(10ms)) {
@@ -225,8 +151,8 @@ TEST_CASE("a reader that does not read loses its own frames, in the ledger, and 
   Frames lost = 0;
   for (const Incident& incident : incidents_of(engine)) {
     if (incident.cause != Cause::output_overrun) continue;
-    CHECK(incident.subject_kind == SubjectKind::output);
-    CHECK(incident.subject == lazy_subject);
+    CHECK(engine.subject_of(incident.ticket).kind == SubjectKind::output);
+    CHECK(engine.subject_of(incident.ticket).id == "lazy");
     lost += incident.frames;
   }
   CHECK(lost == lazy->lost_frames());
@@ -234,7 +160,7 @@ TEST_CASE("a reader that does not read loses its own frames, in the ledger, and 
 
 TEST_CASE("abort ends at once, also with a long latency") {
   SystemClock clock;
-  Engine engine({kRate, 480, 96'000}, clock);
+  Engine engine({kRate, 480, 96'000}, builtin_filters(), clock);
   engine.start(clock.now());
   const HostTime before = clock.now();
   engine.abort();
@@ -244,29 +170,27 @@ TEST_CASE("abort ends at once, also with a long latency") {
 
 TEST_CASE("a send or an output that names nothing is refused and leaves the plan as it was") {
   ManualClock clock;
-  Engine engine({kRate, 480, 1920}, clock);
-  std::uint32_t subject = 0;
-  CHECK_THROWS_AS(engine.add_track("a", 2, {{0, 1.0F}}, {}), Failure);
-  CHECK_THROWS_AS(static_cast<void>(engine.add_output({0}, 4800, subject)), Failure);
+  Engine engine({kRate, 480, 1920}, builtin_filters(), clock);
+  CHECK_THROWS_AS(engine.apply({}, {track("a", {{"nobody"}})}), Failure);
+  CHECK_THROWS_AS(static_cast<void>(add_ring(engine, {"a"}, 4800)), Failure);
   CHECK(engine.plan()->tracks.empty());
   CHECK(engine.plan()->outputs.empty());
 }
 
 TEST_CASE("a track of one source at gain 1 is that source, in sound and on the meter") {
   ManualClock clock;
-  Engine engine({kRate, 480, 1920}, clock);
+  Engine engine({kRate, 480, 1920}, builtin_filters(), clock);
   SyntheticSignal tone;
   tone.level_dbfs = -6;
-  engine.add_source("a", synthetic(tone));
-  engine.add_track("passes", 2, {{0, 1.0F}}, {});
-  engine.add_track("mixed", 2, {{0, 0.5F}, {0, 0.5F}}, {});
-  engine.add_track("folded", 1, {{0, 1.0F}}, {});
+  const double half_db = 20 * std::log10(0.5);
+  engine.apply({{"a", synthetic(tone)}},
+               {track("passes", {{"a"}}), track("mixed", {{"a", half_db}, {"a", half_db}}),
+                track("folded", {{"a"}}, 1)});
   const auto plan = engine.plan();
-  CHECK(plan->tracks[0].passes);
-  CHECK_FALSE(plan->tracks[1].passes);
-  CHECK_FALSE(plan->tracks[2].passes);
-  std::uint32_t subject = 0;
-  Collector collector(engine.add_output({0, 1, 2}, 48000, subject));
+  CHECK(plan->tracks[0].may_pass);
+  CHECK_FALSE(plan->tracks[1].may_pass);
+  CHECK_FALSE(plan->tracks[2].may_pass);
+  Collector collector(add_ring(engine, {"passes", "mixed", "folded"}));
   engine.run_offline(kRate);
   engine.finish_offline();
   collector.join();
@@ -278,7 +202,7 @@ TEST_CASE("a track of one source at gain 1 is that source, in sound and on the m
 
 TEST_CASE("a session that is finished before it starts has no frames") {
   SystemClock clock;
-  Engine engine({kRate, 480, 480}, clock);
+  Engine engine({kRate, 480, 480}, builtin_filters(), clock);
   engine.finish();
   engine.start(clock.now());
   CHECK(engine.wait_finished(5s));
@@ -288,11 +212,9 @@ TEST_CASE("a session that is finished before it starts has no frames") {
 TEST_CASE("an offline run that waits for a reader ends when it is interrupted or finished") {
   for (const bool by_finish : {false, true}) {
     ManualClock clock;
-    Engine engine({kRate, 480, 480}, clock);
-    engine.add_source("a", synthetic(numbered()));
-    engine.add_track("a", 1, {{0, 1.0F}}, {});
-    std::uint32_t subject = 0;
-    const auto ring = engine.add_output({0}, 4800, subject);
+    Engine engine({kRate, 480, 480}, builtin_filters(), clock);
+    engine.apply({{"a", synthetic(numbered())}}, {track("a", {{"a"}}, 1)});
+    const auto ring = add_ring(engine, {"a"}, 4800);
     std::atomic<int> asked{0};
     std::thread other([&] {
       while (asked < 1) std::this_thread::yield();

@@ -12,7 +12,7 @@ import pytest
 from pypac_obs import _core
 from pypac_obs.sandbox import Player, Sandbox
 
-from ..conftest import RATE, Audio, excused, missed_by, wait_until
+from ..conftest import RATE, Audio, excused, missed_by, one_track_each, wait_until
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,8 @@ class Recording:
         sources = [self.capture.add_source(name, selectors[name]) for name in self.names]
         assert self.capture.wait_until_running(5.0)
         self.engine = _core.Engine(sample_rate=RATE, block_frames=480, latency_frames=2400)
-        for index, (name, source) in enumerate(zip(self.names, sources, strict=True)):
-            self.engine.add_source(name, source)
-            self.engine.add_track(name, 2, [(index, 0.0)], [])
-        self.reader = _core.Reader(self.engine, list(range(len(self.names))), 30 * RATE)
+        self.engine.apply(list(zip(self.names, sources, strict=True)), one_track_each(self.names))
+        self.reader = _core.Reader(self.engine, "test", list(self.names), 30 * RATE)
         self.origin_ns = _core.host_now_ns() + 50_000_000
         self.engine.start(self.origin_ns)
         self.incidents: list[Incident] = []
@@ -66,7 +64,7 @@ class Recording:
         self.reader.release(frames)
         self.capture.stop()
         self.incidents = [
-            Incident(str(one.cause), self.names[one.subject], one.begin, one.frames)
+            Incident(str(one.cause), one.subject, one.begin, one.frames)
             for one in self.engine.pop_incidents()
         ]
         return tracks

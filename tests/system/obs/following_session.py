@@ -56,7 +56,7 @@ def main() -> None:
     )
     with Session(Profile.from_dict(PROFILE), name="follow", outputs=[files]) as session:
         assert session._wiring is not None
-        shared = session._wiring.add_shared_tracks("follow", ("noise", "tone"))
+        shared = session._wiring.add_shared_tracks("obs", "follow", ("noise", "tone"))
         while session.position < session.sample_rate // 2:
             time.sleep(0.01)  # else a recording might begin before the session
         link.start()

@@ -25,8 +25,8 @@ def main(session: str, latency_ms: str, *tracks: str) -> None:
     engine = _core.Engine(
         sample_rate=RATE, block_frames=min(RATE // 100, latency // 4), latency_frames=latency
     )
-    names = []
-    for index, track in enumerate(tracks):
+    sources: list[tuple[str, _core.Source]] = []
+    for track in tracks:
         name, signal = track.split("=")
         numbered = signal == "numbered"
         source = _core.SyntheticSource(
@@ -37,10 +37,10 @@ def main(session: str, latency_ms: str, *tracks: str) -> None:
             frequency_hz=440.0 if numbered else float(signal),
             level_dbfs=-12.0,
         )
-        engine.add_source(name, source)
-        engine.add_track(name, 2, [(index, 0.0)], [])
-        names.append(name)
-    shared = _core.SharedTracks(engine, session, list(range(len(names))), names, RATE)
+        sources.append((name, source))
+    names = [name for name, _ in sources]
+    engine.apply(sources, [_core.TrackSpec(name, sends=[_core.SendSpec(name)]) for name in names])
+    shared = _core.SharedTracks(engine, "obs", session, names, RATE)
     engine.start(int(os.environ.get("ORIGIN_NS", _core.host_now_ns() + 20_000_000)))
     print("started", flush=True)
     time.sleep(RUNS_FOR_S)

@@ -17,7 +17,7 @@ import soundfile
 from pypac_obs import _core
 from pypac_obs.sandbox import Player, Sandbox, missing_packages
 
-from ..conftest import RATE, Audio, build_player, require, wait_until
+from ..conftest import RATE, Audio, build_player, one_track_each, require, wait_until
 
 NUMBERED = 1 << 24
 
@@ -31,14 +31,16 @@ class Studio:
         self.sandbox = sandbox
         self.names = tuple(signals)
         self.engine = _core.Engine(sample_rate=RATE, block_frames=480, latency_frames=1920)
-        for index, (name, signal) in enumerate(signals.items()):
-            source = _core.SyntheticSource(
-                sample_rate=RATE, channels=2, capacity_frames=RATE, **signal
+        sources: list[tuple[str, _core.Source]] = [
+            (
+                name,
+                _core.SyntheticSource(sample_rate=RATE, channels=2, capacity_frames=RATE, **signal),
             )
-            self.engine.add_source(name, source)
-            self.engine.add_track(name, 2, [(index, 0.0)], [])
+            for name, signal in signals.items()
+        ]
+        self.engine.apply(sources, one_track_each(self.names))
         self.sources = _core.VirtualSources(
-            self.engine, session, list(range(len(self.names))), list(self.names), sandbox.remote
+            self.engine, "obs", session, list(self.names), sandbox.remote
         )
         self.nodes = [one.node_name for one in self.sources.status()]
         self.engine.start(_core.host_now_ns())
@@ -55,7 +57,7 @@ class Studio:
         return sum(one.lost_frames for one in self.sources.status())
 
     def incidents(self) -> list[Any]:
-        return [one for one in self.engine.pop_incidents() if one.of_output]
+        return [one for one in self.engine.pop_incidents() if one.kind == "output"]
 
     def close(self) -> None:
         self.sources.close()

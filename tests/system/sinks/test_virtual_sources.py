@@ -210,6 +210,6 @@ def test_names_that_are_no_words_are_written_so_that_programs_find_them(
 
 def test_without_pipewire_it_says_what_to_do(tmp_path: Path) -> None:
     engine = _core.Engine(sample_rate=RATE, block_frames=480, latency_frames=1920)
-    engine.add_track("silence", 2, [], [])
+    engine.apply([], [_core.TrackSpec("silence")])
     with pytest.raises(BackendUnavailable, match="is not running"):
-        _core.VirtualSources(engine, "studio", [0], ["silence"], str(tmp_path / "nowhere"))
+        _core.VirtualSources(engine, "obs", "studio", ["silence"], str(tmp_path / "nowhere"))

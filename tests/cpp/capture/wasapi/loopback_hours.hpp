@@ -146,12 +146,12 @@ inline LoopbackHours run_loopback_hours(double hours) {
   constexpr auto kRate = SimulatedLoopback::kRate;
   constexpr double kSettled = 60;
   ManualClock clock;
-  Engine engine({kRate, 480, 1920}, clock);
+  const FilterRegistry no_filters;
+  Engine engine({kRate, 480, 1920}, no_filters, clock);
   const auto source = std::make_shared<SimulatedLoopback>(hours * 1800);
-  engine.add_source("source", source);
-  engine.add_track("track", 2, {{0, 1.0F}}, {});
-  std::uint32_t subject = 0;
-  const std::shared_ptr<ReaderRing> ring = engine.add_output({0}, 2 * kRate, subject);
+  engine.apply({{"source", source}}, {{.id = "track", .sends = {{"source"}}, .filters = {}}});
+  const auto ring = std::make_shared<ReaderRing>(std::vector<std::uint32_t>{2}, 480, 2 * kRate);
+  engine.add_sink("output", ring, {"track"});
 
   LoopbackHours found;
   found.settled_s = kSettled;

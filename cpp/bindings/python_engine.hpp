@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/cause_names.hpp"
+#include "core/host_clock.hpp"
+#include "core/status.hpp"
+#include "engine/engine.hpp"
+#include "filters/builtin_filters.hpp"
+
+namespace pypac {
+
+struct Level {
+  float peak;
+  float rms;
+  float max_peak;
+  Frames silent_frames;
+};
+
+inline Level level_of(const Meter& meter) {
+  return {meter.peak(), meter.rms(), meter.max_peak(), meter.silent_frames()};
+}
+
+struct SourceProgress {
+  std::string name;
+  Frames captured_frames;
+  Frames late_frames;
+  double drift_ppm;
+  bool locked;
+  std::string absence;
+  Level level;
+};
+
+struct NamedIncident {
+  std::string cause;
+  std::string kind;
+  std::string subject;
+  Frames begin;
+  Frames frames;
+};
+
+inline const char* name_of(SubjectKind kind) {
+  switch (kind) {
+    case SubjectKind::source:
+      return "source";
+    case SubjectKind::track:
+      return "track";
+    case SubjectKind::output:
+      break;
+  }
+  return "output";
+}
+
+/// The engine on the system's clock, and the words that Python uses for it.
+class PythonEngine {
+ public:
+  PythonEngine(std::uint32_t sample_rate, std::uint32_t block_frames, std::uint32_t latency_frames,
+               std::uint32_t headroom_frames)
+      : engine_(EngineOptions{sample_rate, block_frames, latency_frames, headroom_frames},
+                builtin_filters(), clock_) {}
+
+  Engine& engine() { return engine_; }
+  const HostClock& clock() const { return clock_; }
+
+  std::vector<NamedIncident> pop_incidents() {
+    std::vector<NamedIncident> incidents;
+    while (const std::optional<Incident> incident = engine_.ledger().pop())
+      incidents.push_back(named(*incident));
+    return incidents;
+  }
+
+  std::vector<NamedIncident> open_incidents() {
+    std::vector<NamedIncident> incidents;
+    const auto add = [&](const LedgerAccount& account) {
+      if (const auto incident = account.open()) incidents.push_back(named(*incident));
+    };
+    const std::shared_ptr<const Plan> plan = engine_.plan();
+    for (const auto& source : plan->sources) add(source->account());
+    for (const Plan::Track& track : plan->tracks) add(track.node->account());
+    return incidents;
+  }
+
+  std::map<std::string, std::pair<std::uint64_t, Frames>> unlisted_incidents() {
+    std::map<std::string, std::pair<std::uint64_t, Frames>> causes;
+    for (std::size_t i = 0; i < kCauseNames.size(); ++i) {
+      const Ledger::Unlisted unlisted = engine_.ledger().unlisted(static_cast<Cause>(i));
+      if (unlisted.incidents > 0) causes[kCauseNames[i]] = {unlisted.incidents, unlisted.frames};
+    }
+    return causes;
+  }
+
+  SourceProgress source_progress(const std::string& id) {
+    const auto node = engine_.plan()->source(id);
+    if (!node) throw Failure(ErrorKind::invalid_argument, "there is no source " + id);
+    return {node->id(),
+            node->captured_frames(),
+            node->late_frames(),
+            node->domain().drift_ppm(),
+            node->domain().locked(),
+            name_of(node->source()->feed().absence()),
+            level_of(node->meter())};
+  }
+
+  Level track_level(const std::string& id) {
+    const std::shared_ptr<const Plan> plan = engine_.plan();
+    const Plan::Track* const track = plan->track(id);
+    if (!track) throw Failure(ErrorKind::invalid_argument, "there is no track " + id);
+    return level_of(track->node->meter());
+  }
+
+  std::pair<std::vector<std::string>, std::vector<std::string>> layout() {
+    const std::shared_ptr<const Plan> plan = engine_.plan();
+    std::pair<std::vector<std::string>, std::vector<std::string>> ids;
+    for (std::size_t i = 0; i < plan->wanted_sources; ++i)
+      ids.first.push_back(plan->sources[i]->id());
+    for (const Plan::Track& track : plan->tracks) ids.second.push_back(track.node->id());
+    return ids;
+  }
+
+  std::size_t levels(
+      nanobind::ndarray<float, nanobind::ndim<2>, nanobind::c_contig, nanobind::device::cpu> rows) {
+    static_assert(sizeof(Engine::LevelRow) == 3 * sizeof(float));
+    if (rows.shape(1) != 3)
+      throw Failure(ErrorKind::invalid_argument, "levels need an array of the shape (rows, 3)");
+    return engine_.levels({reinterpret_cast<Engine::LevelRow*>(rows.data()), rows.shape(0)});
+  }
+
+ private:
+  NamedIncident named(const Incident& incident) {
+    const Engine::Subject subject = engine_.subject_of(incident.ticket);
+    return {pypac::name_of(incident.cause), name_of(subject.kind), subject.id, incident.begin,
+            incident.frames};
+  }
+
+  SystemClock clock_;
+  Engine engine_;
+};
+
+[[nodiscard]] inline std::chrono::nanoseconds nanoseconds_of(double seconds) {
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+}
+
+}  // namespace pypac

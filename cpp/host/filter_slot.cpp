@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#include "host/filter_slot.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "core/status.hpp"
+#include "core/thread_role.hpp"
+
+namespace pypac {
+namespace {
+
+std::vector<double> numbers_of(const PluginInfo& info, const std::vector<ParamValue>& values) {
+  std::vector<double> numbers;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    numbers.push_back(as_number(info.params[i], values[i]));
+  return numbers;
+}
+
+constexpr std::uint32_t kExponent = 0x7f800000;  // all ones: no finite number
+
+bool is_finite(float sample) noexcept {
+  return (std::bit_cast<std::uint32_t>(sample) & kExponent) != kExponent;
+}
+
+bool all_finite(const float* samples, std::uint32_t frames) noexcept {
+  std::uint32_t faults = 0;
+  for (std::uint32_t i = 0; i < frames; ++i)
+    faults += (std::bit_cast<std::uint32_t>(samples[i]) & kExponent) == kExponent ? 1U : 0U;
+  return faults == 0;
+}
+
+}  // namespace
+
+FilterSlot::FilterSlot(std::string id, std::unique_ptr<Filter> filter, const SlotOptions& options,
+                       const ParamValues& values, bool bypassed, bool faded_in)
+    : id_(std::move(id)),
+      filter_(std::move(filter)),
+      values_(all_values(filter_->info(), values)),
+      queue_(values_.size()),
+      latency_(0),
+      bypassed_(bypassed),
+      dry_(options.channels, options.max_frames),
+      wet_(glide_frames(options.sample_rate), faded_in && !bypassed ? 1.0F : 0.0F) {
+  PYPAC_ASSERT_NOT_REALTIME();
+  const std::vector<double> numbers = numbers_of(filter_->info(), values_);
+  if (options.channels > filter_->info().max_channels)
+    throw Failure(ErrorKind::invalid_argument, "the filter " + filter_->info().kind +
+                                                   " takes fewer channels than the track has");
+  filter_->activate({options.sample_rate, options.channels, options.max_frames, numbers});
+  latency_ = filter_->latency_frames();
+  if (latency_ > 0) line_.emplace(options.channels, latency_, options.max_frames);
+  resting_ = !(faded_in && !bypassed);
+}
+
+FilterSlot::~FilterSlot() {
+  PYPAC_ASSERT_NOT_REALTIME();
+  filter_->deactivate();
+}
+
+void FilterSlot::set(std::size_t index, const ParamValue& value) noexcept {
+  PYPAC_ASSERT_NOT_REALTIME();
+  assert(filter_->info().params[index].live);
+  if (values_[index] == value) return;
+  values_[index] = value;
+  queue_.set(index, as_number(filter_->info().params[index], value));
+}
+
+void FilterSlot::process(const AudioBlock& block, std::span<const BlockView> keys, Frames position,
+                         bool leaving) noexcept {
+  PYPAC_ASSERT_PUMP();
+  const bool heard = !leaving && !bypassed_.load(std::memory_order_relaxed);
+  const bool fades_in = heard && wet_.stands_at(0);
+  if (fades_in && resting_) {
+    filter_->reset();
+    warming_ = latency_;
+  }
+  // What is not whole yet is run, not heard.
+  wet_.aim(heard && warming_ == 0 ? 1.0F : 0.0F);
+  const bool only_dry = !heard && wet_.stands_at(0);
+  const bool only_wet = wet_.stands_at(1);
+  gone_.store(leaving && only_dry, std::memory_order_release);
+  const AudioBlock dry = dry_.block(block.frames);
+  if (line_) {
+    line_->write({block.channels, block.channel_count}, block.frames);
+    if (!only_wet) line_->read(latency_, dry);
+  } else if (!only_wet && !only_dry) {
+    for (std::uint32_t c = 0; c < block.channel_count; ++c)
+      std::memcpy(dry.channels[c], block.channels[c], block.frames * sizeof(float));
+  }
+  resting_ = only_dry;
+  if (!only_dry) run(block, keys, position);
+  if (only_wet) return;
+  if (only_dry) {
+    if (!line_) return;
+    for (std::uint32_t c = 0; c < block.channel_count; ++c)
+      std::memcpy(block.channels[c], dry.channels[c], block.frames * sizeof(float));
+    return;
+  }
+  const GlideBlock wet = wet_.take(block.frames);
+  for (std::uint32_t c = 0; c < block.channel_count; ++c) {
+    float* const out = block.channels[c];
+    for (std::uint32_t i = 0; i < block.frames; ++i)
+      out[i] = dry.channels[c][i] + wet.at(i) * (out[i] - dry.channels[c][i]);
+  }
+  warming_ -= std::min(warming_, block.frames);
+}
+
+void FilterSlot::run(const AudioBlock& block, std::span<const BlockView> keys,
+                     Frames position) noexcept {
+  filter_->process({block, keys, queue_.take(), position});
+  assert(filter_->latency_frames() == latency_);
+  silence_faults(block);
+}
+
+void FilterSlot::silence_faults(const AudioBlock& block) noexcept {
+  bool whole = true;
+  for (std::uint32_t c = 0; c < block.channel_count; ++c)
+    whole = all_finite(block.channels[c], block.frames) && whole;
+  if (whole) return;
+  for (std::uint32_t c = 0; c < block.channel_count; ++c)
+    for (std::uint32_t i = 0; i < block.frames; ++i)
+      if (!is_finite(block.channels[c][i])) block.channels[c][i] = 0;
+  filter_->reset();
+  faults_.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace pypac

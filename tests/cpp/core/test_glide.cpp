@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "core/flush_to_zero.hpp"
+#include "core/glide.hpp"
+
+using namespace pypac;
+
+namespace {
+
+std::vector<float> take(Glide& glide, std::uint32_t frames) {
+  const GlideBlock block = glide.take(frames);
+  std::vector<float> values;
+  for (std::uint32_t i = 0; i < frames; ++i) values.push_back(block.at(i));
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("a glide goes in a straight line, whatever the blocks, and stands where it was aimed") {
+  Glide glide(4, 1);
+  CHECK(take(glide, 2) == std::vector<float>{1, 1});
+  glide.aim(0);
+  CHECK_FALSE(glide.stands_at(0));
+  CHECK(take(glide, 3) == std::vector<float>{0.75F, 0.5F, 0.25F});
+  CHECK(take(glide, 3) == std::vector<float>{0, 0, 0});
+  CHECK(glide.stands_at(0));
+}
+
+TEST_CASE("a glide that is aimed elsewhere goes on from where it is") {
+  Glide glide(4, 0);
+  glide.aim(1);
+  CHECK(take(glide, 2) == std::vector<float>{0.25F, 0.5F});
+  glide.aim(0);
+  CHECK(take(glide, 5) == std::vector<float>{0.375F, 0.25F, 0.125F, 0, 0});
+  glide.jump(1);
+  CHECK(take(glide, 1) == std::vector<float>{1});
+}
+
+TEST_CASE("numbers too small to be normal are 0 while they are flushed, and only then") {
+  volatile float tiny = 1e-38F;
+  volatile float less = 0;
+  {
+    const ScopedFlushToZero flush;
+    less = tiny * 0.01F;
+#if defined(__SSE2__) || defined(__aarch64__)
+    CHECK(less == 0);
+#endif
+  }
+  less = tiny * 0.01F;
+  CHECK(less > 0);
+}

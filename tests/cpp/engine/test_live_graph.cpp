@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "allocation_counter.hpp"
+#include "core/status.hpp"
+#include "filters/builtin_filters.hpp"
+#include "lagging_filter.hpp"
+#include "running_engine.hpp"
+
+using namespace pypac;
+using namespace pypac::test;
+
+namespace {
+
+const FilterRegistry& filters() {
+  static const FilterRegistry registry = [] {
+    FilterRegistry all;
+    add_builtin_filters(all);
+    all.add([] { return std::make_unique<LaggingFilter>(); });
+    return all;
+  }();
+  return registry;
+}
+
+FilterSpec lagging(const std::string& id, double frames, const std::string& key = "") {
+  return {id, "lagging", {{"lag_frames", frames}, {"key", key}}};
+}
+
+SyntheticSignal tone(double frequency_hz, double level_dbfs = 0) {
+  SyntheticSignal signal;
+  signal.frequency_hz = frequency_hz;
+  signal.level_dbfs = level_dbfs;
+  return signal;
+}
+
+/// How far neighbouring samples are from each other at most.
+float largest_step(const std::vector<float>& samples, std::size_t begin = 0) {
+  float step = 0;
+  for (std::size_t i = begin + 1; i < samples.size(); ++i)
+    step = std::max(step, std::fabs(samples[i] - samples[i - 1]));
+  return step;
+}
+
+/// Every sample carries the number of its own frame.
+bool is_numbered(const std::vector<float>& samples, Frames first = 0) {
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    if (number_of(samples[i]) != first + static_cast<Frames>(i)) return false;
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("filters with latency move no track, bit for bit, and the end is whole") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920}, filters(), clock);
+  engine.apply(
+      {{"a", synthetic(numbered())}},
+      {track("slow", {{"a"}}, 2, {lagging("l", 700)}), track("plain", {{"a"}}),
+       track("keyed", {{"a", -200}}, 2, {lagging("first", 100), lagging("k", 0, "slow")})});
+  CHECK(engine.budget_frames() == 960);
+  Collector collector(add_ring(engine, {"slow", "plain", "keyed"}));
+  engine.run_offline(10'001);
+  engine.run_offline(10'000);
+  engine.finish_offline();
+  collector.join();
+  CHECK(engine.position() == 20'001);
+  CHECK(collector.starts.front() == 0);
+  for (const auto& one : collector.tracks) REQUIRE(one.size() == 20'001);
+  CHECK(is_numbered(collector.tracks[0]));
+  CHECK(is_numbered(collector.tracks[1]));
+  // Its own sound is far away; what is heard is its key, and that is in time.
+  CHECK(is_numbered(collector.tracks[2]));
+  CHECK(incidents_of(engine).empty());
+}
+
+TEST_CASE("values change without a click: 40 dB on 100 Hz steps no more than the tone itself") {
+  const float own = 2 * 3.14159265F * 100 / 48000;
+  for (const std::string what : {"track", "send", "filter", "mute", "bypass"}) {
+    ManualClock clock;
+    Engine engine({kRate, 60, 1920}, filters(), clock);  // short blocks
+    engine.apply({{"a", synthetic(tone(100))}},
+                 {track("a", {{"a"}}, 1, {{"g", "gain", {{"gain_db", 0.0}}}})});
+    Collector collector(add_ring(engine, {"a"}));
+    const auto set = [&](bool quiet) {
+      const double gain_db = quiet ? -40 : 0;
+      if (what == "track") engine.set_track_gain("a", gain_db);
+      if (what == "send") engine.set_send_gain("a", "a", gain_db);
+      if (what == "filter") engine.set_filter("a", "g", "gain_db", gain_db);
+      if (what == "mute") engine.set_track_muted("a", quiet);
+      if (what == "bypass") engine.set_filter_bypassed("a", "g", quiet);
+    };
+    for (int i = 0; i < 40; ++i) {
+      engine.run_offline(1207);
+      set(i % 2 == 0);
+    }
+    engine.finish_offline();
+    collector.join();
+    CAPTURE(what);
+    CHECK(largest_step(collector.tracks[0]) < 1.05F * own);
+    const auto begin = collector.tracks[0].begin() + 1207;
+    // One block and 10 ms later it is there.
+    const float after = *std::max_element(begin + 60 + 480, begin + 1207, [](float a, float b) {
+      return std::fabs(a) < std::fabs(b);
+    });
+    if (what == "mute")
+      CHECK(after == 0.0F);
+    else if (what == "bypass")
+      CHECK(std::fabs(after) > 0.9F);
+    else
+      CHECK(std::fabs(after) < 0.011F);
+  }
+}
+
+TEST_CASE("a mute is in the ledger for as long as it lasts, and told as the track's") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920}, filters(), clock);
+  engine.apply({{"a", synthetic(numbered())}}, {track("voice", {{"a"}}), track("empty", {})});
+  engine.run_offline(4800);
+  engine.set_track_muted("voice", true);
+  engine.run_offline(4800);
+  engine.set_track_muted("voice", false);
+  engine.run_offline(4800);
+  engine.finish_offline();
+  const auto incidents = incidents_of(engine);
+  REQUIRE(incidents.size() == 2);
+  CHECK(incidents[0].cause == Cause::track_muted);
+  CHECK(engine.subject_of(incidents[0].ticket).id == "voice");
+  CHECK(engine.subject_of(incidents[0].ticket).kind == SubjectKind::track);
+  CHECK(incidents[0].begin == 5280);  // faded out by then
+  CHECK(incidents[0].frames == 4800 - 480);
+  CHECK(incidents[1].cause == Cause::no_sources);
+  CHECK(incidents[1].frames == 14'400);
+}
+
+TEST_CASE("sources, tracks and filters come and go, and what stays loses and moves no frame") {
+  SystemClock clock;
+  Engine engine({kRate, 120, 480, 960}, filters(), clock);
+  const SourceSpec kept{"kept", synthetic(numbered())};
+  engine.apply({kept}, {track("kept", {{"kept"}}), track("filtered", {{"kept"}}, 2)});
+  Collector collector(add_ring(engine, {"kept", "filtered"}, 4 * kRate));
+  engine.start(clock.now() + 10ms);
+  std::mt19937 random(3);
+  const std::size_t allocations = test::realtime_allocations();
+  for (int edit = 0; edit < 60; ++edit) {
+    std::vector<SourceSpec> sources{kept};
+    // Latency comes and goes on the second track: a new chain each time.
+    std::vector<FilterSpec> chain;
+    if (edit % 20 > 10) chain.push_back(lagging("l", 300));
+    std::vector<TrackSpec> tracks{track("kept", {{"kept"}}),
+                                  track("filtered", {{"kept"}}, 2, chain)};
+    for (unsigned i = 0; i < random() % 4; ++i) {
+      const std::string id = "s" + std::to_string(edit) + "-" + std::to_string(i);
+      sources.push_back({id, synthetic(tone(440, -20))});
+      tracks.push_back(track(id, {{id}, {"kept", -200}}));
+    }
+    engine.apply(sources, tracks);
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 15));
+    engine.collect();
+  }
+  engine.apply({kept}, {track("kept", {{"kept"}}), track("filtered", {{"kept"}}, 2)});
+  while (engine.plan()->fades()) {
+    engine.collect();
+    std::this_thread::sleep_for(1ms);
+  }
+  CHECK(engine.plan()->sources.size() == 1);
+  engine.finish();
+  while (!engine.wait_finished(10ms)) {
+  }
+  collector.join();
+  CHECK(test::realtime_allocations() == allocations);
+  CHECK(is_numbered(collector.tracks[0]));
+  CHECK(is_numbered(collector.tracks[1]));
+  CHECK(static_cast<Frames>(collector.tracks[0].size()) == engine.position());
+  for (const Incident& incident : incidents_of(engine))
+    CHECK(engine.subject_of(incident.ticket).id != "kept");
+}
+
+TEST_CASE("a source that joins is in its place, faded in") {
+  SystemClock clock;
+  Engine engine({kRate, 480, 960}, filters(), clock);
+  engine.apply({}, {track("a", {}, 1)});
+  Collector collector(add_ring(engine, {"a"}));
+  engine.start(clock.now());
+  while (engine.position() < 4800) std::this_thread::sleep_for(1ms);
+  engine.apply({{"late", synthetic(numbered())}}, {track("a", {{"late"}}, 1)});
+  const Frames joined = engine.position();
+  while (engine.position() < joined + 9600) std::this_thread::sleep_for(1ms);
+  engine.finish();
+  while (!engine.wait_finished(10ms)) {
+  }
+  collector.join();
+  const std::vector<float>& samples = collector.tracks[0];
+  CHECK(samples[static_cast<std::size_t>(joined) - 1] == 0);
+  for (std::size_t i = static_cast<std::size_t>(joined) + 4800; i < samples.size(); ++i)
+    REQUIRE(number_of(samples[i]) == static_cast<Frames>(i));
+}
+
+TEST_CASE("what is refused changes nothing") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920}, filters(), clock);
+  const SourceSpec a{"a", synthetic(numbered())};
+  engine.apply({a}, {track("a", {{"a"}}, 2, {{"g", "gain", {{"gain_db", 0.0}}}})});
+  const auto plan = engine.plan();
+  CHECK_THROWS_AS(engine.apply({a}, {track("a", {{"b"}})}), Failure);
+  CHECK_THROWS_AS(engine.apply({a, a}, {track("a", {{"a"}})}), Failure);
+  CHECK_THROWS_AS(engine.apply({a}, {track("a", {{"a"}}, 2, {{"x", "reverb", {}}})}), Failure);
+  CHECK_THROWS_AS(engine.apply({a}, {track("a", {{"a"}}, 2, {lagging("l", 10)})}), Failure);
+  CHECK_THROWS_AS(engine.set_track_gain("b", 0), Failure);
+  CHECK_THROWS_AS(engine.set_send_gain("a", "b", 0), Failure);
+  CHECK_THROWS_AS(engine.set_filter("a", "h", "gain_db", 0.0), Failure);
+  CHECK_THROWS_AS(engine.set_filter("a", "g", "gain", 0.0), Failure);
+  CHECK_THROWS_AS(engine.set_filter("a", "g", "gain_db", 100.0), Failure);
+  CHECK(engine.plan() == plan);
+}
+
+TEST_CASE("all levels come with one call") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920}, filters(), clock);
+  engine.apply({{"a", synthetic(tone(1000, -6))}}, {track("x", {{"a", -20}}), track("y", {{"a"}})});
+  engine.run_offline(kRate);
+  std::vector<Engine::LevelRow> rows(2);
+  CHECK(engine.levels(rows) == 3);
+  rows.resize(3);
+  CHECK(engine.levels(rows) == 3);
+  CHECK(rows[0].peak == doctest::Approx(0.501).epsilon(0.001));
+  CHECK(rows[1].peak == doctest::Approx(0.0501).epsilon(0.001));
+  CHECK(rows[2].rms == doctest::Approx(0.501 / std::sqrt(2)).epsilon(0.01));
+}
