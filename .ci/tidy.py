@@ -4,11 +4,13 @@
     .venv/bin/python .ci/tidy.py BUILD_FOLDER
 
 It looks at the files that changed within the last day, and those that include them: the rest was
-looked at in the night. With PYPAC_LONG=1 it looks at all.
+looked at in the night. With PYPAC_LONG=1 it looks at all. What had no finding as it stands, with
+all that it includes of ours, is not looked at again on the same machine.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -35,20 +37,58 @@ def main() -> int:
     tidy = Path(sys.executable).with_name("clang-tidy")
     # The libstdc++ of the compiler that builds, not of whichever clang finds newest.
     command = [str(tidy), "-p", str(build), "--quiet"]
+    flags = {Path(entry["file"]): flags_of(entry, build) for entry in commands}
+    with_what = [version_of(str(tidy)), version_of("c++"), Path(".clang-tidy").read_text()]
+    clean = folder_of_clean()
 
-    def check(file: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
-        return file, subprocess.run(
-            [*command, str(file)], capture_output=True, text=True, check=False
-        )
+    def check(file: Path) -> tuple[Path, subprocess.CompletedProcess[str] | None]:
+        mark = clean / digest([*with_what, flags[file]], [file, *sorted(included(file))])
+        if mark.exists():
+            return file, None
+        result = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            mark.touch()
+        return file, result
 
-    failed = 0
+    failed = known = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for file, result in pool.map(check, files):
-            if result.returncode:
+            if result is None:
+                known += 1
+            elif result.returncode:
                 failed += 1
                 print(f"{file}\n{result.stdout}{result.stderr}")
-    print(f"clang-tidy: {len(files)} of {len(every)} files, {failed} with findings")
+    print(
+        f"clang-tidy: {len(files)} of {len(every)} files, {known} of them known to be clean, "
+        f"{failed} with findings"
+    )
     return 1 if failed else 0
+
+
+def folder_of_clean() -> Path:
+    """Where an empty file stands for each file that had no finding, named by its content."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "pypac-obs" / "clang-tidy"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def flags_of(entry: dict[str, str], build: Path) -> str:
+    """How a file is compiled, wherever the clone lies."""
+    return entry["command"].replace(str(build.resolve()), "").replace(str(Path.cwd()), "")
+
+
+def version_of(program: str) -> str:
+    """What a program says of its version."""
+    return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+
+
+def digest(texts: list[str], files: list[Path]) -> str:
+    """Names the content of these texts and files."""
+    sum_of_all = hashlib.sha256("\0".join(texts).encode())
+    for file in files:
+        sum_of_all.update(b"\0" + file.read_bytes())
+    return sum_of_all.hexdigest()
 
 
 def changed_files() -> set[Path] | None:
