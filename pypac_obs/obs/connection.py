@@ -16,7 +16,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any, Self
@@ -36,7 +36,6 @@ from pypac_obs.errors import (
     ObsError,
     ObsNotAnswering,
     ObsNotRunning,
-    ObsProtocolError,
     ObsRefused,
     ObsUntrusted,
     ObsWrongPassword,
@@ -45,6 +44,14 @@ from pypac_obs.obs.address import ObsAddress, Secret
 from pypac_obs.obs.bounded_websocket import BoundedWebSocket, connect_socket
 from pypac_obs.obs.listener import refuse_other_users
 from pypac_obs.obs.messages import Message, MessageReader, Op, not_the_protocol, quoted, too_old
+from pypac_obs.obs.requests import (
+    Answer,
+    BatchSizes,
+    Request,
+    batch_data,
+    checked_batch,
+    checked_reply,
+)
 
 __all__ = ["EventGroup", "ObsAddress", "ObsConnection", "ObsVersion", "Secret"]
 
@@ -125,9 +132,10 @@ class ObsVersion:
 
 
 class _Pending:
-    """A request that waits for its reply."""
+    """A request, or a batch of them, that waits for its reply."""
 
-    def __init__(self) -> None:
+    def __init__(self, reply_op: Op) -> None:
+        self.reply_op = reply_op
         self.done = threading.Event()
         self.reply: Mapping[str, Any] | None = None
         self.error: ObsError | None = None
@@ -195,18 +203,33 @@ class _Client(ObsClient):
 
     def req(self, req_type: str, req_data: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Asks, and waits for the answer until the websocket's deadline for this thread."""
+        data = {"requestType": req_type, "requestData": req_data or {}}
+        reply = self._ask(Op.REQUEST, data, req_type)
+        return checked_reply(req_type, reply)
+
+    def req_batch(self, requests: Sequence[Request]) -> list[Answer]:
+        """Asks for all of it in one message, and waits as `req` does."""
+        words = f"{len(requests)} requests from {requests[0].kind} on"
+        reply = self._ask(Op.REQUEST_BATCH, batch_data(requests), words)
+        return checked_batch(requests, reply)
+
+    def _ask(self, op: Op, data: Mapping[str, Any], words: str) -> Mapping[str, Any]:
         deadline = self.ws.deadline
-        pending = _Pending()
+        is_batch = op == Op.REQUEST_BATCH
+        pending = _Pending(Op.REQUEST_BATCH_RESPONSE if is_batch else Op.REQUEST_RESPONSE)
         with self._lock:
             if self.error is not None:
                 raise _again(self.error)
             self._next_id += 1
             request_id = str(self._next_id)
-            self.ws.reader.allow_answer(req_type)
+            if is_batch:
+                self.ws.reader.allow_batch()
+            else:
+                self.ws.reader.allow_answer(data["requestType"])
             self.pending[request_id] = pending
-        message = {"requestType": req_type, "requestId": request_id, "requestData": req_data or {}}
         try:
-            text = json.dumps({"op": int(Op.REQUEST), "d": message}, allow_nan=False)
+            message = {"op": int(op), "d": {**data, "requestId": request_id}}
+            text = json.dumps(message, allow_nan=False)
             # Where sending fails, the reader learns why.
             with contextlib.suppress(OSError, WebSocketConnectionClosedException):
                 self.ws.send(text)
@@ -218,21 +241,24 @@ class _Client(ObsClient):
                 self.pending.pop(request_id, None)
         if not in_time:
             raise ObsNotAnswering(
-                f"OBS at {self.address} did not answer {req_type} in time",
+                f"OBS at {self.address} did not answer {words} in time",
                 remedy="See whether OBS hangs, or waits for an answer in a dialog of its own.",
             )
         if pending.error is not None:
             raise _again(pending.error)
         assert pending.reply is not None
-        return _checked(req_type, pending.reply)
+        return pending.reply
 
-    def take_reply(self, data: Mapping[str, Any]) -> None:
+    def take_reply(self, op: int, data: Mapping[str, Any]) -> None:
         """Gives a reply to who waits for it; nobody may any more, or it is the second one."""
         request_id = data.get("requestId")
         if not isinstance(request_id, str):
             raise not_the_protocol(self.address, "a reply has no requestId")
         with self._lock:
-            pending = self.pending.pop(request_id, None)
+            pending = self.pending.get(request_id)
+            if pending is not None and pending.reply_op != op:
+                raise not_the_protocol(self.address, "a reply is of another kind than its request")
+            self.pending.pop(request_id, None)
         if pending is not None:
             pending.reply = data
             pending.done.set()
@@ -408,8 +434,8 @@ class _Events(EventClient):
                 with contextlib.suppress(WebSocketTimeoutException):
                     client.ws.ping("there?")
                 continue
-            if message.op == Op.REQUEST_RESPONSE:
-                client.take_reply(message.data)
+            if message.op in (Op.REQUEST_RESPONSE, Op.REQUEST_BATCH_RESPONSE):
+                client.take_reply(message.op, message.data)
             elif message.op == Op.EVENT:
                 self._take_event(message)
 
@@ -504,9 +530,7 @@ class ObsConnection:
         ObsRefused if OBS cannot do it, ObsNotAnswering after ``timeout_s`` (the connection's, if
         None), and the reason of the end if the connection is or becomes closed.
         """
-        if threading.current_thread() is self._events.worker:
-            raise RuntimeError("no requests on the connection's own thread: it takes the answers")
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        deadline = self._deadline(timeout_s)
         while True:
             self._client.ws.end_by(deadline)
             try:
@@ -515,12 +539,52 @@ class ObsConnection:
                 if refusal.code != _NOT_READY:
                     words = str(refusal).partition(" With message: ")[2]
                     raise ObsRefused(kind, refusal.code, words) from None
-                if time.monotonic() + _NOT_READY_PAUSE_S >= deadline:
-                    raise ObsNotAnswering(
-                        f"OBS at {self.address} is not ready to answer {kind}",
-                        remedy="See whether OBS still loads, or waits for an answer in a dialog.",
-                    ) from None
-            time.sleep(_NOT_READY_PAUSE_S)
+            self._wait_until_ready(kind, deadline)
+
+    def request_all(
+        self, requests: Sequence[Request], *, timeout_s: float | None = None
+    ) -> list[Answer]:
+        """Asks OBS for several things at once, which it does in their order, refused ones or not.
+
+        Gives for each its answer, or the ObsRefused that `request` would raise; all else is as with
+        `request`, and ``timeout_s`` is for all of them. It takes one round trip; more where OBS is
+        not ready, or where the replies to very many would be longer than a message may be.
+        """
+        deadline = self._deadline(timeout_s)
+        answers: list[Answer] = [{} for _ in requests]
+        left = list(range(len(requests)))
+        sizes = BatchSizes()
+        while left:
+            count = sizes.fitting([requests[place] for place in left])
+            places, left = left[:count], left[count:]
+            asked = [requests[place] for place in places]
+            self._client.ws.end_by(deadline)
+            found = self._client.req_batch(asked)
+            if left:
+                sizes.learn(asked, found)
+            waiting = []
+            for place, answer in zip(places, found, strict=True):
+                if isinstance(answer, ObsRefused) and answer.code == _NOT_READY:
+                    waiting.append(place)
+                else:
+                    answers[place] = answer
+            if waiting:
+                self._wait_until_ready(requests[waiting[0]].kind, deadline)
+                left = waiting + left
+        return answers
+
+    def _deadline(self, timeout_s: float | None) -> float:
+        if threading.current_thread() is self._events.worker:
+            raise RuntimeError("no requests on the connection's own thread: it takes the answers")
+        return time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+
+    def _wait_until_ready(self, kind: str, deadline: float) -> None:
+        if time.monotonic() + _NOT_READY_PAUSE_S >= deadline:
+            raise ObsNotAnswering(
+                f"OBS at {self.address} is not ready to answer {kind}",
+                remedy="See whether OBS still loads, or waits for an answer in a dialog.",
+            )
+        time.sleep(_NOT_READY_PAUSE_S)
 
     @contextlib.contextmanager
     def undivided(self) -> Iterator[None]:
@@ -564,20 +628,6 @@ def _connect(address: ObsAddress, timeout_s: float) -> socket.socket:
             remedy=f"Start OBS. {SWITCH_ON}",
             native_code=native,
         ) from None
-
-
-def _checked(kind: str, reply: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives a reply as the library wants it, or raises ObsProtocolError."""
-    status = reply.get("requestStatus")
-    data = reply.get("responseData")
-    if not isinstance(status, Mapping) or not isinstance(data, dict | None):
-        raise ObsProtocolError(f"OBS's answer to {kind} has no status, or no data")
-    result, code, comment = (status.get(key) for key in ("result", "code", "comment"))
-    if not isinstance(result, bool) or not isinstance(code, int) or isinstance(code, bool):
-        raise ObsProtocolError(f"OBS's answer to {kind} has no result and code")
-    words = quoted(comment) if isinstance(comment, str) else ""
-    checked = {"result": result, "code": code, "comment": words}
-    return {"requestType": kind, "requestStatus": checked, "responseData": data}
 
 
 def _closing(address: ObsAddress, frame: ABNF | None) -> ObsError:

@@ -14,10 +14,22 @@ from typing import Any, NamedTuple, NoReturn
 from pypac_obs.errors import ObsProtocolError, ObsTooOld
 from pypac_obs.obs.address import ObsAddress
 
-__all__ = ["Message", "MessageReader", "Op", "not_the_protocol", "quoted", "too_old"]
+__all__ = [
+    "BATCH_VALUES",
+    "MAX_MESSAGE_BYTES",
+    "Message",
+    "MessageReader",
+    "Op",
+    "count_values",
+    "not_the_protocol",
+    "quoted",
+    "too_old",
+]
 
 # No message is longer; what is read from one is bounded by its kind, below.
 MAX_MESSAGE_BYTES = 4 * 2**20
+# Nor does the reply to a batch of requests have more values.
+BATCH_VALUES = 100_000
 # Of words from the other end that go into our messages.
 _MAX_QUOTE = 200
 
@@ -49,6 +61,7 @@ _ANSWERS = {
     "GetStreamServiceSettings": _SETTINGS,
 }
 _OTHER_ANSWER = _Limit(2**20, 10_000)
+_BATCH = _Limit(MAX_MESSAGE_BYTES, BATCH_VALUES)
 # What a value takes once it is read, in bytes, or in characters of a long text.
 _VALUE_SIZE = 100
 # A text in JSON, or one that does not end.
@@ -64,6 +77,8 @@ class Op(IntEnum):
     EVENT = 5
     REQUEST = 6
     REQUEST_RESPONSE = 7
+    REQUEST_BATCH = 8
+    REQUEST_BATCH_RESPONSE = 9
 
 
 class Message(NamedTuple):
@@ -96,6 +111,10 @@ class MessageReader:
         """Lets the answer to this kind of request come. Not for two threads at once."""
         self._allow(_ANSWERS.get(kind, _OTHER_ANSWER))
 
+    def allow_batch(self) -> None:
+        """Lets the reply to a batch of requests come. Not for two threads at once."""
+        self._allow(_BATCH)
+
     def read(self, data: bytes | bytearray) -> Message:
         """Reads a message."""
         try:
@@ -125,9 +144,9 @@ class MessageReader:
             raise not_the_protocol(
                 self._address, f"it sends a message of more than {limit.characters >> 10} KiB"
             )
-        values = _count_values(text)
+        values = count_values(text)
         if values > limit.values:  # some may be part of texts
-            values = _count_values(_TEXT.sub("", text))
+            values = count_values(_TEXT.sub("", text))
         if values > limit.values:
             raise not_the_protocol(
                 self._address, f"it sends a message of more than {limit.values} values"
@@ -159,12 +178,12 @@ def not_the_protocol(address: ObsAddress, detail: str) -> ObsProtocolError:
     )
 
 
-def _count_values(text: str) -> int:
+def count_values(text: str) -> int:
     """Counts the keys and values of JSON, and what looks like some in its texts.
 
     An empty list or object counts twice.
 
-    >>> _count_values('{"a": [1, 2, 3]}')
+    >>> count_values('{"a": [1, 2, 3]}')
     6
     """
     return 1 + sum(map(text.count, ",:[{"))

@@ -34,6 +34,7 @@ from pypac_obs.obs.desired import (
 from pypac_obs.obs.journal import Entry
 from pypac_obs.obs.profiles import noted_audio
 from pypac_obs.obs.renames import KNOWN_BY, input_marks
+from pypac_obs.obs.requests import Request as ObsRequest
 from pypac_obs.obs.scenes import WantedScenes, is_pattern, quoted, wanted_scenes
 from pypac_obs.obs.status import TRACK_KIND
 from pypac_obs.obs.transport import InputRule
@@ -103,14 +104,9 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Request:
-    """A request to OBS, by obs-websocket's own names.
+class Request(ObsRequest):
+    """The id of the scene item that it makes goes into the journal at ``item_path``, if any."""
 
-    The id of the scene item that it makes goes into the journal at ``item_path``, if there is one.
-    """
-
-    kind: str
-    data: Mapping[str, Any]
     item_path: tuple[str, ...] = ()
 
 
@@ -125,7 +121,7 @@ class Step:
     subject: str
     changes: tuple[Change, ...] = ()
     when: When = When.NOW
-    requests: tuple[Request, ...] = ()
+    requests: tuple[ObsRequest, ...] = ()
     entries: tuple[Entry, ...] = ()
     forget: tuple[tuple[str, ...], ...] = ()
     action: Literal["requests", "remove", "profile", "reload"] = "requests"

@@ -14,22 +14,23 @@ from pypac_obs.obs.actual import (
     Obs,
     Parameter,
     ParameterValue,
-    ask_patiently,
-    read_parameter,
-    read_profiles,
-    read_running,
 )
 from pypac_obs.obs.desired import CHANNELS, SAMPLE_RATE
 from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Entry, Journal, journals
+from pypac_obs.obs.reading import read_parameters, read_profiles, read_running
+from pypac_obs.obs.requests import Request, given
+from pypac_obs.obs.slow_requests import request_slow
 
 __all__ = [
     "finish_reloads",
     "make_profile",
     "noted_audio",
+    "parameter_setting",
     "ready_to_leave",
     "reload_profile",
     "set_parameter",
+    "set_parameters",
 ]
 
 _AUDIO: tuple[Parameter, ...] = (SAMPLE_RATE, CHANNELS)
@@ -83,12 +84,21 @@ _COPIED: tuple[Parameter, ...] = (
 
 def set_parameter(obs: Obs, parameter: Parameter, value: str | None) -> None:
     """Stores a setting of the OBS profile in use; None takes it out. Not in effect yet."""
+    set_parameters(obs, {parameter: value})
+
+
+def set_parameters(obs: Obs, values: Mapping[Parameter, str | None]) -> None:
+    """Stores settings as `set_parameter` does, in one round trip."""
+    for answer in obs.request_all([parameter_setting(*item) for item in values.items()]):
+        given(answer)
+
+
+def parameter_setting(parameter: Parameter, value: str | None) -> Request:
+    """The request that stores a setting of the OBS profile in use."""
     category, name = parameter
-    obs.request(
+    return Request(
         "SetProfileParameter",
-        parameterCategory=category,
-        parameterName=name,
-        parameterValue=value,
+        {"parameterCategory": category, "parameterName": name, "parameterValue": value},
     )
 
 
@@ -109,20 +119,23 @@ def _remove_unfinished(obs: Obs, name: str, journal: Journal) -> None:
     if current == name:
         noted = journal.read()
         ready_to_leave(obs, name, noted)
-        ask_patiently(obs, "SetCurrentProfile", {"profileName": noted.get("user_profile")})
-    ask_patiently(obs, "RemoveProfile", {"profileName": name})
+        request_slow(obs, Request("SetCurrentProfile", {"profileName": noted.get("user_profile")}))
+    request_slow(obs, Request("RemoveProfile", {"profileName": name}))
 
 
 def _make_profile(obs: Obs, name: str) -> None:
-    copied = {parameter: read_parameter(obs, parameter) for parameter in _COPIED}
+    copied = read_parameters(obs, _COPIED)
     audio = _audio(obs)
     # The service has the user's stream key in it: it goes from OBS to OBS, and nowhere else.
     service = obs.request("GetStreamServiceSettings")
-    ask_patiently(obs, "CreateProfile", {"profileName": name})
+    request_slow(obs, Request("CreateProfile", {"profileName": name}))
     _set_audio(obs, audio)
-    for parameter, found in copied.items():
-        if found.value is not None and found.value != found.default:
-            set_parameter(obs, parameter, found.value)
+    is_set = {
+        parameter: found.value
+        for parameter, found in copied.items()
+        if found.value is not None and found.value != found.default
+    }
+    set_parameters(obs, is_set)
     kind, settings = service.get("streamServiceType"), service.get("streamServiceSettings")
     if isinstance(kind, str) and isinstance(settings, Mapping):
         with contextlib.suppress(ObsRefused):
@@ -156,13 +169,15 @@ def noted_audio(parameters: Mapping[Parameter, ParameterValue]) -> dict[str, str
 
 
 def _audio(obs: Obs) -> dict[str, str]:
-    return noted_audio({parameter: read_parameter(obs, parameter) for parameter in _AUDIO})
+    return noted_audio(read_parameters(obs, _AUDIO))
 
 
 def _set_audio(obs: Obs, audio: object) -> None:
+    values: dict[Parameter, str | None] = {}
     for key, value in (audio if isinstance(audio, Mapping) else {}).items():
         category, _, name = key.partition("/")
-        set_parameter(obs, (category, name), value)
+        values[category, name] = value
+    set_parameters(obs, values)
 
 
 def reload_profile(obs: Obs, journal: Journal) -> None:
@@ -175,8 +190,8 @@ def reload_profile(obs: Obs, journal: Journal) -> None:
         )
         try:
             if RELOADING in names:
-                ask_patiently(obs, "RemoveProfile", {"profileName": RELOADING})
-            ask_patiently(obs, "CreateProfile", {"profileName": RELOADING})
+                request_slow(obs, Request("RemoveProfile", {"profileName": RELOADING}))
+            request_slow(obs, Request("CreateProfile", {"profileName": RELOADING}))
             _set_audio(obs, audio)
         finally:  # also when the user stops us meanwhile
             _go_back(obs, journal, name)
@@ -208,7 +223,7 @@ def _go_back(obs: Obs, journal: Journal, name: str) -> None:
     current, names = read_profiles(obs)
     if current == RELOADING and name in names:
         _set_audio(obs, journal.read().get("away_audio"))
-        ask_patiently(obs, "SetCurrentProfile", {"profileName": name})
+        request_slow(obs, Request("SetCurrentProfile", {"profileName": name}))
     if RELOADING in names:
-        ask_patiently(obs, "RemoveProfile", {"profileName": RELOADING})
+        request_slow(obs, Request("RemoveProfile", {"profileName": RELOADING}))
     journal.forget(("away_from",), ("away_audio",))

@@ -9,17 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pypac_obs.errors import ObsError, ObsRefused
-from pypac_obs.obs.actual import (
-    Actual,
-    Obs,
-    ask_patiently,
-    masked_tracks,
-    read_actual,
-    read_collections,
-    read_input_names,
-    read_running,
-    read_scenes,
-)
+from pypac_obs.obs.actual import Actual, Obs, masked_tracks
 from pypac_obs.obs.desired import (
     MODE,
     PARAMETERS,
@@ -30,6 +20,7 @@ from pypac_obs.obs.desired import (
 from pypac_obs.obs.identity import give_identity, identity_of
 from pypac_obs.obs.journal import Entry, Journal, journals
 from pypac_obs.obs.lint import obs_warnings
+from pypac_obs.obs.look import read_actual
 from pypac_obs.obs.plan import NEW_ITEM, UNSURE, Plan, Report, Request, Step, When, make_plan
 from pypac_obs.obs.profiles import (
     finish_reloads,
@@ -37,9 +28,17 @@ from pypac_obs.obs.profiles import (
     reload_profile,
     set_parameter,
 )
+from pypac_obs.obs.reading import (
+    read_collections,
+    read_input_names,
+    read_running,
+    read_scenes,
+)
 from pypac_obs.obs.removal import NOT_FOUND, remove_from_scenes, remove_input
 from pypac_obs.obs.renames import follow_names, with_input_renamed, with_scene_renamed
+from pypac_obs.obs.requests import Request as ObsRequest
 from pypac_obs.obs.restore import restore
+from pypac_obs.obs.slow_requests import request_slow
 from pypac_obs.profile import Profile
 
 __all__ = ["Provisioner"]
@@ -103,9 +102,9 @@ class Provisioner:
         done: list[Step] = []
         refused: list[tuple[Step, ObsRefused]] = []
         tried: set[str] = set()
+        plan, desired, actual = self._look(obs)
         # A new scene collection or OBS profile shows only once it is loaded, so it takes rounds.
         for _ in range(4):
-            plan, *_rest = self._look(obs)
             steps = [s for s in plan.steps if not plan.waits(s) and str(s) not in tried]
             steps = [s for s in steps if only is None or s.subject in only]
             steps = steps[: _first_stage(steps)]
@@ -122,7 +121,7 @@ class Provisioner:
                     refused.append((step, refusal))
                 else:
                     done.append(step)
-        plan, desired, actual = self._look(obs)
+            plan, desired, actual = self._look(obs)
         waiting = tuple(step for step in plan.steps if plan.waits(step))
         left = [step for step in plan.steps if not plan.waits(step)]
         wanted = {str(step) for step in plan.steps}
@@ -251,11 +250,11 @@ def _unknown(journal: Journal, step: Step) -> list[Entry]:
     return [entry for entry in step.entries if not is_noted(entry.path)]
 
 
-def _send(obs: Obs, requests: tuple[Request, ...], answers: list[dict[str, Any]]) -> None:
+def _send(obs: Obs, requests: tuple[ObsRequest, ...], answers: list[dict[str, Any]]) -> None:
     item: object = None
     for request in requests:
         data = {key: item if value is NEW_ITEM else value for key, value in request.data.items()}
-        answers.append(ask_patiently(obs, request.kind, data))
+        answers.append(request_slow(obs, ObsRequest(request.kind, data)))
         if request.kind == "CreateInput":
             item = answers[-1].get("sceneItemId")
 
@@ -267,7 +266,12 @@ def _note_made(step: Step, answers: list[dict[str, Any]], journal: Journal) -> N
         if request.kind == "CreateInput" and isinstance(uuid := answer.get("inputUuid"), str):
             entries.append(Entry((*step.entries[0].path, "uuid"), uuid, replace=True))
         number = answer.get("sceneItemId")
-        if request.item_path and isinstance(number, int) and not isinstance(number, bool):
+        if (
+            isinstance(request, Request)
+            and request.item_path
+            and isinstance(number, int)
+            and not isinstance(number, bool)
+        ):
             entries.append(Entry(request.item_path, number, replace=True))
     journal.write(*entries)
 

@@ -9,7 +9,9 @@ of its scenes first.
 from __future__ import annotations
 
 from pypac_obs.errors import ObsRefused
-from pypac_obs.obs.actual import Obs, read_items, read_scenes
+from pypac_obs.obs.actual import Obs
+from pypac_obs.obs.look import read_items
+from pypac_obs.obs.reading import read_scenes
 
 __all__ = ["NOT_FOUND", "remove_from_scenes", "remove_input"]
 
@@ -28,7 +30,7 @@ def remove_input(obs: Obs, name: str) -> None:
 
 def remove_from_scenes(obs: Obs, name: str) -> None:
     """Takes an input out of all scenes of the scene collection in use."""
-    for scene in read_scenes(obs):
-        for item in read_items(obs, scene):
+    for scene, items in read_items(obs, read_scenes(obs)).items():
+        for item in items:
             if item.source == name and not item.group:  # from a group OBS lets nobody remove
                 obs.request("RemoveSceneItem", sceneName=scene, sceneItemId=item.id)

@@ -18,20 +18,14 @@ from pypac_obs.obs.actual import (
     Actual,
     Obs,
     Parameter,
-    ask_patiently,
-    read_actual,
-    read_collections,
-    read_items,
-    read_profiles,
-    read_scenes,
 )
 from pypac_obs.obs.desired import PARAMETERS
 from pypac_obs.obs.identity import LOOPBACK, identity_in, identity_of, take_identity
 from pypac_obs.obs.journal import Journal, journals
+from pypac_obs.obs.look import read_actual, read_items
 from pypac_obs.obs.plan import (
     UNSURE,
     Report,
-    Request,
     Step,
     find_made,
     made_sources,
@@ -45,10 +39,13 @@ from pypac_obs.obs.profiles import (
     reload_profile,
     set_parameter,
 )
+from pypac_obs.obs.reading import read_collections, read_profiles, read_scenes
 from pypac_obs.obs.removal import NOT_FOUND, remove_input
 from pypac_obs.obs.renames import KNOWN_BY, follow_names, input_name_now
+from pypac_obs.obs.requests import Request
 from pypac_obs.obs.scenes import quoted
 from pypac_obs.obs.settings import obs_folders
+from pypac_obs.obs.slow_requests import request_slow
 
 __all__ = ["restore"]
 
@@ -170,7 +167,7 @@ class _Restorer:
         """Makes a step, or leaves the entries that it comes from."""
         try:
             for request in step.requests:
-                ask_patiently(self._obs, request.kind, request.data)
+                request_slow(self._obs, request)
         except ObsRefused as refusal:
             if refusal.code != NOT_FOUND or step.sign != "-":  # else it is gone already
                 self._leave(f"OBS did not take {step}: {refusal.message}.", *paths)
@@ -182,7 +179,7 @@ class _Restorer:
     def _go_to_collection(self, name: str) -> None:
         if read_collections(self._obs)[0] != name:
             data = {"sceneCollectionName": name}
-            ask_patiently(self._obs, "SetCurrentSceneCollection", data)
+            request_slow(self._obs, Request("SetCurrentSceneCollection", data))
 
     def _look_for_others(self, name: str, noted: Mapping[str, Any]) -> None:
         """Looks whether the user has put inputs of his own into the collection that is loaded."""
@@ -292,7 +289,7 @@ class _Restorer:
         scenes = read_scenes(self._obs)
         if scene not in scenes:
             return
-        if items := read_items(self._obs, scene):
+        if items := read_items(self._obs, [scene]).get(scene):
             self._notes.append(
                 f'The scene "{scene}" stays: there is something else in it now ({items[0].source}).'
             )
@@ -391,7 +388,7 @@ class _Restorer:
             )
             return
         if current != name:
-            ask_patiently(self._obs, "SetCurrentProfile", {"profileName": name})
+            request_slow(self._obs, Request("SetCurrentProfile", {"profileName": name}))
         for key, value in values.items():
             category, _, parameter = key.partition("/")
             unsure = isinstance(value, Mapping)
@@ -411,7 +408,7 @@ class _Restorer:
         reload_profile(self._obs, self._journal)
         self._done.append(Step("~", f'OBS profile "{name}"'))
         if current != name:
-            ask_patiently(self._obs, "SetCurrentProfile", {"profileName": current})
+            request_slow(self._obs, Request("SetCurrentProfile", {"profileName": current}))
 
 
 @dataclass(frozen=True)

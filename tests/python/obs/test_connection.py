@@ -896,7 +896,7 @@ def test_answers_to_nobody_and_second_answers_are_passed_over() -> None:
 def test_messages_of_a_later_protocol_are_passed_over() -> None:
     def script(peer: Peer) -> None:
         peer.open()
-        peer.send(9, {"results": []})
+        peer.send(10, {"results": []})
         peer.send(77, {"new": "things"})
         peer.answer_requests()
 

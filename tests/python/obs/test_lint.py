@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from fake_obs import FakeObs
 
-from pypac_obs.obs.actual import read_actual
 from pypac_obs.obs.desired import PARAMETERS, desired_state
 from pypac_obs.obs.lint import obs_warnings, profile_warnings, unseen_obs_warnings
+from pypac_obs.obs.look import read_actual
 from pypac_obs.obs.status import TRACK_KIND
 from pypac_obs.profile import Profile, load_profile
 

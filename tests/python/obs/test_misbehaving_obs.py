@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,29 @@ def every_list_holds(junk: Any) -> Script:
     return answers_with({name: [junk, junk] for name in names})
 
 
+def spoils_batches(spoil: Callable[[list[Any]], Any]) -> Script:
+    def script(peer: Peer) -> None:
+        peer.open()
+        while True:
+            message = peer.receive()
+            asked = message["d"].get("requests", [message["d"]])
+            results = [
+                {
+                    "requestType": one["requestType"],
+                    "requestId": one["requestId"],
+                    "requestStatus": {"result": True, "code": 100},
+                    "responseData": {},
+                }
+                for one in asked
+            ]
+            if message["op"] == 6:
+                peer.send(7, results[0])
+            else:
+                peer.send(9, {"requestId": message["d"]["requestId"], "results": spoil(results)})
+
+    return script
+
+
 def refuses_all(peer: Peer) -> None:
     peer.open()
     while True:
@@ -98,6 +122,10 @@ SCRIPTS: dict[str, Script] = {
     "lists of numbers": every_list_holds(-1),
     "lists of nothing": every_list_holds({}),
     "lists of lists": every_list_holds([[]]),
+    "batches of nothing": spoils_batches(lambda results: None),
+    "batches that lack a result": spoils_batches(lambda results: results[1:]),
+    "batches of results to others": spoils_batches(lambda results: results[::-1]),
+    "batches without end": spoils_batches(lambda results: results * 10_000),
     "refuses all": refuses_all,
     "closes within a message": closes_within_a_message,
     "floods": floods,

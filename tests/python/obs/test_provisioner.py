@@ -13,7 +13,7 @@ import pytest
 from fake_obs import DEFAULTS, FakeObs
 
 from pypac_obs.errors import ObsError, ObsNotRunning, ObsRefused, OutputFailed, PypacError
-from pypac_obs.obs import actual
+from pypac_obs.obs import slow_requests
 from pypac_obs.obs.actual import PIPEWIRE_KIND
 from pypac_obs.obs.identity import identity_of
 from pypac_obs.obs.journal import Journal, journal_folder
@@ -99,6 +99,21 @@ def test_a_plan_tells_all_and_changes_nothing(obs: FakeObs, desk: Desk):
     assert obs.state() == before
     assert desk.journals() == []
     assert json.dumps(plan.to_json())
+
+
+def test_applying_looks_at_obs_once_and_once_more_after_changes(obs: FakeObs, desk: Desk):
+    def looks() -> int:
+        return [kind for kind, _ in obs.asked].count("GetSpecialInputs")
+
+    provisioner = desk.provisioner()
+    assert provisioner.apply(obs).complete
+    assert looks() == 2
+    obs.asked.clear()
+    obs.round_trips = 0
+    assert provisioner.apply(obs).complete
+    assert looks() == 1
+    # Two of the look, and whose OBS it is, for what was noted of it: before and after.
+    assert obs.round_trips == 4
 
 
 def test_applying_makes_it_so_and_applying_again_changes_nothing(obs: FakeObs, desk: Desk):
@@ -1035,7 +1050,7 @@ JUNK = [None, 5, "text", "9" * 5000, ["x", 7, None], {"x": None}]
 def test_whatever_obs_answers_it_ends_in_an_error_or_a_report(
     desk: Desk, junk: object, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(actual, "_SLOW_S", 0.2)  # of patience with an OBS that is just slow
+    monkeypatch.setattr(slow_requests, "_SLOW_S", 0.2)  # of patience with an OBS that is just slow
     provisioner = desk.provisioner(own_profile="PyPAC")
     kinds = [name[1:] for name in dir(FakeObs) if name.startswith("_Get")]
     assert len(kinds) > 15
