@@ -42,9 +42,9 @@ from pypac_obs.cli.running import grouped, parse_duration
 from pypac_obs.errors import ObsError, ObsRefused
 from pypac_obs.obs.connection import ObsConnection
 from pypac_obs.obs.outputs import OutputControl, OutputKind
-from pypac_obs.obs.plan import Plan
 from pypac_obs.obs.plugin import install
 from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.provisioning.plan import Plan
 from pypac_obs.obs.recording import RecordedTrack, buffering_ms, read_tracks
 from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.obs.settings import ObsFolder

@@ -116,6 +116,11 @@ class Journal:
             if json.dumps(data) != before:
                 self._save(data)
 
+    def missing(self, *entries: Entry) -> list[Entry]:
+        """Gives those of the entries whose place is empty."""
+        data = self.read()
+        return [entry for entry in entries if entry.path[-1] not in _place(data, entry.path)]
+
     def forget(self, *paths: tuple[str, ...]) -> None:
         """Takes entries out; the file goes with the last one."""
         if not paths or not self.path.exists():

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
 
 from pypac_obs.errors import ObsError, ObsRefused
 from pypac_obs.obs.actual import Actual, Obs, masked_tracks
@@ -18,27 +17,22 @@ from pypac_obs.obs.desired import (
     desired_state,
 )
 from pypac_obs.obs.identity import give_identity, identity_of
-from pypac_obs.obs.journal import Entry, Journal, journals
+from pypac_obs.obs.journal import Journal, journals
 from pypac_obs.obs.lint import obs_warnings
 from pypac_obs.obs.look import read_actual
-from pypac_obs.obs.plan import NEW_ITEM, UNSURE, Plan, Report, Request, Step, When, make_plan
-from pypac_obs.obs.profiles import (
-    finish_reloads,
-    make_profile,
-    reload_profile,
-    set_parameter,
-)
+from pypac_obs.obs.profiles import finish_reloads
+from pypac_obs.obs.provisioning.plan import Plan, Report
+from pypac_obs.obs.provisioning.planner import make_plan
+from pypac_obs.obs.provisioning.step import Step, When
 from pypac_obs.obs.reading import (
     read_collections,
     read_input_names,
     read_running,
     read_scenes,
 )
-from pypac_obs.obs.removal import NOT_FOUND, remove_from_scenes, remove_input
+from pypac_obs.obs.removal import NOT_FOUND, remove_from_scenes
 from pypac_obs.obs.renames import follow_names, with_input_renamed, with_scene_renamed
-from pypac_obs.obs.requests import Request as ObsRequest
 from pypac_obs.obs.restore import restore
-from pypac_obs.obs.slow_requests import request_slow
 from pypac_obs.profile import Profile
 
 __all__ = ["Provisioner"]
@@ -116,7 +110,7 @@ class Provisioner:
                     break  # it was started meanwhile: look again
                 tried.add(str(step))
                 try:
-                    _perform(obs, step, journal)
+                    step.perform(obs, journal)
                 except ObsRefused as refusal:
                     refused.append((step, refusal))
                 else:
@@ -206,93 +200,3 @@ def _recording_trouble(desired: Desired, actual: Actual) -> list[str]:
     mode = "" if advanced else ", as its output mode is Simple"
     until = f"; stop {' and '.join(actual.running)} and apply again" if actual.running else ""
     return [f"OBS would record track {shown} instead of {wanted}{mode}{until}."]
-
-
-# Making a step ---------------------------------------------------------------------------------
-
-
-def _perform(obs: Obs, step: Step, journal: Journal) -> None:
-    new = _unknown(journal, step)
-    journal.write(*step.entries)
-    answers: list[dict[str, Any]] = []
-    try:
-        if step.action == "profile":
-            make_profile(obs, str(step.requests[0].data["profileName"]), journal)
-        elif step.action == "remove":
-            remove_input(obs, str(step.requests[0].data["inputName"]))
-        elif step.action == "reload":
-            _note_unset(obs, step, journal)
-            _send(obs, step.requests, answers)
-            reload_profile(obs, journal)
-        else:
-            _send(obs, step.requests, answers)
-    except ObsRefused:
-        if step.sign == "+" and not answers:
-            journal.forget(*(entry.path for entry in new))  # it was not made
-        raise
-    finally:
-        _note_made(step, answers, journal)
-    journal.forget(*step.forget)
-
-
-def _unknown(journal: Journal, step: Step) -> list[Entry]:
-    """The step's entries that the journal does not have yet."""
-    noted = journal.read()
-
-    def is_noted(path: tuple[str, ...]) -> bool:
-        place: Any = noted
-        for key in path:
-            if not isinstance(place, Mapping) or key not in place:
-                return False
-            place = place[key]
-        return True
-
-    return [entry for entry in step.entries if not is_noted(entry.path)]
-
-
-def _send(obs: Obs, requests: tuple[ObsRequest, ...], answers: list[dict[str, Any]]) -> None:
-    item: object = None
-    for request in requests:
-        data = {key: item if value is NEW_ITEM else value for key, value in request.data.items()}
-        answers.append(request_slow(obs, ObsRequest(request.kind, data)))
-        if request.kind == "CreateInput":
-            item = answers[-1].get("sceneItemId")
-
-
-def _note_made(step: Step, answers: list[dict[str, Any]], journal: Journal) -> None:
-    """Notes by which ids OBS knows what was made, as far as it was."""
-    entries = []
-    for request, answer in zip(step.requests, answers, strict=False):
-        if request.kind == "CreateInput" and isinstance(uuid := answer.get("inputUuid"), str):
-            entries.append(Entry((*step.entries[0].path, "uuid"), uuid, replace=True))
-        number = answer.get("sceneItemId")
-        if (
-            isinstance(request, Request)
-            and request.item_path
-            and isinstance(number, int)
-            and not isinstance(number, bool)
-        ):
-            entries.append(Entry(request.item_path, number, replace=True))
-    journal.write(*entries)
-
-
-def _note_unset(obs: Obs, step: Step, journal: Journal) -> None:
-    """Finds out which settings the user has not set at all: they equal the default either way."""
-    noted = journal.read()
-    for entry in step.entries:
-        kind, *profile = entry.path
-        if kind != "parameters":
-            continue
-        name, key = profile
-        value = noted[kind][name][key]
-        if not isinstance(value, Mapping):
-            continue
-        category, _, parameter = key.partition("/")
-        try:
-            set_parameter(obs, (category, parameter), None)
-        except ObsRefused as refusal:
-            if refusal.code != NOT_FOUND:
-                raise
-            journal.write(Entry(entry.path, None, replace=True))
-        else:
-            journal.write(Entry(entry.path, value[UNSURE], replace=True))

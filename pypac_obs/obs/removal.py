@@ -8,6 +8,9 @@ of its scenes first.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from pypac_obs.errors import ObsRefused
 from pypac_obs.obs.actual import Obs
 from pypac_obs.obs.look import read_items
@@ -21,11 +24,8 @@ NOT_FOUND = 600  # obs-websocket's code
 def remove_input(obs: Obs, name: str) -> None:
     """Removes an input, and its last traces. Raises ObsError."""
     remove_from_scenes(obs, name)
-    try:
+    with _gone_already():  # it goes with its last scene
         obs.request("RemoveInput", inputName=name)
-    except ObsRefused as refusal:
-        if refusal.code != NOT_FOUND:  # it goes with its last scene
-            raise
 
 
 def remove_from_scenes(obs: Obs, name: str) -> None:
@@ -33,4 +33,14 @@ def remove_from_scenes(obs: Obs, name: str) -> None:
     for scene, items in read_items(obs, read_scenes(obs)).items():
         for item in items:
             if item.source == name and not item.group:  # from a group OBS lets nobody remove
-                obs.request("RemoveSceneItem", sceneName=scene, sceneItemId=item.id)
+                with _gone_already():
+                    obs.request("RemoveSceneItem", sceneName=scene, sceneItemId=item.id)
+
+
+@contextlib.contextmanager
+def _gone_already() -> Iterator[None]:
+    try:
+        yield
+    except ObsRefused as refusal:
+        if refusal.code != NOT_FOUND:
+            raise

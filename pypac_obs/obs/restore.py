@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pypac_obs.errors import ObsError, ObsRefused
 from pypac_obs.obs.actual import (
-    OBS_TRACKS,
     Actual,
     Obs,
     Parameter,
@@ -23,29 +21,25 @@ from pypac_obs.obs.desired import PARAMETERS
 from pypac_obs.obs.identity import LOOPBACK, identity_in, identity_of, take_identity
 from pypac_obs.obs.journal import Journal, journals
 from pypac_obs.obs.look import read_actual, read_items
-from pypac_obs.obs.plan import (
-    UNSURE,
-    Report,
-    Step,
-    find_made,
-    made_sources,
-    shown_monitoring,
-    shown_numbers,
-    shown_settings,
+from pypac_obs.obs.profiles import finish_reloads, ready_to_leave
+from pypac_obs.obs.provisioning.input_steps import PutBackInput, RemoveInput
+from pypac_obs.obs.provisioning.input_values import noted_values
+from pypac_obs.obs.provisioning.made_inputs import find_made, made_sources, mapping_in
+from pypac_obs.obs.provisioning.parameter_steps import PutBackParameter, ReloadProfile
+from pypac_obs.obs.provisioning.plan import Report
+from pypac_obs.obs.provisioning.profile_steps import (
+    RemoveCollection,
+    RemoveProfile,
+    UseCollection,
+    UseProfile,
 )
-from pypac_obs.obs.profiles import (
-    finish_reloads,
-    ready_to_leave,
-    reload_profile,
-    set_parameter,
-)
+from pypac_obs.obs.provisioning.scene_steps import HideItem, RemoveItem, RemoveScene
+from pypac_obs.obs.provisioning.step import Step
 from pypac_obs.obs.reading import read_collections, read_profiles, read_scenes
-from pypac_obs.obs.removal import NOT_FOUND, remove_input
+from pypac_obs.obs.removal import NOT_FOUND
 from pypac_obs.obs.renames import KNOWN_BY, follow_names, input_name_now
-from pypac_obs.obs.requests import Request
 from pypac_obs.obs.scenes import quoted
 from pypac_obs.obs.settings import obs_folders
-from pypac_obs.obs.slow_requests import request_slow
 
 __all__ = ["restore"]
 
@@ -99,12 +93,12 @@ class _Restorer:
         """Puts all back that can be; gives the entries that could not be as well."""
         actual = self._look(PARAMETERS)
         self._refuse_while_running(actual)
-        collections = _mapping(self._noted, "collections")
-        made = _mapping(self._noted, "made_collections")
+        collections = mapping_in(self._noted, "collections")
+        made = mapping_in(self._noted, "made_collections")
         for name in made:
             if name in actual.collections:
                 self._go_to_collection(name)
-                self._look_for_others(name, _mapping(collections, name))
+                self._look_for_others(name, mapping_in(collections, name))
         for name in collections:
             if name in made and name not in self._others:
                 continue  # it goes as a whole, or is gone
@@ -133,13 +127,13 @@ class _Restorer:
 
     def _refuse_while_running(self, actual: Actual) -> None:
         noted = self._noted
-        elsewhere = set(_mapping(noted, "collections")) & set(actual.collections)
+        elsewhere = set(mapping_in(noted, "collections")) & set(actual.collections)
         needs = [
             what
             for what, is_needed in (
                 (
                     "your OBS profile is to be put back",
-                    set(_mapping(noted, "parameters")) & set(actual.profiles),
+                    set(mapping_in(noted, "parameters")) & set(actual.profiles),
                 ),
                 (
                     "you are to get back to your OBS profile",
@@ -163,28 +157,27 @@ class _Restorer:
         self._errors.append(sentence)
         self._left += paths
 
-    def _do(self, step: Step, *paths: tuple[str, ...]) -> None:
+    def _do(self, step: Step, *paths: tuple[str, ...]) -> bool:
         """Makes a step, or leaves the entries that it comes from."""
         try:
-            for request in step.requests:
-                request_slow(self._obs, request)
+            step.begin(self._obs, self._journal)
         except ObsRefused as refusal:
             if refusal.code != NOT_FOUND or step.sign != "-":  # else it is gone already
                 self._leave(f"OBS did not take {step}: {refusal.message}.", *paths)
-        else:
-            self._done.append(step)
+            return False
+        self._done.append(step)
+        return True
 
     # Scene collections ----------------------------------------------------------------------------
 
     def _go_to_collection(self, name: str) -> None:
         if read_collections(self._obs)[0] != name:
-            data = {"sceneCollectionName": name}
-            request_slow(self._obs, Request("SetCurrentSceneCollection", data))
+            UseCollection(name).begin(self._obs, self._journal)
 
     def _look_for_others(self, name: str, noted: Mapping[str, Any]) -> None:
         """Looks whether the user has put inputs of his own into the collection that is loaded."""
         actual = read_actual(self._obs, ())
-        made = _mapping(noted, "made_inputs")
+        made = mapping_in(noted, "made_inputs")
         found = (
             find_made(one, actual.inputs, made_sources(noted, track, actual))
             for track, one in made.items()
@@ -198,30 +191,23 @@ class _Restorer:
         """Puts back what is in the scene collection in use."""
         actual = self._look()
         at = ("collections", name)
-        noted = _mapping(_mapping(self._noted, "collections"), name)
-        for scene, items in _mapping(noted, "items").items():
+        noted = mapping_in(mapping_in(self._noted, "collections"), name)
+        for scene, items in mapping_in(noted, "items").items():
             self._items(at, scene, items, actual)
-        for track, made in _mapping(noted, "made_inputs").items():
+        for track, made in mapping_in(noted, "made_inputs").items():
             if not isinstance(made, Mapping):
                 continue
             found = find_made(made, actual.inputs, made_sources(noted, track, actual))
             if found is not None:
-                step = Step("-", f'input "{found.name}"')
-                try:
-                    remove_input(self._obs, found.name)
-                except ObsRefused as refusal:
-                    self._leave(
-                        f"OBS did not take {step}: {refusal.message}.",
-                        (*at, "made_inputs", track),
-                        *((*at, "made_items", one, track) for one in _mapping(noted, "made_items")),
-                    )
-                else:
-                    self._done.append(step)
+                step = RemoveInput(found.name)
+                scenes = mapping_in(noted, "made_items")
+                items = ((*at, "made_items", scene, track) for scene in scenes)
+                if self._do(step, (*at, "made_inputs", track), *items):
                     inputs = {n: one for n, one in actual.inputs.items() if n != found.name}
                     actual = replace(actual, inputs=inputs)
-        for input_name, values in _mapping(noted, "inputs").items():
+        for input_name, values in mapping_in(noted, "inputs").items():
             self._input(at, input_name, values, actual)
-        for scene in _mapping(noted, "made_scenes"):
+        for scene in mapping_in(noted, "made_scenes"):
             self._scene(at, scene)
 
     def _items(
@@ -243,47 +229,40 @@ class _Restorer:
             if not there:
                 continue
             item = there[0]
-            where = {"sceneName": item.group or scene, "sceneItemId": item.id}
-            subject = f'input "{source}" in the scene "{scene}"'
-            path = (*at, "items", scene, source)
-            if is_made:
-                step = Step("-", subject, requests=(Request("RemoveSceneItem", where),))
-            else:
-                request = Request("SetSceneItemEnabled", {**where, "sceneItemEnabled": False})
-                step = Step("~", subject, requests=(request,))
-            self._do(step, path, (*at, "inputs", source, KNOWN_BY))
+            undo = RemoveItem if is_made else HideItem
+            step = undo(source, scene, item.group or scene, item.id)
+            self._do(step, (*at, "items", scene, source), (*at, "inputs", source, KNOWN_BY))
 
     def _input(
         self, at: tuple[str, ...], name: str, values: Mapping[str, Any], actual: Actual
     ) -> None:
-        noted = {key: values[key] for key in _PUT_BACK if key in values}
+        noted = noted_values(values)
         if not noted:
             return
         here = (*at, "inputs", name)
-        if input_name_now(name, _mapping(values, KNOWN_BY), actual) is None:
-            what = ", ".join(_PUT_BACK[key].words(value) for key, value in noted.items())
+        if input_name_now(name, mapping_in(values, KNOWN_BY), actual) is None:
+            what = ", ".join(f"{value.label}: {value.words}" for value in noted)
             self._leave(
                 f'The input "{name}" of the scene collection "{actual.collection}" is gone or has '
                 f"another name now, so it was not put back ({what}). {_again(name)}",
                 here,
             )
             return
-        was_put_back = False
-        for key, value in noted.items():
-            way = _PUT_BACK[key]
+        put_back = []
+        for value in noted:
             try:
-                self._obs.request(way.request, inputName=name, **way.data(value))
+                PutBackInput(name, (value,)).begin(self._obs, self._journal)
             except ObsRefused as refusal:
                 self._leave(
-                    f'OBS did not take back {way.words(value)} of the input "{name}": '
+                    f'OBS did not take back {value.label}: {value.words} of the input "{name}": '
                     f"{refusal.message}.",
-                    (*here, key),
+                    (*here, value.key),
                     (*here, KNOWN_BY),
                 )
             else:
-                was_put_back = True
-        if was_put_back:
-            self._done.append(Step("~", f'input "{name}"'))
+                put_back.append(value)
+        if put_back:
+            self._done.append(PutBackInput(name, tuple(put_back)))
 
     def _scene(self, at: tuple[str, ...], scene: str) -> None:
         scenes = read_scenes(self._obs)
@@ -296,16 +275,14 @@ class _Restorer:
         elif len(scenes) == 1:
             self._notes.append(f'The scene "{scene}" stays: OBS has no other.')
         else:
-            request = Request("RemoveScene", {"sceneName": scene})
-            step = Step("-", f'scene "{scene}"', requests=(request,))
-            self._do(step, (*at, "made_scenes", scene))
+            self._do(RemoveScene(scene), (*at, "made_scenes", scene))
 
     def _leave_collections(self, actual: Actual) -> None:
         """Goes back to the user's scene collection, and removes those that we made."""
         names = read_collections(self._obs)[1]
         going = [
             name
-            for name in _mapping(self._noted, "made_collections")
+            for name in mapping_in(self._noted, "made_collections")
             if name in names and name not in self._others
         ]
         before = self._noted.get("user_collection")
@@ -327,9 +304,9 @@ class _Restorer:
                     "one from outside. In OBS: Scene Collection > Remove."
                 )
                 continue
+            step = RemoveCollection(name, file)
             try:
-                file.unlink(missing_ok=True)
-                file.with_name(file.name + ".bak").unlink(missing_ok=True)
+                step.begin(self._obs, self._journal)
             except OSError as error:
                 self._leave(
                     f'The scene collection "{name}" was not removed: {error}.',
@@ -337,7 +314,7 @@ class _Restorer:
                     ("collections", name),
                 )
                 continue
-            self._done.append(Step("-", f'scene collection "{name}"'))
+            self._done.append(step)
 
     def _collection_file(self, name: str) -> Path | None:
         """The file of a scene collection, where OBS runs on this computer."""
@@ -358,24 +335,21 @@ class _Restorer:
     # OBS profiles ---------------------------------------------------------------------------------
 
     def _profiles(self, actual: Actual) -> None:
-        made = _mapping(self._noted, "made_profiles")
+        made = mapping_in(self._noted, "made_profiles")
         back = self._noted.get("user_profile")
         if back not in actual.profiles and actual.profile in made:
             back = next((name for name in actual.profiles if name not in made), None)
         if isinstance(back, str) and back in actual.profiles and back != actual.profile:
             ready_to_leave(self._obs, actual.profile, self._noted)
-            request = Request("SetCurrentProfile", {"profileName": back})
-            self._do(Step("~", f'OBS profile "{back}"', requests=(request,)))
-        for name, values in _mapping(self._noted, "parameters").items():
+            self._do(UseProfile(back))
+        for name, values in mapping_in(self._noted, "parameters").items():
             self._parameters(name, values)
         for name in made:
             current, names = read_profiles(self._obs)
             if name == current:
                 self._notes.append(f'The OBS profile "{name}" stays: it is in use.')
             elif name in names:
-                request = Request("RemoveProfile", {"profileName": name})
-                step = Step("-", f'OBS profile "{name}"', requests=(request,))
-                self._do(step, ("made_profiles", name))
+                self._do(RemoveProfile(name), ("made_profiles", name))
 
     def _parameters(self, name: str, values: Mapping[str, Any]) -> None:
         current, names = read_profiles(self._obs)
@@ -388,83 +362,27 @@ class _Restorer:
             )
             return
         if current != name:
-            request_slow(self._obs, Request("SetCurrentProfile", {"profileName": name}))
+            UseProfile(name).begin(self._obs, self._journal)
         for key, value in values.items():
             category, _, parameter = key.partition("/")
-            unsure = isinstance(value, Mapping)
             try:
-                set_parameter(self._obs, (category, parameter), None if unsure else value)
+                step = PutBackParameter(name, (category, parameter), value)
+                step.begin(self._obs, self._journal)
             except ObsRefused as refusal:
-                if (value is not None and not unsure) or refusal.code != NOT_FOUND:
-                    self._leave(
-                        f'OBS did not take back {key} of the OBS profile "{name}": '
-                        f"{refusal.message}.",
-                        ("parameters", name, key),
-                        ("set_parameters", name, key),
-                    )
-            else:
-                if unsure:  # we have not come to change it
-                    set_parameter(self._obs, (category, parameter), value[UNSURE])
-        reload_profile(self._obs, self._journal)
-        self._done.append(Step("~", f'OBS profile "{name}"'))
+                self._leave(
+                    f'OBS did not take back {key} of the OBS profile "{name}": {refusal.message}.',
+                    ("parameters", name, key),
+                    ("set_parameters", name, key),
+                )
+        reload = ReloadProfile(name)
+        reload.begin(self._obs, self._journal)
+        self._done.append(reload)
         if current != name:
-            request_slow(self._obs, Request("SetCurrentProfile", {"profileName": current}))
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How a value of an input is put back: the request, its data, and the value in words."""
-
-    request: str
-    data: Callable[[Any], dict[str, Any]]
-    words: Callable[[Any], str]
-
-
-# The name comes last: the others go by the name that the input has until then.
-_PUT_BACK = {
-    "settings": _Way(
-        "SetInputSettings",
-        lambda value: {"inputSettings": value},
-        lambda value: f"takes: {shown_settings(value)}",
-    ),
-    "tracks": _Way(
-        "SetInputAudioTracks",
-        lambda value: {"inputAudioTracks": {str(n): n in value for n in OBS_TRACKS}},
-        lambda value: f"OBS tracks: {shown_numbers(value)}",
-    ),
-    "volume_factor": _Way(
-        "SetInputVolume",
-        lambda value: {"inputVolumeMul": value},
-        lambda value: f"volume: {20 * math.log10(max(value, 1e-5)):.1f} dB",
-    ),
-    "muted": _Way(
-        "SetInputMute",
-        lambda value: {"inputMuted": value},
-        lambda value: f"muted: {'yes' if value else 'no'}",
-    ),
-    "monitor": _Way(
-        "SetInputAudioMonitorType",
-        lambda value: {"monitorType": value},
-        lambda value: f"monitoring: {shown_monitoring(value)}",
-    ),
-    "sync_offset_ms": _Way(
-        "SetInputAudioSyncOffset",
-        lambda value: {"inputAudioSyncOffset": value},
-        lambda value: f"sync offset: {value} ms",
-    ),
-    "name": _Way(
-        "SetInputName", lambda value: {"newInputName": value}, lambda value: f'name: "{value}"'
-    ),
-}
+            UseProfile(current).begin(self._obs, self._journal)
 
 
 def _again(name: str) -> str:
     return f'If it was renamed, name it "{name}" again in OBS, and restore once more.'
-
-
-def _mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = values.get(key)
-    return value if isinstance(value, Mapping) else {}
 
 
 def _words(running: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pypac_obs.errors import PypacError
 from pypac_obs.obs.actual import Obs
-from pypac_obs.obs.plan import Plan, Report
+from pypac_obs.obs.provisioning.plan import Plan, Report
 
 __all__ = ["WATCHED", "DriftWatch"]
 

@@ -23,8 +23,8 @@ from pypac_obs.obs.connection import EventGroup, ObsAddress, ObsConnection
 from pypac_obs.obs.devices import DeviceWatch
 from pypac_obs.obs.follow import RecordFollower, TakeFiles, add_chapter
 from pypac_obs.obs.link import ObsLink
-from pypac_obs.obs.plan import Report
 from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.provisioning.plan import Report
 from pypac_obs.obs.reading import read_kinds
 from pypac_obs.obs.settings import find_server
 from pypac_obs.obs.transport import Transport, choose_transport

@@ -101,6 +101,76 @@ def test_a_plan_tells_all_and_changes_nothing(obs: FakeObs, desk: Desk):
     assert json.dumps(plan.to_json())
 
 
+def test_a_journal_of_an_earlier_version_is_put_back(obs: FakeObs, desk: Desk):
+    """Its form, value by value, as 0.1.0 wrote it."""
+    before = obs.state()
+    obs.request("CreateScene", sceneName="Gaming")
+    obs.add_input("game", TRACK_KIND, "Gaming", session="gaming", track="game")
+    obs.request("CreateSceneItem", sceneName="Gaming", sourceName="Music", sceneItemEnabled=True)
+    music = obs.inputs["Music"]
+    was = {"tracks": sorted(music["tracks"]), "volume_factor": music["factor"]}
+    was |= {"monitor": music["monitor"], "sync_offset_ms": music["offset"], "muted": False}
+    was |= {"settings": {"path": "/music"}, "name": "Music", "known_by": {}}
+    obs.request("SetInputName", inputName="Music", newInputName="Songs")
+    obs.inputs["Songs"] |= {"tracks": {5}, "factor": 0.1, "offset": 70, "muted": True}
+    obs.inputs["Songs"] |= {"monitor": "OBS_MONITORING_TYPE_MONITOR_ONLY"}
+    obs.inputs["Songs"]["settings"]["path"] = "/songs"
+    obs.parameters[("Output", "Mode")] = "Advanced"
+    obs.parameters[("AdvOut", "RecTracks")] = "7"
+    obs.parameters[("AdvOut", "RecFormat")] = "flv"
+    data = {
+        "version": 1,
+        "since": 1_790_000_000.5,
+        "collections": {
+            "Untitled": {
+                "made_scenes": {"Gaming": True},
+                "made_inputs": {
+                    "game": {
+                        "name": "game",
+                        "kind": TRACK_KIND,
+                        "settings": {"session": "gaming", "track": "game"},
+                    }
+                },
+                "made_items": {"Gaming": {"game": 1}},
+                "inputs": {"Songs": was},
+                "items": {"Gaming": {"Songs": 2}},
+            }
+        },
+        "parameters": {
+            "Untitled": {"Output/Mode": None, "AdvOut/RecTracks": None, "AdvOut/RecFormat": "mkv"}
+        },
+        "set_parameters": {
+            "Untitled": {
+                "Output/Mode": "Advanced",
+                "AdvOut/RecTracks": "7",
+                "AdvOut/RecFormat": "flv",
+            }
+        },
+        "user_profile": "Untitled",
+    }
+    journal = Journal.of(identity_of(obs), "gaming", desk.environ)
+    journal.path.parent.mkdir(parents=True)
+    journal.path.write_text(json.dumps(data))
+    report = desk.provisioner().restore(obs)
+    assert report.errors == ()
+    assert obs.state() == before
+    assert desk.journals() == []
+
+
+@pytest.mark.parametrize("users", [None, "Simple"])
+def test_a_setting_that_was_noted_and_not_changed_yet_stays(
+    obs: FakeObs, desk: Desk, users: str | None
+):
+    if users is not None:
+        obs.parameters[("Output", "Mode")] = users
+    noted = {"Untitled": {"Output/Mode": {"equals the default": "Simple"}}}
+    journal = Journal.of(identity_of(obs), "gaming", desk.environ)
+    journal.path.parent.mkdir(parents=True)
+    journal.path.write_text(json.dumps({"version": 1, "since": 1.0, "parameters": noted}))
+    assert desk.provisioner().restore(obs).complete
+    assert obs.parameters.get(("Output", "Mode")) == users
+
+
 def test_applying_looks_at_obs_once_and_once_more_after_changes(obs: FakeObs, desk: Desk):
     def looks() -> int:
         return [kind for kind, _ in obs.asked].count("GetSpecialInputs")

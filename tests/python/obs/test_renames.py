@@ -376,6 +376,8 @@ def test_names_that_obs_does_not_list_while_it_saves_them_are_not_taken_for_gone
         whole = getattr(desk.obs, f"_{kind}")
         monkeypatch.setattr(desk.obs, f"_{kind}", lambda whole=whole, key=key: whole() | {key: []})
     assert desk.provisioner().plan(desk.obs).empty
-    monkeypatch.setattr("pypac_obs.obs.restore.reload_profile", lambda obs, journal: None)
+    monkeypatch.setattr(
+        "pypac_obs.obs.provisioning.parameter_steps.reload_profile", lambda obs, journal: None
+    )
     assert desk.provisioner().restore(desk.obs).complete
     assert desk.obs.state() == before
