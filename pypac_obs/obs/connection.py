@@ -1,83 +1,39 @@
 # SPDX-License-Identifier: MIT
 """A connection to OBS's websocket server: obs-websocket 5, which OBS has had since version 28.
 
-obsws-python speaks to OBS; its clients are made here to hold what it does not promise. Whatever
-listens at the other end is not trusted: it may be late, send garbage, or vanish. Each of these ends
-in one of the errors under `ObsError`, in bounded time and memory.
+obsws-python speaks to OBS; its clients are made to hold what it does not promise. Whatever listens
+at the other end is not trusted: it may be late, send garbage, or vanish. Each of these ends in one
+of the errors under `ObsError`, in bounded time and memory.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
 import re
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntFlag
 from typing import Any, Self
 
-from obsws_python import EventClient, ReqClient
-from obsws_python.baseclient import ObsClient
 from obsws_python.error import OBSSDKRequestError
-from websocket import (
-    ABNF,
-    WebSocketConnectionClosedException,
-    WebSocketException,
-    WebSocketTimeoutException,
-)
 
-from pypac_obs.errors import (
-    ObsDisabled,
-    ObsError,
-    ObsNotAnswering,
-    ObsNotRunning,
-    ObsRefused,
-    ObsUntrusted,
-    ObsWrongPassword,
-)
+from pypac_obs.errors import ObsError, ObsNotAnswering, ObsNotRunning, ObsRefused
 from pypac_obs.obs.address import ObsAddress, Secret
-from pypac_obs.obs.bounded_websocket import BoundedWebSocket, connect_socket
-from pypac_obs.obs.listener import refuse_other_users
-from pypac_obs.obs.messages import Message, MessageReader, Op, not_the_protocol, quoted, too_old
-from pypac_obs.obs.requests import (
-    Answer,
-    BatchSizes,
-    Request,
-    batch_data,
-    checked_batch,
-    checked_reply,
-)
+from pypac_obs.obs.events import Events
+from pypac_obs.obs.messages import not_the_protocol, quoted
+from pypac_obs.obs.obsws_client import LEAST_S, Client, Requests
+from pypac_obs.obs.requests import Answer, BatchSizes, Request
 
 __all__ = ["EventGroup", "ObsAddress", "ObsConnection", "ObsVersion", "Secret"]
 
-_RPC_VERSION = 1
-# After this long without a word the other end is asked whether it is there (a ping), and after as
-# long again it is taken for gone.
-_PING_S = 5.0
 # OBS answers "not ready" while it starts and while it changes its scene collection.
 _NOT_READY = 207
 _NOT_READY_PAUSE_S = 0.1
-# What is left of a deadline that is all but over.
-_LEAST_S = 0.1
-# How long an OBS before 28 has to show itself.
-_OLD_SERVER_S = 1.0
 # How long `close` waits for what is to be done as a whole, and for the connection's thread.
 _UNDIVIDED_S = 10.0
 _ENDS_WITHIN_S = 2.0
-
-SWITCH_ON = (
-    "In OBS: Tools > WebSocket Server Settings > Enable WebSocket server. "
-    "OBS has to be version 28 or newer."
-)
-
-# Says nothing: obsws-python logs passwords, and tracebacks of what is no fault.
-_SILENCE = logging.Logger("pypac_obs.obs.silence", logging.CRITICAL)
-_SILENCE.disabled = True
 
 
 class EventGroup(IntFlag):
@@ -103,12 +59,6 @@ class EventGroup(IntFlag):
     SCENE_ITEM_TRANSFORM = 1 << 19
 
 
-class _CloseCode(IntEnum):
-    AUTHENTICATION_FAILED = 4009
-    UNSUPPORTED_RPC_VERSION = 4010
-    SESSION_INVALIDATED = 4011
-
-
 @dataclass(frozen=True, slots=True)
 class ObsVersion:
     """What an OBS says of itself: versions such as "29.0.2" and "5.1.0", and its platform.
@@ -129,322 +79,6 @@ class ObsVersion:
         True
         """
         return tuple(map(int, re.findall(r"\d{1,9}", self.obs.partition("-")[0])[:3]))
-
-
-class _Pending:
-    """A request, or a batch of them, that waits for its reply."""
-
-    def __init__(self, reply_op: Op) -> None:
-        self.reply_op = reply_op
-        self.done = threading.Event()
-        self.reply: Mapping[str, Any] | None = None
-        self.error: ObsError | None = None
-
-
-class _WebSocket(BoundedWebSocket):
-    """A websocket of messages that are read within limits."""
-
-    def __init__(self, address: ObsAddress, connected: socket.socket) -> None:
-        super().__init__(connected)
-        self.reader = MessageReader(address)
-        self._address = address
-
-    def message(self) -> Message:
-        """Receives the next message."""
-        opcode, frame = self.recv_data_frame()
-        if opcode == ABNF.OPCODE_CLOSE:
-            raise WebSocketConnectionClosedException
-        if opcode != ABNF.OPCODE_TEXT:
-            raise not_the_protocol(self._address, "binary data")
-        assert not isinstance(frame.data, str)  # only what is to be sent may be one
-        return self.reader.read(frame.data)
-
-    def recv(self) -> str:
-        """Gives the answer to what identifies us; other messages before it are passed over."""
-        while (message := self.message()).op != Op.IDENTIFIED:
-            pass
-        return message.text
-
-
-class _Client(ObsClient):
-    """obsws-python's client, which connects in bounded time, and finds each request's own answer.
-
-    Its making is ours: the library's reads a config.toml of any folder it is in, has no deadline,
-    and logs the password.
-    """
-
-    def __init__(
-        self,
-        address: ObsAddress,
-        deadline: float,
-        subscriptions: EventGroup,
-        on_opening: Callable[[Callable[[], None]], None] | None,
-    ) -> None:
-        self.logger = _SILENCE
-        self.host, self.port, self.password = address.host, address.port, ""
-        self.subs, self.timeout = int(subscriptions), None
-        self.address = address
-        self.error: ObsError | None = None  # why it is closed; set once, under the lock
-        self.pending: dict[str, _Pending] = {}
-        self._next_id = 0
-        # The pending requests and the error; never held while waiting.
-        self._lock = threading.Lock()
-        connected = _connect(address, max(_LEAST_S, deadline - time.monotonic()))
-        self.ws = _WebSocket(address, connected)
-        self.ws.end_by(deadline)
-        try:
-            self._open(on_opening)
-            self._identify(deadline)
-        except BaseException:
-            self.ws.end()
-            self.ws.release()
-            raise
-        self.ws.reader.allow_events()
-
-    def req(self, req_type: str, req_data: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Asks, and waits for the answer until the websocket's deadline for this thread."""
-        data = {"requestType": req_type, "requestData": req_data or {}}
-        reply = self._ask(Op.REQUEST, data, req_type)
-        return checked_reply(req_type, reply)
-
-    def req_batch(self, requests: Sequence[Request]) -> list[Answer]:
-        """Asks for all of it in one message, and waits as `req` does."""
-        words = f"{len(requests)} requests from {requests[0].kind} on"
-        reply = self._ask(Op.REQUEST_BATCH, batch_data(requests), words)
-        return checked_batch(requests, reply)
-
-    def _ask(self, op: Op, data: Mapping[str, Any], words: str) -> Mapping[str, Any]:
-        deadline = self.ws.deadline
-        is_batch = op == Op.REQUEST_BATCH
-        pending = _Pending(Op.REQUEST_BATCH_RESPONSE if is_batch else Op.REQUEST_RESPONSE)
-        with self._lock:
-            if self.error is not None:
-                raise _again(self.error)
-            self._next_id += 1
-            request_id = str(self._next_id)
-            if is_batch:
-                self.ws.reader.allow_batch()
-            else:
-                self.ws.reader.allow_answer(data["requestType"])
-            self.pending[request_id] = pending
-        try:
-            message = {"op": int(op), "d": {**data, "requestId": request_id}}
-            text = json.dumps(message, allow_nan=False)
-            # Where sending fails, the reader learns why.
-            with contextlib.suppress(OSError, WebSocketConnectionClosedException):
-                self.ws.send(text)
-            in_time = pending.done.wait(max(0.0, deadline - time.monotonic()))
-        except WebSocketTimeoutException:
-            in_time = False
-        finally:
-            with self._lock:
-                self.pending.pop(request_id, None)
-        if not in_time:
-            raise ObsNotAnswering(
-                f"OBS at {self.address} did not answer {words} in time",
-                remedy="See whether OBS hangs, or waits for an answer in a dialog of its own.",
-            )
-        if pending.error is not None:
-            raise _again(pending.error)
-        assert pending.reply is not None
-        return pending.reply
-
-    def take_reply(self, op: int, data: Mapping[str, Any]) -> None:
-        """Gives a reply to who waits for it; nobody may any more, or it is the second one."""
-        request_id = data.get("requestId")
-        if not isinstance(request_id, str):
-            raise not_the_protocol(self.address, "a reply has no requestId")
-        with self._lock:
-            pending = self.pending.get(request_id)
-            if pending is not None and pending.reply_op != op:
-                raise not_the_protocol(self.address, "a reply is of another kind than its request")
-            self.pending.pop(request_id, None)
-        if pending is not None:
-            pending.reply = data
-            pending.done.set()
-
-    def end(self, error: ObsError) -> None:
-        """Lets all requests fail, now and later. The first reason counts."""
-        with self._lock:
-            if self.error is not None:
-                return
-            self.error = error
-            waiting, self.pending = list(self.pending.values()), {}
-        for pending in waiting:
-            pending.error = error
-            pending.done.set()
-
-    def reason(self, error: BaseException) -> ObsError:
-        """Turns what ended the connection into an error of ours."""
-        if self.error is not None:
-            return self.error
-        if isinstance(error, ObsError):
-            return error
-        lost = isinstance(error, OSError | WebSocketConnectionClosedException)
-        if not lost and isinstance(error, WebSocketException):
-            return not_the_protocol(self.address, quoted(str(error)) or "broken frames")
-        if not lost:
-            return not_the_protocol(self.address, type(error).__name__)
-        return _closing(self.address, self.ws.close_frame)
-
-    def _open(self, on_opening: Callable[[Callable[[], None]], None] | None) -> None:
-        """Shakes hands as far as HTTP goes."""
-        if on_opening is not None:
-            on_opening(self.ws.end)
-        try:
-            self.ws.shake_hands(f"ws://{self.address}/")
-            if self.address.is_here:
-                refuse_other_users(self.ws.bounded, str(self.address))
-        except ObsError:
-            raise
-        except (WebSocketTimeoutException, TimeoutError):
-            raise ObsNotAnswering(
-                f"something at {self.address} takes connections, but does not answer",
-                remedy="See whether OBS hangs; something else may listen at this port.",
-            ) from None
-        except (WebSocketConnectionClosedException, OSError):
-            raise not_the_protocol(self.address, "it hangs up at once") from None
-        except Exception:
-            raise not_the_protocol(self.address, "it is no websocket server") from None
-
-    def _identify(self, deadline: float) -> None:
-        try:
-            self.server_hello = self._greeting(deadline)
-            self._check_greeting(self.server_hello["d"])
-            if self.address.password is not None:
-                self.password = self.address.password.reveal()
-            self.authenticate()
-        except (WebSocketTimeoutException, TimeoutError):
-            raise ObsNotAnswering(
-                f"OBS at {self.address} took the connection, but does not answer",
-                remedy="See whether OBS hangs; something else may listen at this port.",
-            ) from None
-        except UnicodeEncodeError:
-            raise _wrong_password(self.address) from None
-        except Exception as error:
-            raise self.reason(error) from None
-        finally:
-            self.password = ""  # the library's clients show it
-
-    def _greeting(self, deadline: float) -> dict[str, Any]:
-        """Waits for OBS's first message; what is of another kind before it is passed over."""
-        try:
-            while (message := self.ws.message()).op != Op.HELLO:
-                pass
-        except WebSocketTimeoutException:
-            # A server before OBS 28 waits to be asked; its own first question tells it.
-            self.ws.end_by(time.monotonic() + _OLD_SERVER_S)
-            self.ws.send('{"request-type": "GetVersion", "message-id": "1"}')
-            while (message := self.ws.message()).op != Op.HELLO:
-                pass
-            self.ws.end_by(max(deadline, time.monotonic() + _LEAST_S))
-        return {"op": message.op, "d": dict(message.data)}
-
-    def _check_greeting(self, hello: dict[str, Any]) -> None:
-        """Refuses those that the library would fail with, or give proof to without being asked."""
-        address = self.address
-        rpc_version = hello.get("rpcVersion")
-        if not isinstance(rpc_version, int):
-            raise not_the_protocol(address, "its greeting has no rpcVersion")
-        if rpc_version < _RPC_VERSION:
-            raise too_old(address)
-        question = hello.get("authentication")
-        if question is None:
-            hello.pop("authentication", None)
-            if address.password is None:
-                return
-            raise ObsUntrusted(
-                f"what answers at {address} asks for no password, and "
-                f"{address.found_in} has one: it may not be your OBS",
-                remedy="See which program listens at this port. If it is your OBS: in OBS, "
-                "Tools > WebSocket Server Settings > Enable Authentication; or take the "
-                "password out there.",
-            )
-        if address.password is None and address.withheld:
-            raise ObsWrongPassword(
-                f"OBS at {address} asks for a password, and does not get the one from "
-                f"{address.withheld}: only the profile names that computer",
-                remedy=f"If you trust it, set the environment variable OBS_HOST={address.host}.",
-            )
-        if address.password is None or not address.password.reveal():
-            raise ObsWrongPassword(
-                f"OBS at {address} asks for a password, and none is known",
-                remedy="Set the environment variable OBS_PASSWORD, or name where it is in the "
-                "profile: `password: {env: NAME}` under outputs.obs.",
-            )
-        said = question if isinstance(question, dict) else {}
-        if not all(_is_text(said.get(key)) for key in ("salt", "challenge")):
-            raise not_the_protocol(address, "its greeting has no salt and challenge")
-
-
-class _Requests(ReqClient):
-    """obsws-python's requests, over a client that is there already."""
-
-    def __init__(self, client: _Client) -> None:
-        self.logger = _SILENCE
-        self.base_client = client
-
-
-class _Events(EventClient):
-    """obsws-python's thread for events, which also takes the answers to requests.
-
-    ``on_event`` and ``on_closed`` are those of `ObsConnection`.
-    """
-
-    def __init__(
-        self,
-        client: _Client,
-        on_event: Callable[[str, Mapping[str, Any], int], None] | None,
-        on_closed: Callable[[ObsError], None] | None,
-    ) -> None:
-        self.logger = _SILENCE
-        self.base_client = client
-        self._on_event, self._on_closed = on_event, on_closed
-        self.subscribe()
-
-    def trigger(self, stop_event: threading.Event) -> None:
-        """Receives until the end."""
-        threading.current_thread().name = "obs connection"
-        client: _Client = self.base_client
-        try:
-            self._receive()
-        except Exception as error:  # whatever it is, those who wait are told
-            client.end(client.reason(error))
-        client.ws.end()
-        client.ws.release()
-        if self._on_closed is not None and client.error is not None:
-            self._on_closed(client.error)
-
-    def _receive(self) -> None:
-        client = self.base_client
-        pinged_at = 0.0
-        while client.error is None:
-            now = time.monotonic()
-            client.ws.end_by(now + _PING_S, answers_by=now + 2 * _PING_S)
-            try:
-                message = client.ws.message()
-            except WebSocketTimeoutException:
-                if client.ws.last_heard < pinged_at:
-                    raise ObsNotRunning(
-                        f"OBS at {client.address} is silent: it hangs, or the network is gone",
-                        remedy="See whether OBS still runs.",
-                    ) from None
-                pinged_at = time.monotonic()
-                # Where another thread's message holds it up, the answer to that tells.
-                with contextlib.suppress(WebSocketTimeoutException):
-                    client.ws.ping("there?")
-                continue
-            if message.op in (Op.REQUEST_RESPONSE, Op.REQUEST_BATCH_RESPONSE):
-                client.take_reply(message.op, message.data)
-            elif message.op == Op.EVENT:
-                self._take_event(message)
-
-    def _take_event(self, message: Message) -> None:
-        kind, values = message.data.get("eventType"), message.data.get("eventData")
-        if not isinstance(kind, str) or not isinstance(values, Mapping | None):
-            raise not_the_protocol(self.base_client.address, "an event has no type, or no data")
-        if self._on_event is not None:
-            self._on_event(kind, values or {}, message.size)
 
 
 class ObsConnection:
@@ -480,9 +114,9 @@ class ObsConnection:
         self._timeout_s = timeout_s
         self._undivided = threading.RLock()
         deadline = time.monotonic() + timeout_s
-        self._client = _Client(address, deadline, subscriptions, on_opening)
-        self._requests = _Requests(self._client)
-        self._events = _Events(self._client, on_event, on_closed)
+        self._client = Client(address, deadline, subscriptions, on_opening)
+        self._requests = Requests(self._client)
+        self._events = Events(self._client, on_event, on_closed)
         try:
             self.version = self._ask_version(deadline)
         except BaseException:
@@ -593,7 +227,7 @@ class ObsConnection:
             yield
 
     def _ask_version(self, deadline: float) -> ObsVersion:
-        left_s = max(_LEAST_S, deadline - time.monotonic())
+        left_s = max(LEAST_S, deadline - time.monotonic())
         answer = self.request("GetVersion", timeout_s=left_s)
         words = [answer.get(k) for k in ("obsVersion", "obsWebSocketVersion", "platform")]
         known = answer.get("availableRequests", [])
@@ -603,66 +237,3 @@ class ObsConnection:
         return ObsVersion(
             obs, websocket, platform, frozenset(k for k in known if isinstance(k, str))
         )
-
-
-def _connect(address: ObsAddress, timeout_s: float) -> socket.socket:
-    try:
-        return connect_socket(address.host, address.port, timeout_s)
-    except socket.gaierror:
-        raise ObsNotRunning(
-            f"there is no computer named {address.host}",
-            remedy="Correct `host` in the profile, or the environment variable OBS_HOST.",
-        ) from None
-    except TimeoutError:
-        raise ObsNotRunning(
-            f"nothing answers at {address}", remedy="See whether a firewall is in the way."
-        ) from None
-    except (OSError, UnicodeError) as error:
-        if address.disabled_in:
-            raise ObsDisabled(
-                f"OBS's websocket server is off, says {address.disabled_in}", remedy=SWITCH_ON
-            ) from None
-        native = error.errno if isinstance(error, OSError) else None
-        raise ObsNotRunning(
-            f"OBS is not running, or its websocket server is off: nothing listens at {address}",
-            remedy=f"Start OBS. {SWITCH_ON}",
-            native_code=native,
-        ) from None
-
-
-def _closing(address: ObsAddress, frame: ABNF | None) -> ObsError:
-    """Tells why OBS closed the connection, from its last frame, if there was one."""
-    data = frame.data if frame is not None and isinstance(frame.data, bytes) else b""
-    code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else None
-    if code == _CloseCode.AUTHENTICATION_FAILED:
-        return _wrong_password(address)
-    if code == _CloseCode.UNSUPPORTED_RPC_VERSION:
-        return too_old(address)
-    if code == _CloseCode.SESSION_INVALIDATED:
-        return ObsNotRunning(f"OBS at {address} ended the connection, as its user asked")
-    if code is not None and code >= 4000:
-        words = quoted(data[2:].decode(errors="replace"))
-        return not_the_protocol(address, f"it closed with {code} {words}".rstrip())
-    return ObsNotRunning(
-        f"the connection to OBS at {address} was lost", remedy="See whether OBS still runs."
-    )
-
-
-def _is_text(word: object) -> bool:
-    """Whether it is a text, of whole characters."""
-    try:
-        return isinstance(word, str) and word.encode() is not None
-    except UnicodeEncodeError:
-        return False
-
-
-def _wrong_password(address: ObsAddress) -> ObsWrongPassword:
-    return ObsWrongPassword(
-        f"OBS at {address} does not take the password from {address.found_in}",
-        remedy="In OBS: Tools > WebSocket Server Settings > Show Connect Info.",
-    )
-
-
-def _again(error: ObsError) -> ObsError:
-    """Copies an error, so that each thread that raises it has a traceback of its own."""
-    return type(error)(error.message, remedy=error.remedy, native_code=error.native_code)

@@ -33,7 +33,7 @@ from pypac_obs.errors import (
     ObsWrongPassword,
     PypacError,
 )
-from pypac_obs.obs import connection
+from pypac_obs.obs import connection, events
 from pypac_obs.obs.connection import EventGroup, ObsAddress, ObsConnection, ObsVersion, Secret
 from pypac_obs.obs.sandbox import free_port
 
@@ -567,7 +567,7 @@ def test_connecting_is_one_deadline_for_all_of_it() -> None:
 
 
 def test_a_server_that_asks_and_never_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_PING_S", 0.5)
+    monkeypatch.setattr(events, "_PING_S", 0.5)
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -808,7 +808,7 @@ def test_a_close_with_a_code_tells_it() -> None:
 
 
 def test_a_silent_peer_is_asked_and_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_PING_S", 0.2)
+    monkeypatch.setattr(events, "_PING_S", 0.2)
 
     def misbehaviour(peer: Peer) -> None:
         peer.answers_pings = False
@@ -819,7 +819,7 @@ def test_a_silent_peer_is_asked_and_taken_for_gone(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_peer_that_has_nothing_to_say_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_PING_S", 0.05)
+    monkeypatch.setattr(events, "_PING_S", 0.05)
     pings = 0
 
     def script(peer: Peer) -> None:
