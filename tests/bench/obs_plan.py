@@ -17,12 +17,12 @@ from typing import Any
 from report import Options, Report
 
 from pypac_obs.errors import ObsRefused
-from pypac_obs.obs.connection import EventGroup, ObsAddress, ObsConnection, Secret
-from pypac_obs.obs.plugin import install
-from pypac_obs.obs.provisioner import Provisioner
-from pypac_obs.obs.requests import Answer, Request
+from pypac_obs.obs.client.connection import EventGroup, ObsAddress, ObsConnection, Secret
+from pypac_obs.obs.client.requests import Answer, Request
+from pypac_obs.obs.client.settings import ObsFolder
+from pypac_obs.obs.install.plugin import install
+from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.sandbox import ObsSandbox
-from pypac_obs.obs.settings import ObsFolder
 from pypac_obs.profile import Profile
 from pypac_obs.sandbox import Sandbox
 

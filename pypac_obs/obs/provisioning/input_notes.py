@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pypac_obs.obs.journal import Entry
 from pypac_obs.obs.provisioning.input_values import InputValue
+from pypac_obs.obs.provisioning.journal import Entry
+from pypac_obs.obs.provisioning.renames import KNOWN_BY
 from pypac_obs.obs.provisioning.step import Path
-from pypac_obs.obs.renames import KNOWN_BY
 
 __all__ = ["InputNotes", "MadeInput", "UsersInput"]
 

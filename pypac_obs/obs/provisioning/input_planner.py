@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pypac_obs.obs.actual import Actual, ActualInput, SceneItem
-from pypac_obs.obs.desired import DesiredInput
+from pypac_obs.obs.client.actual import Actual, ActualInput, SceneItem
+from pypac_obs.obs.client.status import TRACK_KIND
+from pypac_obs.obs.provisioning.desired import DesiredInput
 from pypac_obs.obs.provisioning.input_notes import InputNotes, MadeInput, UsersInput
 from pypac_obs.obs.provisioning.input_steps import ChangeInput, MakeInput
 from pypac_obs.obs.provisioning.input_values import (
@@ -18,11 +19,10 @@ from pypac_obs.obs.provisioning.input_values import (
     differences,
 )
 from pypac_obs.obs.provisioning.made_inputs import find_made, made_sources, mapping_in
+from pypac_obs.obs.provisioning.renames import input_marks
 from pypac_obs.obs.provisioning.scene_steps import AddItem, RemoveItem, ShowItem
+from pypac_obs.obs.provisioning.scenes import WantedScenes
 from pypac_obs.obs.provisioning.step import Step
-from pypac_obs.obs.renames import input_marks
-from pypac_obs.obs.scenes import WantedScenes
-from pypac_obs.obs.status import TRACK_KIND
 
 __all__ = ["InputPlanner"]
 

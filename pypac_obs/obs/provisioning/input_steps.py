@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pypac_obs.obs.actual import Obs
-from pypac_obs.obs.journal import Entry, Journal
+from pypac_obs.obs.client.actual import Obs
 from pypac_obs.obs.provisioning.input_notes import InputNotes, MadeInput
 from pypac_obs.obs.provisioning.input_values import InputValue, ValueChange
+from pypac_obs.obs.provisioning.journal import Entry, Journal
+from pypac_obs.obs.provisioning.removal import remove_input
 from pypac_obs.obs.provisioning.step import Change, Path, Step
-from pypac_obs.obs.removal import remove_input
 
 __all__ = ["ChangeInput", "MakeInput", "PutBackInput", "RemoveInput"]
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pypac_obs.obs.actual import OBS_TRACKS, ActualInput
-from pypac_obs.obs.desired import DesiredInput
+from pypac_obs.obs.client.actual import OBS_TRACKS, ActualInput
+from pypac_obs.obs.client.requests import Request
+from pypac_obs.obs.provisioning.desired import DesiredInput
 from pypac_obs.obs.provisioning.step import Change
-from pypac_obs.obs.requests import Request
 
 __all__ = [
     "NO_MONITORING",

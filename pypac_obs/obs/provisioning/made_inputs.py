@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pypac_obs.obs.actual import Actual, ActualInput
-from pypac_obs.obs.transport import InputRule
+from pypac_obs.obs.client.actual import Actual, ActualInput
+from pypac_obs.obs.provisioning.transport import InputRule
 
 __all__ = ["find_made", "made_sources", "mapping_in"]
 

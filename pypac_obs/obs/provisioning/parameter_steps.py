@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypac_obs.errors import ObsRefused
-from pypac_obs.obs.actual import Obs, Parameter, ParameterValue, masked_tracks
-from pypac_obs.obs.desired import MODE, RECORDED, RECORDING_NAMES, RECORDING_TYPE, VOD, VOD_TRACK
-from pypac_obs.obs.journal import Entry, Journal
-from pypac_obs.obs.profiles import reload_profile, set_parameter, set_parameters
+from pypac_obs.obs.client.actual import Obs, Parameter, ParameterValue, masked_tracks
+from pypac_obs.obs.provisioning.desired import (
+    MODE,
+    RECORDED,
+    RECORDING_NAMES,
+    RECORDING_TYPE,
+    VOD,
+    VOD_TRACK,
+)
 from pypac_obs.obs.provisioning.input_values import shown_numbers
+from pypac_obs.obs.provisioning.journal import Entry, Journal
+from pypac_obs.obs.provisioning.profiles import reload_profile, set_parameter, set_parameters
+from pypac_obs.obs.provisioning.removal import NOT_FOUND
 from pypac_obs.obs.provisioning.step import Change, Path, Step, When
-from pypac_obs.obs.removal import NOT_FOUND
 
 __all__ = [
     "ParameterChange",

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pypac_obs.obs.actual import Actual
-from pypac_obs.obs.desired import MODE, Desired, Special
-from pypac_obs.obs.profiles import noted_audio
+from pypac_obs.obs.client.actual import Actual
+from pypac_obs.obs.provisioning.desired import MODE, Desired, Special
 from pypac_obs.obs.provisioning.input_notes import UsersInput
 from pypac_obs.obs.provisioning.input_planner import InputPlanner
 from pypac_obs.obs.provisioning.input_steps import ChangeInput, RemoveInput
@@ -27,10 +26,11 @@ from pypac_obs.obs.provisioning.profile_steps import (
     UseCollection,
     UseProfile,
 )
+from pypac_obs.obs.provisioning.profiles import noted_audio
+from pypac_obs.obs.provisioning.renames import input_marks
 from pypac_obs.obs.provisioning.scene_steps import MakeScene
+from pypac_obs.obs.provisioning.scenes import WantedScenes, is_pattern, quoted, wanted_scenes
 from pypac_obs.obs.provisioning.step import Step
-from pypac_obs.obs.renames import input_marks
-from pypac_obs.obs.scenes import WantedScenes, is_pattern, quoted, wanted_scenes
 
 __all__ = ["make_plan"]
 

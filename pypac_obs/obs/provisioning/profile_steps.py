@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from pypac_obs.obs.actual import Obs
-from pypac_obs.obs.journal import Entry, Journal
-from pypac_obs.obs.profiles import make_profile
+from pypac_obs.obs.client.actual import Obs
+from pypac_obs.obs.client.requests import Request
+from pypac_obs.obs.client.slow_requests import request_slow
+from pypac_obs.obs.provisioning.journal import Entry, Journal
 from pypac_obs.obs.provisioning.parameter_steps import reload_pending
+from pypac_obs.obs.provisioning.profiles import make_profile
 from pypac_obs.obs.provisioning.step import Change, Path, Step, When
-from pypac_obs.obs.requests import Request
-from pypac_obs.obs.slow_requests import request_slow
 
 __all__ = [
     "MakeCollection",

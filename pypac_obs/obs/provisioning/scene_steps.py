@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pypac_obs.obs.actual import Obs
-from pypac_obs.obs.journal import Entry, Journal
+from pypac_obs.obs.client.actual import Obs
 from pypac_obs.obs.provisioning.input_notes import InputNotes, UsersInput
+from pypac_obs.obs.provisioning.journal import Entry, Journal
 from pypac_obs.obs.provisioning.step import Change, Path, Step
 
 __all__ = ["AddItem", "HideItem", "MakeScene", "RemoveItem", "RemoveScene", "ShowItem"]

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any, ClassVar, Literal
 
 from pypac_obs.errors import ObsRefused
-from pypac_obs.obs.actual import Obs
-from pypac_obs.obs.journal import Entry, Journal
+from pypac_obs.obs.client.actual import Obs
+from pypac_obs.obs.provisioning.journal import Entry, Journal
 
 __all__ = ["Change", "Path", "Step", "When"]
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pypac_obs.errors import ObsNotRunning, ObsRefused
-from pypac_obs.obs.connection import ObsAddress, ObsVersion
-from pypac_obs.obs.requests import Answer, Request
-from pypac_obs.obs.status import TRACK_KIND
+from pypac_obs.obs.client.connection import ObsAddress, ObsVersion
+from pypac_obs.obs.client.requests import Answer, Request
+from pypac_obs.obs.client.status import TRACK_KIND
 
 NOT_FOUND, EXISTS, BAD_KIND, BAD_STATE, BAD_KIND_OF_SOURCE = 600, 601, 605, 604, 602
 

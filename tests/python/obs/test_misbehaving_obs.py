@@ -17,8 +17,8 @@ from fake_server import FakeObs, Peer, Script
 
 from pypac_obs import Profile, Session
 from pypac_obs.errors import ObsRefused
-from pypac_obs.obs import link
-from pypac_obs.obs.outputs import STARTED, STOPPED
+from pypac_obs.obs.client import link
+from pypac_obs.obs.client.outputs import STARTED, STOPPED
 from pypac_obs.outputs.following import HISTORY_S
 
 LENGTH_S = 1.2

@@ -13,10 +13,10 @@ from websocket import ABNF
 
 from pypac_obs.cli import commands
 from pypac_obs.cli.demo_programs import joined
-from pypac_obs.obs.bounded_websocket import BoundedWebSocket
-from pypac_obs.obs.plugin import install
+from pypac_obs.obs.client.bounded_websocket import BoundedWebSocket
+from pypac_obs.obs.client.settings import ObsFolder
+from pypac_obs.obs.install.plugin import install
 from pypac_obs.obs.sandbox import ObsSandbox
-from pypac_obs.obs.settings import ObsFolder
 from pypac_obs.sandbox import Sandbox
 
 from .conftest import Websocket
