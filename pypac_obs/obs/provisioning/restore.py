@@ -12,13 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pypac_obs.errors import ObsError, ObsRefused
-from pypac_obs.obs.client.actual import (
-    Actual,
-    Obs,
-    Parameter,
-)
+from pypac_obs.obs.client.actual import Actual, Obs, Parameter
 from pypac_obs.obs.client.look import read_actual, read_items
-from pypac_obs.obs.client.reading import read_collections, read_profiles, read_scenes
+from pypac_obs.obs.client.reading import read_collections, read_scenes
 from pypac_obs.obs.client.settings import obs_folders
 from pypac_obs.obs.provisioning.desired import PARAMETERS
 from pypac_obs.obs.provisioning.identity import LOOPBACK, identity_in, identity_of, take_identity
@@ -26,20 +22,14 @@ from pypac_obs.obs.provisioning.input_steps import PutBackInput, RemoveInput
 from pypac_obs.obs.provisioning.input_values import noted_values
 from pypac_obs.obs.provisioning.journal import Journal, journals
 from pypac_obs.obs.provisioning.made_inputs import find_made, made_sources, mapping_in
-from pypac_obs.obs.provisioning.parameter_steps import PutBackParameter, ReloadProfile
 from pypac_obs.obs.provisioning.plan import Report
-from pypac_obs.obs.provisioning.profile_steps import (
-    RemoveCollection,
-    RemoveProfile,
-    UseCollection,
-    UseProfile,
-)
-from pypac_obs.obs.provisioning.profiles import finish_reloads, ready_to_leave
-from pypac_obs.obs.provisioning.removal import NOT_FOUND
+from pypac_obs.obs.provisioning.profile_restore import restore_profiles
+from pypac_obs.obs.provisioning.profile_steps import RemoveCollection, UseCollection
+from pypac_obs.obs.provisioning.profiles import finish_reloads
 from pypac_obs.obs.provisioning.renames import KNOWN_BY, follow_names, input_name_now
 from pypac_obs.obs.provisioning.scene_steps import HideItem, RemoveItem, RemoveScene
 from pypac_obs.obs.provisioning.scenes import quoted
-from pypac_obs.obs.provisioning.step import Step
+from pypac_obs.obs.provisioning.undoing import Undoing, if_renamed
 
 __all__ = ["restore"]
 
@@ -83,10 +73,7 @@ class _Restorer:
         self._journal = journal
         self._noted = noted
         self._environ = environ
-        self._done: list[Step] = []
-        self._notes: list[str] = []
-        self._errors: list[str] = []
-        self._left: list[tuple[str, ...]] = []  # entries of the journal that are not put back
+        self._undoing = Undoing(obs, journal)
         self._others: dict[str, str] = {}  # what is not ours in a scene collection that we made
 
     def run(self) -> tuple[Report, list[tuple[str, ...]]]:
@@ -103,20 +90,17 @@ class _Restorer:
             if name in made and name not in self._others:
                 continue  # it goes as a whole, or is gone
             if name not in actual.collections:
-                self._leave(
+                self._undoing.leave(
                     f'The scene collection "{name}" is gone or has another name now, so nothing in '
-                    f"it was put back. {_again(name)}",
+                    f"it was put back. {if_renamed(name)}",
                     ("collections", name),
                 )
                 continue
             self._go_to_collection(name)
             self._collection(name)
-        self._profiles(actual)
+        restore_profiles(self._undoing, self._noted, actual)
         self._leave_collections(actual)
-        report = Report(
-            done=tuple(self._done), errors=tuple(self._errors), notes=tuple(self._notes)
-        )
-        return report, self._left
+        return self._undoing.report(), self._undoing.left
 
     def _look(self, parameters: Iterable[Parameter] = ()) -> Actual:
         """Looks at OBS; from then on the journal has the names that OBS has now."""
@@ -152,27 +136,11 @@ class _Restorer:
                 remedy=f"Stop {_words(actual.running)}, then try again.",
             )
 
-    def _leave(self, sentence: str, *paths: tuple[str, ...]) -> None:
-        """Says what is not put back; its entries stay in the journal."""
-        self._errors.append(sentence)
-        self._left += paths
-
-    def _do(self, step: Step, *paths: tuple[str, ...]) -> bool:
-        """Makes a step, or leaves the entries that it comes from."""
-        try:
-            step.begin(self._obs, self._journal)
-        except ObsRefused as refusal:
-            if refusal.code != NOT_FOUND or step.sign != "-":  # else it is gone already
-                self._leave(f"OBS did not take {step}: {refusal.message}.", *paths)
-            return False
-        self._done.append(step)
-        return True
-
     # Scene collections ----------------------------------------------------------------------------
 
     def _go_to_collection(self, name: str) -> None:
         if read_collections(self._obs)[0] != name:
-            UseCollection(name).begin(self._obs, self._journal)
+            self._undoing.begin(UseCollection(name))
 
     def _look_for_others(self, name: str, noted: Mapping[str, Any]) -> None:
         """Looks whether the user has put inputs of his own into the collection that is loaded."""
@@ -202,7 +170,7 @@ class _Restorer:
                 step = RemoveInput(found.name)
                 scenes = mapping_in(noted, "made_items")
                 items = ((*at, "made_items", scene, track) for scene in scenes)
-                if self._do(step, (*at, "made_inputs", track), *items):
+                if self._undoing.do(step, (*at, "made_inputs", track), *items):
                     inputs = {n: one for n, one in actual.inputs.items() if n != found.name}
                     actual = replace(actual, inputs=inputs)
         for input_name, values in mapping_in(noted, "inputs").items():
@@ -214,9 +182,9 @@ class _Restorer:
         self, at: tuple[str, ...], scene: str, items: Mapping[str, Any], actual: Actual
     ) -> None:
         if scene not in actual.items:
-            self._leave(
+            self._undoing.leave(
                 f'The scene "{scene}" is gone or has another name now, so it was not put back how '
-                f"it showed {quoted(items)}. {_again(scene)}",
+                f"it showed {quoted(items)}. {if_renamed(scene)}",
                 (*at, "items", scene),
                 *((*at, "inputs", source, KNOWN_BY) for source in items),
             )
@@ -231,7 +199,7 @@ class _Restorer:
             item = there[0]
             undo = RemoveItem if is_made else HideItem
             step = undo(source, scene, item.group or scene, item.id)
-            self._do(step, (*at, "items", scene, source), (*at, "inputs", source, KNOWN_BY))
+            self._undoing.do(step, (*at, "items", scene, source), (*at, "inputs", source, KNOWN_BY))
 
     def _input(
         self, at: tuple[str, ...], name: str, values: Mapping[str, Any], actual: Actual
@@ -242,18 +210,18 @@ class _Restorer:
         here = (*at, "inputs", name)
         if input_name_now(name, mapping_in(values, KNOWN_BY), actual) is None:
             what = ", ".join(f"{value.label}: {value.words}" for value in noted)
-            self._leave(
+            self._undoing.leave(
                 f'The input "{name}" of the scene collection "{actual.collection}" is gone or has '
-                f"another name now, so it was not put back ({what}). {_again(name)}",
+                f"another name now, so it was not put back ({what}). {if_renamed(name)}",
                 here,
             )
             return
         put_back = []
         for value in noted:
             try:
-                PutBackInput(name, (value,)).begin(self._obs, self._journal)
+                self._undoing.begin(PutBackInput(name, (value,)))
             except ObsRefused as refusal:
-                self._leave(
+                self._undoing.leave(
                     f'OBS did not take back {value.label}: {value.words} of the input "{name}": '
                     f"{refusal.message}.",
                     (*here, value.key),
@@ -262,20 +230,20 @@ class _Restorer:
             else:
                 put_back.append(value)
         if put_back:
-            self._done.append(PutBackInput(name, tuple(put_back)))
+            self._undoing.done.append(PutBackInput(name, tuple(put_back)))
 
     def _scene(self, at: tuple[str, ...], scene: str) -> None:
         scenes = read_scenes(self._obs)
         if scene not in scenes:
             return
         if items := read_items(self._obs, [scene]).get(scene):
-            self._notes.append(
+            self._undoing.notes.append(
                 f'The scene "{scene}" stays: there is something else in it now ({items[0].source}).'
             )
         elif len(scenes) == 1:
-            self._notes.append(f'The scene "{scene}" stays: OBS has no other.')
+            self._undoing.notes.append(f'The scene "{scene}" stays: OBS has no other.')
         else:
-            self._do(RemoveScene(scene), (*at, "made_scenes", scene))
+            self._undoing.do(RemoveScene(scene), (*at, "made_scenes", scene))
 
     def _leave_collections(self, actual: Actual) -> None:
         """Goes back to the user's scene collection, and removes those that we made."""
@@ -289,32 +257,32 @@ class _Restorer:
         staying = [name for name in (before, actual.collection, *names) if name in names]
         staying = [name for name in staying if name not in going]
         if not staying:
-            self._notes.append(f"{quoted(going)} stays: OBS has no other scene collection.")
+            self._undoing.notes.append(f"{quoted(going)} stays: OBS has no other scene collection.")
             return
         self._go_to_collection(staying[0])
         for name, other in self._others.items():
-            self._notes.append(
+            self._undoing.notes.append(
                 f'The scene collection "{name}" stays: there is something else in it now ({other}).'
             )
         for name in going:
             file = self._collection_file(name)
             if file is None:
-                self._notes.append(
+                self._undoing.notes.append(
                     f'The scene collection "{name}" is ours and is left: OBS has no way to remove '
                     "one from outside. In OBS: Scene Collection > Remove."
                 )
                 continue
             step = RemoveCollection(name, file)
             try:
-                step.begin(self._obs, self._journal)
+                self._undoing.begin(step)
             except OSError as error:
-                self._leave(
+                self._undoing.leave(
                     f'The scene collection "{name}" was not removed: {error}.',
                     ("made_collections", name),
                     ("collections", name),
                 )
                 continue
-            self._done.append(step)
+            self._undoing.done.append(step)
 
     def _collection_file(self, name: str) -> Path | None:
         """The file of a scene collection, where OBS runs on this computer."""
@@ -331,58 +299,6 @@ class _Restorer:
                     if isinstance(data, dict) and data.get("name") == name:
                         found.append(file)
         return found[0] if len(found) == 1 else None
-
-    # OBS profiles ---------------------------------------------------------------------------------
-
-    def _profiles(self, actual: Actual) -> None:
-        made = mapping_in(self._noted, "made_profiles")
-        back = self._noted.get("user_profile")
-        if back not in actual.profiles and actual.profile in made:
-            back = next((name for name in actual.profiles if name not in made), None)
-        if isinstance(back, str) and back in actual.profiles and back != actual.profile:
-            ready_to_leave(self._obs, actual.profile, self._noted)
-            self._do(UseProfile(back))
-        for name, values in mapping_in(self._noted, "parameters").items():
-            self._parameters(name, values)
-        for name in made:
-            current, names = read_profiles(self._obs)
-            if name == current:
-                self._notes.append(f'The OBS profile "{name}" stays: it is in use.')
-            elif name in names:
-                self._do(RemoveProfile(name), ("made_profiles", name))
-
-    def _parameters(self, name: str, values: Mapping[str, Any]) -> None:
-        current, names = read_profiles(self._obs)
-        if name not in names:
-            self._leave(
-                f'The OBS profile "{name}" is gone or has another name now, so its settings were '
-                f"not put back. {_again(name)}",
-                ("parameters", name),
-                ("set_parameters", name),
-            )
-            return
-        if current != name:
-            UseProfile(name).begin(self._obs, self._journal)
-        for key, value in values.items():
-            category, _, parameter = key.partition("/")
-            try:
-                step = PutBackParameter(name, (category, parameter), value)
-                step.begin(self._obs, self._journal)
-            except ObsRefused as refusal:
-                self._leave(
-                    f'OBS did not take back {key} of the OBS profile "{name}": {refusal.message}.',
-                    ("parameters", name, key),
-                    ("set_parameters", name, key),
-                )
-        reload = ReloadProfile(name)
-        reload.begin(self._obs, self._journal)
-        self._done.append(reload)
-        if current != name:
-            UseProfile(current).begin(self._obs, self._journal)
-
-
-def _again(name: str) -> str:
-    return f'If it was renamed, name it "{name}" again in OBS, and restore once more.'
 
 
 def _words(running: tuple[str, ...]) -> str:
