@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from report import Options, Report
+from websocket import ABNF
 
 from pypac_obs.errors import ObsRefused
+from pypac_obs.obs.client.bounded_websocket import BoundedWebSocket
 from pypac_obs.obs.client.connection import EventGroup, ObsAddress, ObsConnection, Secret
 from pypac_obs.obs.client.requests import Answer, Request
 from pypac_obs.obs.client.settings import ObsFolder
@@ -30,27 +30,16 @@ _SCENES, _INPUTS = 20, 30
 _MOST_TRIPS, _MOST_MS = 6, 150.0
 
 
-class _Counting:
-    """A connection whose round trips are counted; a batch of ``largest`` requests is one."""
+class _OneAtATime:
+    """A connection that asks for what is in a batch one after the other."""
 
-    def __init__(self, obs: ObsConnection, largest: int | None) -> None:
+    def __init__(self, obs: ObsConnection) -> None:
         self.address, self.version = obs.address, obs.version
-        self.round_trips = 0
-        self._obs = obs
-        self._largest = largest
-
-    def request(
-        self, kind: str, /, *, timeout_s: float | None = None, **data: Any
-    ) -> dict[str, Any]:
-        self.round_trips += 1
-        return self._obs.request(kind, timeout_s=timeout_s, **data)
+        self.request, self.undivided = obs.request, obs.undivided
 
     def request_all(
         self, requests: Sequence[Request], *, timeout_s: float | None = None
     ) -> list[Answer]:
-        if self._largest is None:
-            self.round_trips += 1
-            return self._obs.request_all(requests, timeout_s=timeout_s)
         answers: list[Answer] = []
         for one in requests:
             try:
@@ -59,8 +48,23 @@ class _Counting:
                 answers.append(refusal)
         return answers
 
-    def undivided(self) -> AbstractContextManager[None]:
-        return self._obs.undivided()
+
+@contextlib.contextmanager
+def _counted() -> Iterator[list[int]]:
+    """Counts the messages that are sent meanwhile; each of them is a round trip."""
+    sent: list[int] = []
+    send_frame = BoundedWebSocket.send_frame
+
+    def count(websocket: BoundedWebSocket, frame: ABNF) -> int:
+        if frame.opcode == ABNF.OPCODE_TEXT:
+            sent.append(len(frame.data))
+        return send_frame(websocket, frame)
+
+    BoundedWebSocket.send_frame = count
+    try:
+        yield sent
+    finally:
+        BoundedWebSocket.send_frame = send_frame
 
 
 def main(options: Options) -> Report:
@@ -81,11 +85,12 @@ def main(options: Options) -> Report:
             trips = {}
             for turn in range(2 * rounds):
                 way = ("batches", "one at a time")[turn % 2]
-                counting = _Counting(connection, None if way == "batches" else 1)
-                begin = time.perf_counter()
-                provisioner.plan(counting)
-                times[way].append(1000 * (time.perf_counter() - begin))
-                trips[way] = counting.round_trips
+                asked = connection if way == "batches" else _OneAtATime(connection)
+                with _counted() as sent:
+                    begin = time.perf_counter()
+                    provisioner.plan(asked)
+                    times[way].append(1000 * (time.perf_counter() - begin))
+                trips[way] = len(sent)
     report.details |= {"times_ms": times, "round_trips": trips}
     _tell(report, times, trips)
     return report

@@ -29,7 +29,7 @@ __all__ = [
 # No message is longer; what is read from one is bounded by its kind, below.
 MAX_MESSAGE_BYTES = 4 * 2**20
 # Nor does the reply to a batch of requests have more values.
-BATCH_VALUES = 100_000
+BATCH_VALUES = 200_000
 # Of words from the other end that go into our messages.
 _MAX_QUOTE = 200
 

@@ -118,9 +118,9 @@ class BatchSizes:
 
     def __init__(self) -> None:
         self._expected = {
-            # An item has some 900 characters, so this is a scene of 180 of them.
-            "GetSceneItemList": 160 * 2**10,
-            "GetGroupSceneItemList": 160 * 2**10,
+            # An item has some 900 characters, so this is a scene of 145 of them.
+            "GetSceneItemList": 128 * 2**10,
+            "GetGroupSceneItemList": 128 * 2**10,
             "GetSceneList": 256 * 2**10,
             "GetInputList": 256 * 2**10,
             "GetInputDefaultSettings": 64 * 2**10,

@@ -14,7 +14,7 @@ from fake_server import FakeObs, Peer
 
 from pypac_obs.errors import ObsNotAnswering, ObsNotRunning, ObsProtocolError, ObsRefused
 from pypac_obs.obs.client.connection import ObsAddress, ObsConnection
-from pypac_obs.obs.client.messages import MAX_MESSAGE_BYTES
+from pypac_obs.obs.client.messages import BATCH_VALUES, MAX_MESSAGE_BYTES
 from pypac_obs.obs.client.requests import BatchSizes, Request, given
 
 PATIENCE_S = 30.0
@@ -184,7 +184,7 @@ def sends(text: str) -> Callable[[Peer], None]:
     "text",
     [
         '{"op":9,"d":{"requestId":"2","results":["' + "x" * MAX_MESSAGE_BYTES + '"]}}',
-        '{"op":9,"d":{"requestId":"2","results":[' + "0," * 100_000 + "0]}}",
+        '{"op":9,"d":{"requestId":"2","results":[' + "0," * BATCH_VALUES + "0]}}",
     ],
     ids=["of too many characters", "of too many values"],
 )
@@ -276,12 +276,14 @@ def test_the_replies_of_a_very_large_obs_stay_below_the_limit() -> None:
     assert counts == [12] * 150 + [1000] + [12] * 249
     assert sum(sizes) > MAX_MESSAGE_BYTES
     assert max(sizes) < MAX_MESSAGE_BYTES
+    assert len(sizes) <= 10
 
 
-def test_what_few_scenes_hold_is_one_batch() -> None:
+def test_what_twenty_scenes_and_thirty_inputs_hold_is_one_batch() -> None:
     asked = [Request("GetSceneItemList", {"sceneName": str(n)}) for n in range(20)]
     asked += [Request("GetInputSettings", {"inputName": str(n)}) for n in range(30)]
     asked += [Request("GetInputMute", {"inputName": str(n)}) for n in range(150)]
+    asked += [Request("GetSceneCollectionList"), Request("GetSceneList"), Request("GetInputList")]
     assert BatchSizes().fitting(asked) == len(asked)
 
 
