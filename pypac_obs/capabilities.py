@@ -32,7 +32,7 @@ def capabilities() -> dict[str, Capability]:
     """Tells what is built in and what of it is present.
 
     The names are ``pipewire``, ``wasapi``, ``obs_plugin``, ``flac`` and ``rf64``; ``obs_plugin`` is
-    the module that `pypac_obs.obs.plugin` puts into OBS.
+    the module that `pypac_obs.obs.install.plugin` puts into OBS.
     """
     pipewire = _core.pipewire_availability()
     wasapi = _core.wasapi_availability()
@@ -68,7 +68,7 @@ def capabilities() -> dict[str, Capability]:
 
 
 def _obs_plugin() -> Capability:
-    from pypac_obs.obs.plugin import built_module
+    from pypac_obs.obs.install.plugin import built_module
 
     there = built_module() is not None
     return Capability(

@@ -28,8 +28,8 @@ from pypac_obs.cli.run import warnings_of
 from pypac_obs.cli.running import program_name
 from pypac_obs.errors import PypacError
 from pypac_obs.likely_names import NamesHere, likely_names
-from pypac_obs.obs.lint import unseen_obs_warnings
-from pypac_obs.obs.settings import ServerWords, is_here
+from pypac_obs.obs.client.settings import ServerWords, is_here
+from pypac_obs.obs.provisioning.lint import unseen_obs_warnings
 from pypac_obs.profile import ObsTrack, Profile, expand_path, load_profile
 from pypac_obs.profile.model import (
     AnySource,

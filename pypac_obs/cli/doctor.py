@@ -38,9 +38,9 @@ from pypac_obs.cli.loopback_questions import Answer, ask_all
 from pypac_obs.errors import PypacError
 from pypac_obs.input_devices import InputDevice, inputs_of
 from pypac_obs.native_files import blocked_files
-from pypac_obs.obs.plugin import MODULE, built_module, default_folders, installation
-from pypac_obs.obs.programs import ObsProgram, obs_programs
-from pypac_obs.obs.settings import ObsFolder, portable_folder
+from pypac_obs.obs.client.settings import ObsFolder, portable_folder
+from pypac_obs.obs.install.plugin import MODULE, built_module, default_folders, installation
+from pypac_obs.obs.install.programs import ObsProgram, obs_programs
 
 __all__ = ["Finding", "command", "examine"]
 

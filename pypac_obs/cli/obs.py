@@ -13,8 +13,8 @@ import click
 from pypac_obs.cli import LazyGroup
 
 if TYPE_CHECKING:
-    from pypac_obs.obs.connection import ObsConnection
-    from pypac_obs.obs.settings import PasswordRule, ServerRule
+    from pypac_obs.obs.client.connection import ObsConnection
+    from pypac_obs.obs.client.settings import PasswordRule, ServerRule
 
 __all__ = ["Server", "command", "connect", "server_options"]
 
@@ -48,8 +48,8 @@ def connect(
 
     Warns where it is on another computer. ``named_host`` is one that the command line names.
     """
-    from pypac_obs.obs.connection import ObsConnection
-    from pypac_obs.obs.settings import ServerWords, find_server
+    from pypac_obs.obs.client.connection import ObsConnection
+    from pypac_obs.obs.client.settings import ServerWords, find_server
 
     for warning in ServerWords.of(rule, named_host=named_host).warnings:
         click.echo(f"Warning: {warning}", err=True)

@@ -9,8 +9,8 @@ from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.console import print_json, say
 from pypac_obs.cli.obs import connect
 from pypac_obs.cli.obs_plan import print_steps, say_remarks
-from pypac_obs.obs.plan import Report
-from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.provisioning.plan import Report
+from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.profile import load_profile
 
 __all__ = ["command", "print_report"]

@@ -40,14 +40,14 @@ from pypac_obs.cli.obs_demo_tones import (
 )
 from pypac_obs.cli.running import grouped, parse_duration
 from pypac_obs.errors import ObsError, ObsRefused
-from pypac_obs.obs.connection import ObsConnection
-from pypac_obs.obs.outputs import OutputControl, OutputKind
-from pypac_obs.obs.plan import Plan
-from pypac_obs.obs.plugin import install
-from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.client.connection import ObsConnection
+from pypac_obs.obs.client.outputs import OutputControl, OutputKind
+from pypac_obs.obs.client.settings import ObsFolder
+from pypac_obs.obs.install.plugin import install
+from pypac_obs.obs.provisioning.plan import Plan
+from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.recording import RecordedTrack, buffering_ms, read_tracks
 from pypac_obs.obs.sandbox import ObsSandbox
-from pypac_obs.obs.settings import ObsFolder
 from pypac_obs.profile import load_profile, parse_profile
 from pypac_obs.sandbox import Sandbox
 from pypac_obs.session import Session

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from pypac_obs.cli.console import say
-from pypac_obs.obs.plugin import (
+from pypac_obs.obs.client.settings import ObsFolder, obs_folders, portable_folder
+from pypac_obs.obs.install.plugin import (
     default_folders,
     install,
     installation,
@@ -18,7 +19,6 @@ from pypac_obs.obs.plugin import (
     needed_permission,
     obs_runs,
 )
-from pypac_obs.obs.settings import ObsFolder, obs_folders, portable_folder
 
 __all__ = ["command", "folders_of", "where_options"]
 

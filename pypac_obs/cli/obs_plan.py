@@ -7,8 +7,9 @@ import click
 
 from pypac_obs.cli.console import print_json, say
 from pypac_obs.cli.obs import connect
-from pypac_obs.obs.plan import Plan, Step, When
-from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.provisioning.plan import Plan
+from pypac_obs.obs.provisioning.provisioner import Provisioner
+from pypac_obs.obs.provisioning.step import Step, When
 from pypac_obs.profile import load_profile
 
 __all__ = ["command", "print_steps", "say_remarks"]

@@ -7,7 +7,7 @@ import click
 
 from pypac_obs.cli.console import say
 from pypac_obs.cli.obs import Server, server_options
-from pypac_obs.obs.outputs import OutputControl, OutputKind
+from pypac_obs.obs.client.outputs import OutputControl, OutputKind
 
 __all__ = ["command"]
 

@@ -10,10 +10,10 @@ from pypac_obs.cli.console import say
 from pypac_obs.cli.obs import connect
 from pypac_obs.cli.obs_apply import print_report
 from pypac_obs.errors import ObsError
-from pypac_obs.obs.identity import identity_of
-from pypac_obs.obs.journal import Journal, journals
-from pypac_obs.obs.provisioner import Provisioner
-from pypac_obs.obs.restore import restore
+from pypac_obs.obs.provisioning.identity import identity_of
+from pypac_obs.obs.provisioning.journal import Journal, journals
+from pypac_obs.obs.provisioning.provisioner import Provisioner
+from pypac_obs.obs.provisioning.restore import restore
 from pypac_obs.profile import load_profile
 from pypac_obs.session_registry import running_sessions
 

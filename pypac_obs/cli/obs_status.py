@@ -9,7 +9,7 @@ import click
 
 from pypac_obs.cli.console import column_table, listed, make_console, plain, print_json, say
 from pypac_obs.cli.obs import Server, server_options
-from pypac_obs.obs.status import InputState, ObsStatus, OutputState, read_status
+from pypac_obs.obs.client.status import InputState, ObsStatus, OutputState, read_status
 
 __all__ = ["command"]
 

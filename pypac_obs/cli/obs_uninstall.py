@@ -9,7 +9,7 @@ import click
 
 from pypac_obs.cli.console import say
 from pypac_obs.cli.obs_install import folders_of, where_options
-from pypac_obs.obs.plugin import installation, obs_runs, uninstall
+from pypac_obs.obs.install.plugin import installation, obs_runs, uninstall
 
 __all__ = ["command"]
 

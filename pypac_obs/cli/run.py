@@ -10,8 +10,8 @@ import click
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.detached_output import detached_output
 from pypac_obs.cli.running import duration_option, run_session
-from pypac_obs.obs.lint import profile_warnings
-from pypac_obs.obs.settings import ServerWords
+from pypac_obs.obs.client.settings import ServerWords
+from pypac_obs.obs.provisioning.lint import profile_warnings
 from pypac_obs.profile import Profile, expand_path, load_profile
 from pypac_obs.profile.places import folder_warnings
 from pypac_obs.session import Session

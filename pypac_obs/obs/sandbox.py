@@ -32,8 +32,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from pypac_obs.errors import BackendUnavailable, NotRunning, ObsError, ObsWrongPassword
-from pypac_obs.obs.connection import EventGroup, ObsAddress, ObsConnection, Secret
-from pypac_obs.obs.link import SETTLING_S
+from pypac_obs.obs.client.connection import EventGroup, ObsAddress, ObsConnection, Secret
+from pypac_obs.obs.client.link import SETTLING_S
 from pypac_obs.obs.window import ask_to_close
 from pypac_obs.sandbox import Player, Sandbox
 from pypac_obs.sandbox import missing_packages as missing_for_audio

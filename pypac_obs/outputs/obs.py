@@ -19,16 +19,16 @@ from pypac_obs.errors import (
     PypacError,
 )
 from pypac_obs.incidents import OUTPUT_FAILED, SHARED_TRACK_LOST, Incident
-from pypac_obs.obs.actual import read_kinds
-from pypac_obs.obs.connection import EventGroup, ObsAddress, ObsConnection
-from pypac_obs.obs.devices import DeviceWatch
-from pypac_obs.obs.follow import RecordFollower, TakeFiles, add_chapter
-from pypac_obs.obs.link import ObsLink
-from pypac_obs.obs.plan import Report
-from pypac_obs.obs.provisioner import Provisioner
-from pypac_obs.obs.settings import find_server
-from pypac_obs.obs.transport import Transport, choose_transport
-from pypac_obs.obs.watch import DriftWatch
+from pypac_obs.obs.client.connection import EventGroup, ObsAddress, ObsConnection
+from pypac_obs.obs.client.link import ObsLink
+from pypac_obs.obs.client.reading import read_kinds
+from pypac_obs.obs.client.settings import find_server
+from pypac_obs.obs.following.follow import RecordFollower, TakeFiles, add_chapter
+from pypac_obs.obs.provisioning.devices import DeviceWatch
+from pypac_obs.obs.provisioning.plan import Report
+from pypac_obs.obs.provisioning.provisioner import Provisioner
+from pypac_obs.obs.provisioning.transport import Transport, choose_transport
+from pypac_obs.obs.provisioning.watch import DriftWatch
 from pypac_obs.profile import Profile
 from pypac_obs.runtime_folder import make_folder
 from pypac_obs.status import OutputStatus

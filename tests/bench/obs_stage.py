@@ -19,12 +19,12 @@ from pypac_obs import Session
 from pypac_obs.cli.demo_programs import joined
 from pypac_obs.cli.obs import Server
 from pypac_obs.errors import ObsRefused
-from pypac_obs.obs.connection import ObsConnection
-from pypac_obs.obs.outputs import OutputControl, OutputKind
-from pypac_obs.obs.plugin import install
-from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.client.connection import ObsConnection
+from pypac_obs.obs.client.outputs import OutputControl, OutputKind
+from pypac_obs.obs.client.settings import ObsFolder
+from pypac_obs.obs.install.plugin import install
+from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.sandbox import ObsSandbox
-from pypac_obs.obs.settings import ObsFolder
 from pypac_obs.sandbox import Sandbox
 
 SCENE = "Benchmark"

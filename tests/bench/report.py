@@ -14,7 +14,8 @@ OURS = "pypac-obs"
 PW_RECORD = "pw-record"
 FLEXAUDIO = "flexaudio"
 PULSE_INPUT_CAPTURE = "pulse-input-capture"  # OBS's own
-_PROGRAMS = (OURS, PW_RECORD, FLEXAUDIO, PULSE_INPUT_CAPTURE)
+ONE_AT_A_TIME = "one-at-a-time"  # our requests to OBS, without batches
+_PROGRAMS = (OURS, PW_RECORD, FLEXAUDIO, PULSE_INPUT_CAPTURE, ONE_AT_A_TIME)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pypac_obs.errors import ObsNotRunning, ObsRefused
-from pypac_obs.obs.connection import ObsAddress, ObsVersion
-from pypac_obs.obs.status import TRACK_KIND
+from pypac_obs.obs.client.connection import ObsAddress, ObsVersion
+from pypac_obs.obs.client.requests import Answer, Request
+from pypac_obs.obs.client.status import TRACK_KIND
 
 NOT_FOUND, EXISTS, BAD_KIND, BAD_STATE, BAD_KIND_OF_SOURCE = 600, 601, 605, 604, 602
 
@@ -54,6 +55,7 @@ class FakeObs:
         self.collections: dict[str, dict[str, Any]] = {"Untitled": self._new_collection()}
         self.collection = "Untitled"
         self.running: set[str] = set()  # Record, Stream
+        self.round_trips = 0
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.ignored: set[str] = set()  # kinds of request that are answered and not done
         self.junk: dict[str, Any] = {}  # what a kind of request is answered with instead
@@ -135,6 +137,10 @@ class FakeObs:
     def request(
         self, kind: str, /, *, timeout_s: float | None = None, **data: Any
     ) -> dict[str, Any]:
+        self.round_trips += 1
+        return self._answer(kind, data)
+
+    def _answer(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
         if self.ends_after is not None and not kind.startswith("Get"):
             if self.ends_after == 0:
                 raise ObsNotRunning("the connection to OBS was lost")
@@ -146,6 +152,18 @@ class FakeObs:
             return {}
         answer: dict[str, Any] = getattr(self, f"_{kind}")(**data) or {}
         return copy.deepcopy(answer)
+
+    def request_all(
+        self, requests: Sequence[Request], *, timeout_s: float | None = None
+    ) -> list[Answer]:
+        self.round_trips += 1
+        answers: list[Answer] = []
+        for one in requests:
+            try:
+                answers.append(self._answer(one.kind, dict(one.data)))
+            except ObsRefused as refusal:
+                answers.append(refusal)
+        return answers
 
     def undivided(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()

@@ -48,6 +48,7 @@ class Peer:
         self.answers_pings = True
         self.subscriptions = 0
         self._buffer = b""
+        self._in_batch: list[Any] = []  # requests of a batch that are not handed out yet
 
     def shake_hands(self) -> None:
         while b"\r\n\r\n" not in self._buffer:
@@ -92,6 +93,7 @@ class Peer:
         self.send(5, {"eventType": kind, "eventIntent": 1, "eventData": data})
 
     def reply(self, request: Mapping[str, Any], data: Any = None, **changes: Any) -> None:
+        """Answers a request; those of a batch are sent once all of them are answered."""
         status = {"result": True, "code": 100}
         whole = {
             "requestType": request["requestType"],
@@ -99,7 +101,12 @@ class Peer:
             "requestStatus": status,
             "responseData": data,
         }
-        self.send(7, whole | changes)
+        if (batch := request.get("batch")) is None:
+            self.send(7, whole | changes)
+            return
+        batch["results"].append(whole | changes)
+        if len(batch["results"]) == batch["count"]:
+            self.send(9, {"requestId": batch["requestId"], "results": batch["results"]})
 
     def refuse(self, request: Mapping[str, Any], code: int, comment: str) -> None:
         status = {"result": False, "code": code, "comment": comment}
@@ -122,10 +129,23 @@ class Peer:
                 raise PeerGoneError
 
     def request(self) -> Any:
-        """The next request."""
-        while True:
+        """The next request, be it alone or in a batch."""
+        while not self._in_batch:
             message = self.receive()
             if message["op"] == 6:
+                return message["d"]
+            if message["op"] == 8:
+                asked = message["d"]
+                batch = {"requestId": asked["requestId"], "count": len(asked["requests"])}
+                batch["results"] = []
+                self._in_batch = [one | {"batch": batch} for one in asked["requests"]]
+        return self._in_batch.pop(0)
+
+    def batch(self) -> Any:
+        """The next batch of requests, as a whole."""
+        while True:
+            message = self.receive()
+            if message["op"] == 8:
                 return message["d"]
 
     def greet(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from fake_server import FakeObs, Peer, Script
 
 from pypac_obs import Profile, Session
 from pypac_obs.errors import ObsRefused
-from pypac_obs.obs import link
-from pypac_obs.obs.outputs import STARTED, STOPPED
+from pypac_obs.obs.client import link
+from pypac_obs.obs.client.outputs import STARTED, STOPPED
 from pypac_obs.outputs.following import HISTORY_S
 
 LENGTH_S = 1.2
@@ -55,6 +56,29 @@ def every_list_holds(junk: Any) -> Script:
     """Each answer has all that could be asked for, and it is of a wrong type."""
     names = ("profiles", "sceneCollections", "scenes", "inputs", "inputKinds", "sceneItems")
     return answers_with({name: [junk, junk] for name in names})
+
+
+def spoils_batches(spoil: Callable[[list[Any]], Any]) -> Script:
+    def script(peer: Peer) -> None:
+        peer.open()
+        while True:
+            message = peer.receive()
+            asked = message["d"].get("requests", [message["d"]])
+            results = [
+                {
+                    "requestType": one["requestType"],
+                    "requestId": one["requestId"],
+                    "requestStatus": {"result": True, "code": 100},
+                    "responseData": {},
+                }
+                for one in asked
+            ]
+            if message["op"] == 6:
+                peer.send(7, results[0])
+            else:
+                peer.send(9, {"requestId": message["d"]["requestId"], "results": spoil(results)})
+
+    return script
 
 
 def refuses_all(peer: Peer) -> None:
@@ -98,6 +122,10 @@ SCRIPTS: dict[str, Script] = {
     "lists of numbers": every_list_holds(-1),
     "lists of nothing": every_list_holds({}),
     "lists of lists": every_list_holds([[]]),
+    "batches of nothing": spoils_batches(lambda results: None),
+    "batches that lack a result": spoils_batches(lambda results: results[1:]),
+    "batches of results to others": spoils_batches(lambda results: results[::-1]),
+    "batches without end": spoils_batches(lambda results: results * 10_000),
     "refuses all": refuses_all,
     "closes within a message": closes_within_a_message,
     "floods": floods,

@@ -25,7 +25,7 @@ import pytest
 import soundfile
 from websockets.sync.client import connect
 
-from pypac_obs.obs.plugin import default_folders, install
+from pypac_obs.obs.install.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox, missing_packages
 from pypac_obs.sandbox import Player, Sandbox
 

@@ -14,10 +14,10 @@ import time
 
 from pypac_obs import Profile, Session
 from pypac_obs.errors import ObsNotRunning
-from pypac_obs.obs.connection import ObsAddress, ObsConnection
-from pypac_obs.obs.follow import RecordFollower, add_chapter
-from pypac_obs.obs.link import ObsLink
-from pypac_obs.obs.settings import find_server
+from pypac_obs.obs.client.connection import ObsAddress, ObsConnection
+from pypac_obs.obs.client.link import ObsLink
+from pypac_obs.obs.client.settings import find_server
+from pypac_obs.obs.following.follow import RecordFollower, add_chapter
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.profile import FilesOutput
 

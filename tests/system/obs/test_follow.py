@@ -19,9 +19,9 @@ import pytest
 import soundfile
 from scipy.signal import fftconvolve
 
-from pypac_obs.obs.plugin import install
+from pypac_obs.obs.client.settings import obs_folders
+from pypac_obs.obs.install.plugin import install
 from pypac_obs.obs.sandbox import ObsSandbox
-from pypac_obs.obs.settings import obs_folders
 from pypac_obs.sandbox import Sandbox
 
 from ..conftest import PROGRAM, RATE, wait_until

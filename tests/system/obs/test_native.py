@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pypac_obs.obs.actual import PIPEWIRE_KIND
-from pypac_obs.obs.connection import ObsAddress, ObsConnection, Secret
-from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.client.actual import PIPEWIRE_KIND
+from pypac_obs.obs.client.connection import ObsAddress, ObsConnection, Secret
+from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.profile import parse_profile
 from pypac_obs.sandbox import Player, Sandbox

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pypac_obs.obs.plugin import default_folders, install
+from pypac_obs.obs.install.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Sandbox
 

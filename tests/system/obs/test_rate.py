@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pypac_obs.obs.plugin import default_folders, install
+from pypac_obs.obs.install.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Sandbox
 

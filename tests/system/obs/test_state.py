@@ -17,14 +17,15 @@ from typing import Any
 import pytest
 
 from pypac_obs.errors import ObsError
-from pypac_obs.obs.actual import ask_patiently
-from pypac_obs.obs.connection import ObsAddress, ObsConnection, Secret
-from pypac_obs.obs.link import ObsLink
-from pypac_obs.obs.plugin import install
-from pypac_obs.obs.provisioner import Provisioner
+from pypac_obs.obs.client.connection import ObsAddress, ObsConnection, Secret
+from pypac_obs.obs.client.link import ObsLink
+from pypac_obs.obs.client.requests import Request
+from pypac_obs.obs.client.settings import ObsFolder
+from pypac_obs.obs.client.slow_requests import request_slow
+from pypac_obs.obs.install.plugin import install
+from pypac_obs.obs.provisioning.provisioner import Provisioner
+from pypac_obs.obs.provisioning.watch import DriftWatch
 from pypac_obs.obs.sandbox import ObsSandbox
-from pypac_obs.obs.settings import ObsFolder
-from pypac_obs.obs.watch import DriftWatch
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.sandbox import Sandbox
 
@@ -96,7 +97,7 @@ def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
                 ("SetCurrentProfile", "Untitled"),
                 ("RemoveProfile", "Away"),
             ]:
-                ask_patiently(connected, kind, {"profileName": name})
+                request_slow(connected, Request(kind, {"profileName": name}))
         running.stop()
         running.start()
         yield running

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
-from pypac_obs.obs.plugin import default_folders, install
+from pypac_obs.obs.install.plugin import default_folders, install
 from pypac_obs.obs.sandbox import ObsSandbox, free_port
 from pypac_obs.sandbox import Sandbox
 

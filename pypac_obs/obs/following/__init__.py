@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Has split files follow OBS's own recording."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Puts the OBS module into OBS's folders."""
