@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pypac_obs import _core
 from pypac_obs.audio_system import Capture, open_capture
 from pypac_obs.profile import Profile
+from pypac_obs.profile.filters import filter_names
 from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
@@ -18,7 +19,7 @@ from pypac_obs.profile.model import (
     TrackRule,
 )
 
-__all__ = ["Wiring", "selector_of"]
+__all__ = ["Wiring", "native_value", "selector_of", "track_spec"]
 
 # Stereo: what programs play and OBS takes. Other layouts are brought to it at capture.
 SOURCE_CHANNELS = 2
@@ -59,6 +60,7 @@ class Wiring:
             sample_rate=self.sample_rate,
             block_frames=self.block_frames,
             latency_frames=self.latency_frames,
+            headroom_frames=self._frames(settings.filter_headroom_ms),
         )
         if any(not isinstance(rule, SyntheticSource) for rule in profile.sources.values()):
             self.capture = open_capture(
@@ -66,7 +68,7 @@ class Wiring:
             )
         self.engine.apply(
             [(name, self._source(name, rule, profile)) for name, rule in profile.sources.items()],
-            [_track_spec(name, rule) for name, rule in profile.tracks.items()],
+            [track_spec(name, rule) for name, rule in profile.tracks.items()],
         )
 
     def add_reader(self, output: str, tracks: Sequence[str]) -> _core.Reader:
@@ -124,20 +126,37 @@ class Wiring:
         return self.capture.add_source(name, selector_of(rule, profile), SOURCE_CHANNELS)
 
 
-def _track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:
+def track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:
+    """Turns a track's rule into what the engine runs."""
+    names = filter_names([(one.kind, one.name) for one in rule.filters])
     return _core.TrackSpec(
         name,
         channels=rule.channels,
+        gain_db=rule.gain_db,
+        muted=rule.mute,
         sends=[_core.SendSpec(send.source, send.gain_db) for send in rule.sends],
         filters=[
-            _core.FilterSpec(
-                f"{index}",
-                one.kind,
-                {key: float(str(value)) for key, value in one.settings.items()},
-            )
-            for index, one in enumerate(rule.filters)
+            _core.FilterSpec(filter_name, one.kind, native_values(one.settings), one.bypass)
+            for filter_name, one in zip(names, rule.filters, strict=True)
         ],
     )
+
+
+def native_values(settings: Mapping[str, object]) -> dict[str, bool | float | str | list[str]]:
+    """Turns the settings of a filter into what the core takes; a key that is left out is ""."""
+    return {key: native_value(value) for key, value in settings.items()}
+
+
+def native_value(value: object) -> bool | float | str | list[str]:
+    """Turns one setting of a filter into what the core takes."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | float):
+        return float(value)
+    assert isinstance(value, list | tuple)
+    return list(map(str, value))
 
 
 def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:

@@ -224,6 +224,7 @@ void Engine::remove_output(const Sink& sink) {
 std::vector<std::uint32_t> Engine::channels_of(const std::vector<std::string>& tracks) const {
   const std::lock_guard lock(control_mutex_);
   std::vector<std::uint32_t> channels;
+  channels.reserve(tracks.size());
   for (const std::string& track : tracks)
     channels.push_back(find(spec_.tracks, track, "track").channels);
   return channels;

@@ -61,7 +61,7 @@ FilterSlot::~FilterSlot() {
   filter_->deactivate();
 }
 
-void FilterSlot::set(std::size_t index, const ParamValue& value) noexcept {
+void FilterSlot::set(std::size_t index, const ParamValue& value) {
   PYPAC_ASSERT_NOT_REALTIME();
   assert(filter_->info().params[index].live);
   if (values_[index] == value) return;

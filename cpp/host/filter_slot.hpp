@@ -41,7 +41,7 @@ class FilterSlot {
   FilterSlot& operator=(const FilterSlot&) = delete;
 
   /// [control-thread] A live parameter, heard from the next block on. The value was checked.
-  void set(std::size_t index, const ParamValue& value) noexcept;
+  void set(std::size_t index, const ParamValue& value);
   /// [control-thread] What goes in comes out, delayed as before; faded over.
   void set_bypassed(bool bypassed) noexcept {
     bypassed_.store(bypassed, std::memory_order_relaxed);

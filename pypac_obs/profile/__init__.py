@@ -6,16 +6,13 @@ Python objects. All of them find every mistake at once and raise ProfileError wi
 """
 
 from pypac_obs.errors import ProfileError, ProfileMistake
+from pypac_obs.profile.filters import FilterRule
 from pypac_obs.profile.loader import load_profile, parse_profile
 from pypac_obs.profile.model import (
-    FILTERS,
     DeviceSource,
     DropOut,
     EverythingExceptSource,
     FilesOutput,
-    FilterRule,
-    FilterSettings,
-    GainSettings,
     OutputRules,
     ProcessRef,
     ProcessSource,
@@ -33,15 +30,12 @@ from pypac_obs.profile.obs_output import ObsOutput, ObsRecording, ObsTrack, Secr
 from pypac_obs.profile.paths import PLACEHOLDERS, expand_path
 
 __all__ = [
-    "FILTERS",
     "PLACEHOLDERS",
     "DeviceSource",
     "DropOut",
     "EverythingExceptSource",
     "FilesOutput",
     "FilterRule",
-    "FilterSettings",
-    "GainSettings",
     "ObsOutput",
     "ObsRecording",
     "ObsTrack",

@@ -28,6 +28,7 @@ __all__ = [
     "OneOf",
     "check_name",
     "check_process",
+    "check_switch",
     "check_text",
     "describe",
     "listed",
@@ -206,6 +207,13 @@ def check_text(value: Any) -> Any:
         or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in value)
     ):
         raise problem(f"text of 1 to {LONGEST_TEXT} characters on one line", describe(value))
+    return value
+
+
+def check_switch(value: Any) -> Any:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise problem("true or false", describe(value))
     return value
 
 

@@ -11,27 +11,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from types import GenericAlias
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    GetJsonSchemaHandler,
-    ModelWrapValidatorHandler,
     PrivateAttr,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pypac_obs.profile import references
 from pypac_obs.profile.checks import (
@@ -40,26 +31,25 @@ from pypac_obs.profile.checks import (
     Many,
     OneOf,
     check_process,
+    check_switch,
     check_text,
     describe,
     listed,
     nearest,
     problem,
 )
+from pypac_obs.profile.filters import FilterForm, FilterRule
 from pypac_obs.profile.obs_output import ObsOutput
 from pypac_obs.profile.paths import TemplateError, check_template, placeholders
 from pypac_obs.profile.rule import WRITTEN, Name, Rule, Text, check_named
 from pypac_obs.profile.schema import schema_of
 
 __all__ = [
-    "FILTERS",
     "DeviceSource",
     "DropOut",
     "EverythingExceptSource",
     "FilesOutput",
     "FilterRule",
-    "FilterSettings",
-    "GainSettings",
     "OutputRules",
     "ProcessRef",
     "ProcessSource",
@@ -102,6 +92,9 @@ class SessionSettings(Rule):
     """Frames per second of every track, in Hz. Sources at another rate are converted."""
     latency_ms: Annotated[float, Between(5, 2000)] = 40.0
     """How long the mixer waits for late packets, in milliseconds. What is later is a gap."""
+    filter_headroom_ms: Annotated[float, Between(0, 500)] = 0.0
+    """By how much all tracks are delayed beyond the longest chain of filters, in milliseconds: how
+    much latency filters can have that come while the session runs."""
     rings: RingSettings = RingSettings()
     """The lengths of the buffers between threads."""
 
@@ -262,98 +255,6 @@ def _read_send(value: Any) -> Any:
     raise problem("the name of a source, or {source: name, gain_db: x}", describe(value))
 
 
-class FilterSettings(Rule):
-    """The base of every filter's settings."""
-
-
-class GainSettings(FilterSettings):
-    """Settings of the filter `gain`, which makes a track louder or quieter."""
-
-    gain_db: Annotated[float, Between(-120, 40)]
-    """How much louder the track becomes, in dB."""
-
-
-# A filter that is added here can be used in profiles, and appears in their JSON Schema.
-FILTERS: dict[str, type[FilterSettings]] = {
-    "gain": GainSettings,
-}
-
-
-class FilterRule(BaseModel):
-    """A filter of a track, written ``{kind: {setting: value}}``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: str
-    """Which filter: a key of FILTERS."""
-    settings: Mapping[str, object]
-    """All of its settings, those left out with their defaults."""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _check_settings(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        rule = handler(data)
-        if rule.kind not in FILTERS:
-            raise _unknown_filter(rule.kind)
-        settings = FILTERS[rule.kind].model_validate(dict(rule.settings))
-        object.__setattr__(rule, "settings", settings.model_dump())
-        return rule
-
-    @model_serializer
-    def _as_written(self) -> dict[str, object]:
-        return {self.kind: dict(self.settings)}
-
-
-def _unknown_filter(kind: str) -> PydanticCustomError:
-    return problem(f"a filter: {listed(FILTERS)}", describe(kind), FILTERS, kind)
-
-
-@cache
-def _one_key(settings: type[FilterSettings]) -> TypeAdapter[dict[str, FilterSettings]]:
-    """Validates {kind: settings} as a mapping, so that errors carry the kind in their path."""
-    form: Any = GenericAlias(dict, (str, settings))
-    return TypeAdapter(form)
-
-
-class _FilterForm:
-    """Reads ``{kind: {setting: value}}``; both pydantic hooks are documented in its manual."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        return Check(self.read).__get_pydantic_core_schema__(source, handler)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {
-            "type": "object",
-            "description": "One filter and its settings.",
-            "properties": {
-                kind: {
-                    **handler(settings.__pydantic_core_schema__),
-                    "description": settings.__doc__,
-                }
-                for kind, settings in FILTERS.items()
-            },
-            "additionalProperties": False,
-            "minProperties": 1,
-            "maxProperties": 1,
-        }
-
-    @staticmethod
-    def read(value: Any) -> Any:
-        if isinstance(value, FilterRule):
-            return value
-        if not isinstance(value, Mapping) or len(value) != 1:
-            raise problem("one filter, such as {gain: {gain_db: -6}}", describe(value))
-        [(kind, settings)] = value.items()
-        if kind not in FILTERS:
-            fault = _unknown_filter(str(kind))
-            details = InitErrorDetails(type=fault, loc=(str(kind), "[key]"), input=value)
-            raise ValidationError.from_exception_data("filter", [details])
-        checked = _one_key(FILTERS[kind]).validate_python({kind: settings})
-        return FilterRule(kind=kind, settings=checked[kind].model_dump())
-
-
 class TrackRule(Rule):
     """A named mix of sources, with a chain of filters."""
 
@@ -362,9 +263,13 @@ class TrackRule(Rule):
     ] = Field(validation_alias="from", serialization_alias="from")
     """What goes into the track: a source's name, {source: name, gain_db: x}, or a list of them."""
     filters: Annotated[
-        tuple[Annotated[FilterRule, _FilterForm()], ...], Many(or_one=False, least=0, most=64)
+        tuple[Annotated[FilterRule, FilterForm()], ...], Many(or_one=False, least=0, most=64)
     ] = ()
     """Filters in the order in which the audio passes them."""
+    gain_db: Annotated[float, Between(-120, 40)] = 0.0
+    """The track's fader, behind its filters, in dB."""
+    mute: Annotated[bool, Check(check_switch)] = False
+    """Whether the track is silent; every output has its silence."""
     channels: Annotated[Literal[1, 2], OneOf()] = 2
     """1 is mono, 2 is stereo."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypac_obs.profile.checks import describe, listed
+from pypac_obs.profile.filters import key_settings
 from pypac_obs.profile.names import name_key
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
 from pypac_obs.profile.patterns import names_in, slip_of
@@ -50,6 +51,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _names_that_differ_in_case_only("sources", sources)
     yield from _names_that_differ_in_case_only("tracks", tracks)
     yield from _sends(sources, tracks)
+    yield from _filters(tracks)
     yield from _exclusions(sources)
     yield from _tones(sources, _mapping(data, "session"))
     yield from _rings(sources, tracks, _mapping(data, "session"))
@@ -97,6 +99,56 @@ def _sends(sources: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Pr
             elif name in seen:
                 yield Problem(at, "each source once in a track", f"{describe(name)} again")
             seen.add(name)
+
+
+def _filters(tracks: Mapping[str, Any]) -> Iterator[Problem]:
+    choices = tuple(_texts(tracks))
+    steers: dict[str, list[str]] = {}
+    for track_name, track in tracks.items():
+        named: set[str] = set()
+        for loc, kind, settings in _filters_of(track):
+            at: Loc = ("tracks", track_name, *loc)
+            name = settings.get("name")
+            if isinstance(name, str):
+                if name_key(name) in named:
+                    yield Problem(
+                        (*at, "name"), "each name once in a track", f"{describe(name)} again"
+                    )
+                named.add(name_key(name))
+            for place, key in key_settings(kind, settings):
+                if key not in tracks:
+                    expected = f"the name of a track ({listed(choices)})"
+                    yield Problem((*at, *place), expected, describe(key), choices, key)
+                    continue
+                steers.setdefault(track_name, []).append(key)
+                if path := _path(steers, key, track_name):
+                    found = " -> ".join((track_name, *path))
+                    yield Problem((*at, *place), "tracks that do not steer each other", found)
+
+
+def _path(steers: Mapping[str, list[str]], begin: str, end: str) -> list[str]:
+    """The way from one track by what steers it to another one; empty: there is none."""
+    seen: set[str] = set()
+
+    def walk(track: str) -> list[str]:
+        if track == end:
+            return [track]
+        seen.add(track)
+        for key in steers.get(track, ()):
+            if key not in seen and (rest := walk(key)):
+                return [track, *rest]
+        return []
+
+    return walk(begin)
+
+
+def _filters_of(track: Any) -> Iterator[tuple[Loc, str, Mapping[str, Any]]]:
+    filters = track.get("filters") if isinstance(track, Mapping) else None
+    for index, one in enumerate(filters if isinstance(filters, list | tuple) else ()):
+        if isinstance(one, Mapping) and len(one) == 1:
+            [(kind, settings)] = one.items()
+            if isinstance(kind, str) and isinstance(settings, Mapping):
+                yield ("filters", index, kind), kind, settings
 
 
 def _exclusions(sources: Mapping[str, Any]) -> Iterator[Problem]:
@@ -248,6 +300,8 @@ def beyond_native(sources: Mapping[str, Any], track: Mapping[str, Any]) -> str:
         return "one with filters"
     if track.get("channels", 2) != 2:
         return "one in mono"
+    if track.get("gain_db") or track.get("mute"):
+        return "one with a gain or a mute"
     sends = list(_items(track.get("from"), ()))
     if len(sends) > 1:
         return f"one of {len(sends)} sources"

@@ -95,6 +95,7 @@ def test_the_reference_states_each_default_and_bound_of_the_schema():
             value = schema.get(word)
             if isinstance(value, int | float | str):
                 shown = f"{value:.10g}" if isinstance(value, int | float) else value
+                shown = str(value).lower() if isinstance(value, bool) else shown
                 assert any(shown in row for row in rows), f"{key}: {word} {shown}"
 
 

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""Filters in a profile, as the descriptors of the native filters describe them.
+
+A filter is written ``{kind: {setting: value}}``. Beside its own settings each may have a ``name``,
+by which it is addressed while the session runs, and ``bypass``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+
+from pypac_obs.profile.checks import (
+    Between,
+    Check,
+    Many,
+    OneOf,
+    check_switch,
+    describe,
+    listed,
+    problem,
+)
+from pypac_obs.profile.rule import Name, Rule, Text
+
+if TYPE_CHECKING:
+    from pypac_obs import _core
+
+__all__ = ["FilterForm", "FilterRule", "filter_infos", "filter_names", "key_settings"]
+
+#: What every filter may have behind its own settings.
+_OF_ALL: dict[str, tuple[Any, Any]] = {
+    "name": (
+        Name | None,
+        Field(default=None, description="How it is called in addresses; else by its kind."),
+    ),
+    "bypass": (
+        Annotated[bool, Check(check_switch)],
+        Field(default=False, description="Whether the audio goes by it, as late as through it."),
+    ),
+}
+
+
+@cache
+def filter_infos() -> Mapping[str, _core.PluginInfo]:
+    """The descriptors of all filters, by kind."""
+    from pypac_obs import _core  # a profile without filters is read without the core
+
+    return {info.kind: info for info in _core.filter_infos()}
+
+
+@cache
+def settings_model(kind: str) -> type[Rule]:
+    """The model of a filter's settings, made from its descriptor."""
+    info = filter_infos()[kind]
+    fields: dict[str, Any] = {**{param.id: _field(param) for param in info.params}, **_OF_ALL}
+    model: type[Rule] = create_model(kind, __base__=Rule, **fields)
+    model.__doc__ = info.help
+    return model
+
+
+def _field(param: _core.ParamInfo) -> tuple[Any, Any]:
+    form: Any
+    if param.type == "number":
+        form = Annotated[float, Between(param.min, param.max)]
+    elif param.type == "integer":
+        form = Annotated[int, Between(int(param.min), int(param.max))]
+    elif param.type == "boolean":
+        form = Annotated[bool, Check(check_switch)]
+    elif param.type == "choice":
+        form = Annotated[Literal[tuple(param.choices)], OneOf()]
+    elif param.type == "track":
+        form = Text | None
+    else:
+        form = Annotated[tuple[Text, ...], Many(least=0, most=16)]
+    default: Any = param.default
+    if param.type == "track":
+        default = default or None
+    elif param.type == "tracks":
+        default = tuple(default or ())
+    elif param.type == "integer" and default is not None:
+        default = int(default)
+    return form, Field(
+        default=... if default is None and param.type != "track" else default,
+        description=param.help,
+    )
+
+
+class FilterRule(BaseModel):
+    """A filter of a track, written ``{kind: {setting: value}}``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    """Which filter: a key of `filter_infos`."""
+    settings: Mapping[str, object]
+    """All of its settings, those left out with their defaults."""
+    name: str | None = None
+    """How it is called in addresses; None: as `filter_names` says."""
+    bypass: bool = False
+    """Whether the audio goes by it."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_settings(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        rule = handler(data)
+        if rule.kind not in filter_infos():
+            raise _unknown_filter(rule.kind)
+        settings = settings_model(rule.kind).model_validate(dict(rule.settings))
+        object.__setattr__(rule, "settings", settings.model_dump(exclude=set(_OF_ALL)))
+        return rule
+
+    @model_serializer
+    def _as_written(self) -> dict[str, object]:
+        own: dict[str, object] = dict(self.settings)
+        if self.name is not None:
+            own["name"] = self.name
+        if self.bypass:
+            own["bypass"] = True
+        return {self.kind: own}
+
+
+def filter_names(filters: Sequence[tuple[str, str | None]]) -> list[str]:
+    """How the filters of a track are called, from their kinds and given names.
+
+    >>> filter_names([("gain", None), ("gain", "makeup"), ("gain", None)])
+    ['gain', 'makeup', 'gain-2']
+    """
+    taken = {name for _, name in filters if name is not None}
+    names: list[str] = []
+    for kind, given in filters:
+        candidates = (kind if n == 1 else f"{kind}-{n}" for n in range(1, len(filters) + 2))
+        name = given or next(one for one in candidates if one not in taken)
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def key_settings(
+    kind: str, settings: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The tracks that steer a filter, each with the place of its name in the settings."""
+    if kind not in filter_infos():
+        return
+    for param in filter_infos()[kind].params:
+        value = settings.get(param.id)
+        if param.type == "track" and isinstance(value, str):
+            yield (param.id,), value
+        elif param.type == "tracks":
+            if isinstance(value, str):
+                yield (param.id,), value
+            elif isinstance(value, list | tuple):
+                yield from (
+                    ((param.id, index), one)
+                    for index, one in enumerate(value)
+                    if isinstance(one, str)
+                )
+
+
+def _unknown_filter(kind: str) -> PydanticCustomError:
+    kinds = filter_infos()
+    return problem(f"a filter: {listed(kinds)}", describe(kind), kinds, kind)
+
+
+@cache
+def _one_key(kind: str) -> TypeAdapter[dict[str, Rule]]:
+    """Validates {kind: settings} as a mapping, so that errors carry the kind in their path."""
+    form: Any = GenericAlias(dict, (str, settings_model(kind)))
+    return TypeAdapter(form)
+
+
+class FilterForm:
+    """Reads ``{kind: {setting: value}}``; both pydantic hooks are documented in its manual."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return Check(self.read).__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            "type": "object",
+            "description": "One filter and its settings.",
+            "properties": {
+                kind: {
+                    **handler(settings_model(kind).__pydantic_core_schema__),
+                    "description": info.help,
+                }
+                for kind, info in filter_infos().items()
+            },
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+
+    @staticmethod
+    def read(value: Any) -> Any:
+        """Checks what was written, and gives a FilterRule."""
+        if isinstance(value, FilterRule):
+            return value
+        if not isinstance(value, Mapping) or len(value) != 1:
+            raise problem("one filter, such as {gain: {gain_db: -6}}", describe(value))
+        [(kind, settings)] = value.items()
+        if kind not in filter_infos():
+            fault = _unknown_filter(str(kind))
+            details = InitErrorDetails(type=fault, loc=(str(kind), "[key]"), input=value)
+            raise ValidationError.from_exception_data("filter", [details])
+        checked = _one_key(kind).validate_python({kind: settings})[kind]
+        settings = checked.model_dump()
+        name, bypass = (settings.pop(key) for key in _OF_ALL)
+        return FilterRule(kind=kind, settings=settings, name=name, bypass=bypass)
