@@ -50,7 +50,9 @@ class Wiring:
             )
             for source in profile.sources
         }
-        self.capture_index: dict[str, int] = {}
+        self.captured_sources = tuple(
+            name for name, rule in profile.sources.items() if not isinstance(rule, SyntheticSource)
+        )
         self.output_frames = self._frames(settings.rings.output_ms)
         # What the mixer waits for lies in the ring meanwhile.
         self._capture_frames = self._frames(settings.rings.capture_ms + settings.latency_ms)
@@ -60,7 +62,7 @@ class Wiring:
             block_frames=self.block_frames,
             latency_frames=self.latency_frames,
         )
-        if any(not isinstance(rule, SyntheticSource) for rule in profile.sources.values()):
+        if self.captured_sources:
             self.capture = open_capture(
                 timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
             )
@@ -120,7 +122,6 @@ class Wiring:
                 quantum=signal.quantum,
             )
         assert self.capture is not None
-        self.capture_index[name] = len(self.capture_index)
         return self.capture.add_source(name, selector_of(rule, profile), SOURCE_CHANNELS)
 
 
