@@ -479,7 +479,7 @@ class Session:
         progress = wiring.engine.source_progress(name)
         state, reason = "playing", "computed by this program"
         programs: tuple[BoundProgram, ...] = ()
-        if name in wiring.capture_index:
+        if name in wiring.captured_sources:
             bound = self._captured(wiring, name)
             state, reason = bound.state, bound.reason
             programs = tuple(map(BoundProgram.of, bound.streams))
@@ -504,7 +504,7 @@ class Session:
         """Tells what a source is bound to; once the capture has stopped, what it was bound to."""
         assert wiring.capture is not None
         try:
-            return wiring.capture.source_status(wiring.capture_index[name])
+            return wiring.capture.source_status(name)
         except NotRunning:
             if name not in self._last_captured:
                 raise
@@ -576,8 +576,7 @@ class Session:
         try:
             with contextlib.suppress(PypacError):
                 self._last_captured = {
-                    name: capture.source_status(index)
-                    for name, index in self._wiring.capture_index.items()
+                    name: capture.source_status(name) for name in self._wiring.captured_sources
                 }
         finally:
             capture.stop()
@@ -587,7 +586,7 @@ class Session:
         if wiring.capture is None:
             return
         with contextlib.suppress(PypacError):
-            bound = {name: self._captured(wiring, name) for name in wiring.capture_index}
+            bound = {name: self._captured(wiring, name) for name in wiring.captured_sources}
             self._warn_of_bindings(bound)
             self._warn_of_inputs(bound)
             self._warn_of_names(wiring.capture, bound)

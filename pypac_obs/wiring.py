@@ -51,7 +51,9 @@ class Wiring:
             )
             for source in profile.sources
         }
-        self.capture_index: dict[str, int] = {}
+        self.captured_sources = tuple(
+            name for name, rule in profile.sources.items() if not isinstance(rule, SyntheticSource)
+        )
         self.output_frames = self._frames(settings.rings.output_ms)
         # What the mixer waits for lies in the ring meanwhile.
         self._capture_frames = self._frames(settings.rings.capture_ms + settings.latency_ms)
@@ -62,7 +64,7 @@ class Wiring:
             latency_frames=self.latency_frames,
             headroom_frames=self._frames(settings.filter_headroom_ms),
         )
-        if any(not isinstance(rule, SyntheticSource) for rule in profile.sources.values()):
+        if self.captured_sources:
             self.capture = open_capture(
                 timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
             )
@@ -122,7 +124,6 @@ class Wiring:
                 quantum=signal.quantum,
             )
         assert self.capture is not None
-        self.capture_index[name] = len(self.capture_index)
         return self.capture.add_source(name, selector_of(rule, profile), SOURCE_CHANNELS)
 
 

@@ -100,7 +100,9 @@ void bind_capture_of(nb::class_<Capture>& capture) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
   capture
       .def("add_source", &Capture::add_source, "name"_a, "selector"_a, "channels"_a = 2, Unlocked(),
-           "Also while running.")
+           "Also while running. Raises ValueError where there is one of that name.")
+      .def("remove_source", &Capture::remove_source, "name"_a, Unlocked(),
+           "Also while running: the source gets no more frames, and no other one loses any.")
       .def(
           "wait_until_running",
           [](Capture& self, double timeout_s) {
@@ -110,8 +112,7 @@ void bind_capture_of(nb::class_<Capture>& capture) {
           "timeout_s"_a, Unlocked(),
           "Until all that is there to be captured is; False: out of time.")
       .def("streams", &Capture::streams, Unlocked(), "Every stream and input, by serial.")
-      .def_prop_ro("source_count", &Capture::source_count)
-      .def("source_status", &Capture::source_status, "index"_a, Unlocked())
+      .def("source_status", &Capture::source_status, "name"_a, Unlocked())
       .def("preview", &Capture::preview, "selectors"_a, Unlocked(),
            "What each of these sources of one session would bind to now.")
       .def("server_info", &Capture::server_info, Unlocked())

@@ -22,6 +22,7 @@
 #include "capture/wasapi/capture_client.hpp"
 #include "capture/wasapi/wasapi_capture.hpp"
 #include "core/host_clock.hpp"
+#include "core/status.hpp"
 #include "core/thread_role.hpp"
 #include "engine/source_node.hpp"
 #include "fake_audio.hpp"
@@ -182,6 +183,50 @@ std::vector<float> half_a_second(const std::shared_ptr<Source>& source, HostTime
   }
   return left;
 }
+
+/// Plays a source whose program numbers its frames, as time goes on.
+class NumbersHeard {
+ public:
+  NumbersHeard(std::shared_ptr<Source> source, HostTime origin)
+      : origin_(origin), node_("source", ledger_.open_account(), source, 48000, kBlock) {
+    source->start(origin);
+  }
+
+  /// Takes what has come.
+  void play() {
+    const pypac::ScopedThreadRole role(pypac::ThreadRole::pump);
+    const HostTime past = pypac::SystemClock().now() - 300ms - origin_;
+    const pypac::Frames until = past.count() * 48 / 1'000'000;
+    for (; at_ + kBlock <= until; at_ += kBlock) {
+      node_.process(at_, kBlock, origin_, ledger_);
+      for (std::uint32_t i = 0; i < kBlock; ++i) look_at(node_.block().channels()[0][i]);
+    }
+  }
+
+  /// Frames since the first that came.
+  [[nodiscard]] std::int64_t heard() const { return heard_; }
+  /// Those of them that are not the next after the one before.
+  [[nodiscard]] std::int64_t wrong() const { return wrong_; }
+
+ private:
+  static constexpr std::int64_t kNumbers = 1 << 24;  // as the double has it
+
+  void look_at(float sample) {
+    const auto number = static_cast<std::int64_t>(std::lround(sample * kNumbers));
+    if (heard_ == 0 && number == 0) return;
+    if (heard_ > 0 && number != (last_ + 1) % kNumbers) ++wrong_;
+    last_ = number;
+    ++heard_;
+  }
+
+  HostTime origin_;
+  Ledger ledger_;
+  SourceNode node_;
+  pypac::Frames at_ = 0;
+  std::int64_t last_ = 0;
+  std::int64_t heard_ = 0;
+  std::int64_t wrong_ = 0;
+};
 
 /// Was a capture of the program opened before the first of the calls that are held up returned?
 bool opened_under_held_calls(const Seen& seen, const std::string& program) {
@@ -388,8 +433,8 @@ TEST_CASE("captures that Windows holds up in a call are let go together") {
   WasapiCapture capture({.stop_time = 1s});
   static_cast<void>(capture.add_source("held", {.patterns = {"wc_held_*"}}));
   REQUIRE(comes_true([&] {
-    return capture.source_status(0).streams.size() == kPrograms &&
-           capture.source_status(0).state == SourceState::starting;
+    return capture.source_status("held").streams.size() == kPrograms &&
+           capture.source_status("held").state == SourceState::starting;
   }));
   std::this_thread::sleep_for(500ms);
   capture.stop();
@@ -416,8 +461,9 @@ TEST_CASE("an audio service that hangs is said not to answer, until it does") {
   CHECK(server.failure.find("does not answer (no reply yet, Windows build ") != std::string::npos);
   CHECK(capture.preview({pypac::Selector{.patterns = {"wc_game.exe"}}}).front().state ==
         SourceState::backend_lost);
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::backend_lost; }));
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  CHECK(
+      comes_true([&] { return capture.source_status("game").state == SourceState::backend_lost; }));
+  CHECK(comes_true([&] { return capture.source_status("game").state == SourceState::capturing; }));
   CHECK(capture.server_info().connected);
   capture.stop();
   clean(windows.end());
@@ -434,15 +480,17 @@ TEST_CASE("captures of programs that have ended, held up in a call, are let go t
   WasapiCapture capture({.stop_time = 1s});
   static_cast<void>(capture.add_source("gone", {.patterns = {"wc_gone_*"}}));
   REQUIRE(comes_true([&] {
-    return capture.source_status(0).streams.size() == kPrograms &&
-           capture.source_status(0).state == SourceState::starting;
+    return capture.source_status("gone").streams.size() == kPrograms &&
+           capture.source_status("gone").state == SourceState::starting;
   }));
   std::this_thread::sleep_for(500ms);
   for (const auto& program : programs) program->end();
-  REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
+  REQUIRE(
+      comes_true([&] { return capture.source_status("gone").state == SourceState::not_running; }));
   // Who comes next is bound once they have been let go.
   static_cast<void>(capture.add_source("next", {.patterns = {"wc_next.exe"}}));
-  CHECK(comes_true([&] { return capture.source_status(1).state != SourceState::not_running; }));
+  CHECK(
+      comes_true([&] { return capture.source_status("next").state != SourceState::not_running; }));
   capture.stop();
   std::this_thread::sleep_for(13s);
   const Seen seen = windows.end();
@@ -521,22 +569,23 @@ TEST_CASE("two programs are captured apart, and one that ends is taken up when i
   const auto game = capture.add_source("game", {.patterns = {"wc_game.exe"}});
   const auto voice = capture.add_source("voice", {.patterns = {"wc_voice"}});
   REQUIRE(capture.wait_until_running(20s));
-  CHECK(capture.source_status(0).state == SourceState::not_running);
+  CHECK(capture.source_status("game").state == SourceState::not_running);
 
   const PlayedProgram playing_voice("wc_voice.exe");
   {
     const PlayedProgram playing_game("wc_game.exe");
-    const auto captures = [&](std::size_t index) {
+    const auto captures = [&](const char* name) {
       return comes_true(
-          [&] { return capture.source_status(index).state == SourceState::capturing; });
+          [&] { return capture.source_status(name).state == SourceState::capturing; });
     };
-    REQUIRE(captures(0));
-    REQUIRE(captures(1));
+    REQUIRE(captures("game"));
+    REQUIRE(captures("voice"));
     const HostTime origin = pypac::SystemClock().now() + 50ms;
     game->start(origin);
     voice->start(origin);
     REQUIRE(comes_true([&] {
-      return capture.source_status(0).packets > 60 && capture.source_status(1).packets > 60;
+      return capture.source_status("game").packets > 60 &&
+             capture.source_status("voice").packets > 60;
     }));
     const std::vector<float> game_sound = half_a_second(game, origin);
     const std::vector<float> voice_sound = half_a_second(voice, origin);
@@ -545,10 +594,54 @@ TEST_CASE("two programs are captured apart, and one that ends is taken up when i
     CHECK(level_at(voice_sound, 1000) == doctest::Approx(0.125).epsilon(0.02));
     CHECK(level_at(voice_sound, 440) < 0.001);
   }
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
+  CHECK(
+      comes_true([&] { return capture.source_status("game").state == SourceState::not_running; }));
   const PlayedProgram again("wc_game.exe");
-  const std::uint64_t packets = capture.source_status(0).packets;
-  CHECK(comes_true([&] { return capture.source_status(0).packets > packets; }));
+  const std::uint64_t packets = capture.source_status("game").packets;
+  CHECK(comes_true([&] { return capture.source_status("game").packets > packets; }));
+  capture.stop();
+  clean(windows.end());
+}
+
+TEST_CASE("a source that stays loses no frame while others come and go") {
+  FakeAudio windows("program wc_game.exe content=numbers\nprogram wc_voice.exe tone=1000");
+  const PlayedProgram game("wc_game.exe");
+  const PlayedProgram voice("wc_voice.exe");
+  WasapiCapture capture({});
+  const auto captures = [&](const char* name) {
+    return comes_true([&] { return capture.source_status(name).state == SourceState::capturing; });
+  };
+  const auto stays = capture.add_source("stays", {.patterns = {"wc_game.exe"}});
+  REQUIRE(captures("stays"));
+  const HostTime origin = pypac::SystemClock().now();
+  NumbersHeard heard(stays, origin);
+  std::shared_ptr<Source> removed;
+  for (int round = 0; round < 50; ++round) {
+    // In turn what nobody else captures, and a second tap of the client of the one that stays.
+    const char* const wanted = round % 2 == 0 ? "wc_voice.exe" : "wc_game.exe";
+    removed = capture.add_source("guest", {.patterns = {wanted}});
+    CHECK_THROWS_WITH_AS(static_cast<void>(capture.add_source("guest", {.patterns = {wanted}})),
+                         "there is a source guest already", pypac::Failure);
+    removed->start(origin);
+    REQUIRE(captures("guest"));
+    CHECK(comes_true([&] { return capture.source_status("guest").packets > 0; }));
+    heard.play();
+    capture.remove_source("guest");
+    CHECK_THROWS_WITH_AS(static_cast<void>(capture.source_status("guest")),
+                         "there is no source guest", pypac::Failure);
+    if (round % 10 == 0) CHECK(comes_true([&] { return capture.server_info().clients == 1; }));
+  }
+  CHECK_THROWS_AS(capture.remove_source("guest"), pypac::Failure);
+  heard.play();
+  CHECK(heard.heard() > 24000);
+  CHECK(heard.wrong() == 0);
+  // What has been removed stays valid, and gives nothing.
+  NumbersHeard gone(removed, pypac::SystemClock().now());
+  std::this_thread::sleep_for(500ms);
+  gone.play();
+  CHECK(gone.heard() == 0);
+  capture.remove_source("stays");
+  CHECK(comes_true([&] { return capture.server_info().clients == 0; }));
   capture.stop();
   clean(windows.end());
 }
@@ -558,7 +651,7 @@ TEST_CASE("gotcha 17: this process is never captured, also not by its own name")
   WasapiCapture capture({});
   static_cast<void>(capture.add_source("own", {.patterns = {kThisProgram}}));
   REQUIRE(capture.wait_until_running(20s));
-  CHECK(capture.source_status(0).state != SourceState::capturing);
+  CHECK(capture.source_status("own").state != SourceState::capturing);
   CHECK(capture.server_info().clients == 0);
   capture.stop();
   const Seen seen = windows.end();
@@ -575,11 +668,12 @@ TEST_CASE("gotcha 22: of other processes is asked who they are and when they end
   rest.except_sources = {{.patterns = {"wc_game.exe"}}};
   static_cast<void>(capture.add_source("rest", rest));
   const PlayedProgram game("wc_game.exe");
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  CHECK(comes_true([&] { return capture.source_status("game").state == SourceState::capturing; }));
   static_cast<void>(capture.streams());
   static_cast<void>(capture.preview({pypac::Selector{.patterns = {"wc_*"}}}));
   game.end();
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
+  CHECK(
+      comes_true([&] { return capture.source_status("game").state == SourceState::not_running; }));
   capture.stop();
   CHECK(OpenProcessSpy::asked() == (PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE));
   clean(windows.end());
@@ -598,15 +692,17 @@ TEST_CASE("gotcha 22: a program that nobody may open is captured, alone, until i
   CHECK(pypac::read_process(game.pid())->start_time == started);
   WasapiCapture capture({});
   const auto source = capture.add_source("game", {.patterns = {"wc_game.exe"}});
-  REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  REQUIRE(
+      comes_true([&] { return capture.source_status("game").state == SourceState::capturing; }));
   const HostTime origin = pypac::SystemClock().now() + 50ms;
   source->start(origin);
-  REQUIRE(comes_true([&] { return capture.source_status(0).packets > 150; }));
+  REQUIRE(comes_true([&] { return capture.source_status("game").packets > 150; }));
   const std::vector<float> sound = half_a_second(source, origin);
   CHECK(level_at(sound, 440) == doctest::Approx(0.25).epsilon(0.02));
   CHECK(level_at(sound, 1000) < 0.001);
   game.end();
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::not_running; }));
+  CHECK(
+      comes_true([&] { return capture.source_status("game").state == SourceState::not_running; }));
   capture.stop();
   clean(windows.end());
 }
@@ -624,13 +720,14 @@ TEST_CASE("a program of which nobody tells when it was started is not captured")
     const NoStartTimes nobody_tells;
     CHECK(pypac::read_process(game.pid())->start_time == 0);
     static_cast<void>(capture.add_source("voice", {.patterns = {"wc_voice.exe"}}));
-    CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::refused; }));
-    CHECK(capture.source_status(0).reason.find("when wc_game.exe was started") !=
+    CHECK(comes_true([&] { return capture.source_status("game").state == SourceState::refused; }));
+    CHECK(capture.source_status("game").reason.find("when wc_game.exe was started") !=
           std::string::npos);
-    CHECK(comes_true([&] { return capture.source_status(1).state == SourceState::capturing; }));
+    CHECK(
+        comes_true([&] { return capture.source_status("voice").state == SourceState::capturing; }));
     CHECK(capture.server_info().clients == 1);
   }
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  CHECK(comes_true([&] { return capture.source_status("game").state == SourceState::capturing; }));
   capture.stop();
   clean(windows.end());
 }
@@ -641,13 +738,13 @@ TEST_CASE("the whole system leaves out what this program has started, and says s
   WasapiCapture capture({});
   static_cast<void>(capture.add_source("all", {.kind = pypac::SelectorKind::system}));
   CHECK(comes_true([&] {
-    const pypac::SourceStatus status = capture.source_status(0);
+    const pypac::SourceStatus status = capture.source_status("all");
     return status.state == SourceState::no_stream &&
            status.reason.find("wc_game.exe is left out: ") != std::string::npos;
   }));
   game.end();
   CHECK(comes_true(
-      [&] { return capture.source_status(0).reason.find("left out") == std::string::npos; }));
+      [&] { return capture.source_status("all").reason.find("left out") == std::string::npos; }));
   capture.stop();
   clean(windows.end());
 }
@@ -660,8 +757,9 @@ TEST_CASE("gotchas 12 and 15: who hides from capture, and who is muted, is told 
   static_cast<void>(capture.add_source("muted", {.patterns = {"wc_muted.exe"}}));
   const PlayedProgram hidden("wc_hidden.exe");
   const PlayedProgram muted("wc_muted.exe");
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::blind_tap; }));
-  CHECK(comes_true([&] { return capture.source_status(1).state == SourceState::muted; }));
+  CHECK(
+      comes_true([&] { return capture.source_status("hidden").state == SourceState::blind_tap; }));
+  CHECK(comes_true([&] { return capture.source_status("muted").state == SourceState::muted; }));
   capture.stop();
   clean(windows.end());
 }
@@ -724,7 +822,7 @@ TEST_CASE("everything but some is each other program that plays, and none that i
   std::this_thread::sleep_for(200ms);
   const HostTime origin = pypac::SystemClock().now() + 50ms;
   source->start(origin);
-  REQUIRE(comes_true([&] { return capture.source_status(0).packets > 120; }));
+  REQUIRE(comes_true([&] { return capture.source_status("rest").packets > 120; }));
   const std::vector<float> sound = half_a_second(source, origin);
   CHECK(level_at(sound, 1000) == doctest::Approx(0.125).epsilon(0.02));
   CHECK(level_at(sound, 1500) == doctest::Approx(0.125).epsilon(0.02));
@@ -739,14 +837,14 @@ TEST_CASE("of inputs without a place a source takes the first by default, and th
   WasapiCapture capture({});
   const pypac::Selector any{.kind = pypac::SelectorKind::device, .patterns = {"default"}};
   const auto source = capture.add_source("mic", any);
-  REQUIRE(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  REQUIRE(comes_true([&] { return capture.source_status("mic").state == SourceState::capturing; }));
   const pypac::SourceStatus told = capture.preview({any}).front();
   REQUIRE(told.streams.size() == 1);
   CHECK(told.streams[0].inputs == 4);
   CHECK(told.streams[0].taken == std::vector<std::uint32_t>{1});
   const HostTime origin = pypac::SystemClock().now() + 50ms;
   source->start(origin);
-  REQUIRE(comes_true([&] { return capture.source_status(0).packets > 60; }));
+  REQUIRE(comes_true([&] { return capture.source_status("mic").packets > 60; }));
   Ledger ledger;
   SourceNode node("source", ledger.open_account(), source, 48000, kBlock);
   std::size_t heard = 0;
@@ -769,23 +867,24 @@ TEST_CASE("of an interface's inputs a source takes those that it names") {
   FakeAudio windows(
       "endpoint {mic} flow=capture name=Scarlett default=yes content=numbers channels=4");
   WasapiCapture capture({});
-  const auto add = [&](std::vector<std::uint32_t> channels) {
-    return capture.add_source("mic", {.kind = pypac::SelectorKind::device,
-                                      .patterns = {"Scarlett"},
-                                      .channels = std::move(channels)});
+  const auto add = [&](const char* name, std::vector<std::uint32_t> channels) {
+    return capture.add_source(name, {.kind = pypac::SelectorKind::device,
+                                     .patterns = {"Scarlett"},
+                                     .channels = std::move(channels)});
   };
-  const auto second = add({2});
-  const auto last_two = add({4, 3});
-  static_cast<void>(add({5}));
+  const auto second = add("second", {2});
+  const auto last_two = add("last two", {4, 3});
+  static_cast<void>(add("none", {5}));
   REQUIRE(comes_true([&] {
-    return capture.source_status(0).state == SourceState::capturing &&
-           capture.source_status(1).state == SourceState::capturing;
+    return capture.source_status("second").state == SourceState::capturing &&
+           capture.source_status("last two").state == SourceState::capturing;
   }));
   const HostTime origin = pypac::SystemClock().now() + 50ms;
   second->start(origin);
   last_two->start(origin);
   REQUIRE(comes_true([&] {
-    return capture.source_status(0).packets > 60 && capture.source_status(1).packets > 60;
+    return capture.source_status("second").packets > 60 &&
+           capture.source_status("last two").packets > 60;
   }));
   for (const auto& [source, right_sign] : {std::pair(second, -1.0F), std::pair(last_two, 1.0F)}) {
     const pypac::ScopedThreadRole role(pypac::ThreadRole::pump);
@@ -805,10 +904,10 @@ TEST_CASE("of an interface's inputs a source takes those that it names") {
     }
     CHECK(heard > 12000);
   }
-  CHECK(capture.source_status(2).streams.at(0).inputs == 4);
-  CHECK(capture.source_status(2).streams.at(0).taken == std::vector<std::uint32_t>{5});
-  CHECK(comes_true([&] { return capture.source_status(2).state == SourceState::stalled; }));
-  CHECK(capture.source_status(2).reason.find("no input of the number") != std::string::npos);
+  CHECK(capture.source_status("none").streams.at(0).inputs == 4);
+  CHECK(capture.source_status("none").streams.at(0).taken == std::vector<std::uint32_t>{5});
+  CHECK(comes_true([&] { return capture.source_status("none").state == SourceState::stalled; }));
+  CHECK(capture.source_status("none").reason.find("no input of the number") != std::string::npos);
   capture.stop();
   clean(windows.end());
 }
@@ -818,7 +917,7 @@ TEST_CASE("the default microphone is a source") {
   WasapiCapture capture({});
   static_cast<void>(
       capture.add_source("mic", {.kind = pypac::SelectorKind::device, .patterns = {"default"}}));
-  CHECK(comes_true([&] { return capture.source_status(0).state == SourceState::capturing; }));
+  CHECK(comes_true([&] { return capture.source_status("mic").state == SourceState::capturing; }));
   CHECK(capture.server_info().default_source == "Headset");
   capture.stop();
   clean(windows.end());

@@ -32,6 +32,13 @@ void GraphClocks::renew_all() noexcept {
   for (Clock& clock : clocks_) clock.generation.fetch_add(1, std::memory_order_relaxed);
 }
 
+void GraphClocks::leave(std::uint32_t node_clock) noexcept {
+  for (Clock& clock : clocks_) {
+    if (node_clock != kNone && load(clock.id) == node_clock)
+      clock.gone_followers.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
 GraphClocks::Clock* GraphClocks::find(std::uint32_t id) noexcept {
   for (Clock& clock : clocks_) {
     if (clock.newest.frames > 0 && load(clock.id) == id) return &clock;
@@ -53,6 +60,7 @@ GraphClocks::Clock& GraphClocks::clock_of(std::uint32_t id) noexcept {
   taken.id.store(id, std::memory_order_relaxed);
   taken.newest = ClockReading{.frames = 0};
   taken.followers = 0;
+  taken.gone_followers.store(0, std::memory_order_relaxed);
   return taken;
 }
 
@@ -60,6 +68,10 @@ GraphClocks::Cycle GraphClocks::read(const spa_io_clock& shown,
                                      std::uint32_t& node_clock) noexcept {
   Clock& clock = clock_of(shown.id);
   const HostTime host_time(static_cast<std::int64_t>(shown.nsec));
+  if (load(clock.gone_followers) > 0) {
+    clock.followers -=
+        std::min(clock.followers, clock.gone_followers.exchange(0, std::memory_order_relaxed));
+  }
   if (node_clock != shown.id) {
     if (!is_followed(clock, host_time)) clock.generation.fetch_add(1, std::memory_order_relaxed);
     ++clock.followers;

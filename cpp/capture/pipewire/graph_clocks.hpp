@@ -38,6 +38,9 @@ class GraphClocks {
   /// [control-thread] The same of all.
   void renew_all() noexcept;
 
+  /// [control-thread] A node that was called by this clock last has gone.
+  void leave(std::uint32_t node_clock) noexcept;
+
   /// One cycle of a clock.
   struct Cycle {
     ClockReading reading;
@@ -66,6 +69,7 @@ class GraphClocks {
     std::unique_ptr<ClockDomain> domain;
     std::atomic<std::uint32_t> id{0};
     std::atomic<std::uint32_t> generation{0};
+    std::atomic<std::uint32_t> gone_followers{0};  // that `followers` still counts
     // The capture thread's.
     ClockReading newest{.frames = 0};  // no frames: it was never read
     Stamp stamp{};

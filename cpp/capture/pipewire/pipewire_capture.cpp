@@ -151,12 +151,11 @@ class PipewireCapture::Session {
   std::shared_ptr<Source> add_source(std::string name, Selector selector, std::uint32_t channels);
   bool wait_until_running(std::chrono::milliseconds timeout);
   std::vector<StreamView> streams();
-  SourceStatus source_status(std::size_t index);
+  void remove_source(const std::string& name);
+  SourceStatus source_status(const std::string& name);
   std::vector<SourceStatus> preview(const std::vector<Selector>& selectors);
   PipewireServer server_info();
   void stop() noexcept;
-
-  [[nodiscard]] std::size_t source_count() const { return source_count_.load(); }
 
  private:
   /// A link that we asked for.
@@ -254,6 +253,8 @@ class PipewireCapture::Session {
   void evaluate();
   void tick();
   [[nodiscard]] std::vector<StreamIdentity> identities() const;
+  /// Throws Failure(invalid_argument).
+  [[nodiscard]] std::vector<SourceControl>::iterator find_source(const std::string& name);
   void want_links_of(SourceControl& source, std::set<LinkKey>& wanted);
   /// The device that drives what a stream or an input gives.
   [[nodiscard]] std::uint32_t device_of(const NodeRecord& node) const;
@@ -324,8 +325,6 @@ class PipewireCapture::Session {
   HostTime reconnect_delay_ = kReconnectFirst;
   std::string server_version_;
   std::string node_error_;  // why a node of ours was lost the last time; empty: it was not said
-
-  std::atomic<std::size_t> source_count_{0};
 
   GraphView graph_;
   ProcessSnapshot snapshot_;
@@ -662,6 +661,9 @@ std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, S
   check_source(name, selector, channels);
   auto source = std::make_shared<PipewireSource>(channels, options_, clocks_);
   const Access access(*this);
+  if (std::ranges::find(sources_, name, &SourceControl::name) != sources_.end()) {
+    throw Failure(ErrorKind::invalid_argument, "there is a source " + name + " already");
+  }
   if (sources_.size() == kMaxSources) {
     throw Failure(ErrorKind::invalid_argument, "a session has at most 256 sources");
   }
@@ -672,10 +674,33 @@ std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, S
   control.selector = std::move(selector);
   control.bound_since = now();
   sources_.push_back(std::move(control));
-  source_count_.store(sources_.size());
   add_lane(sources_.back(), 0);
   mark_changed();
   return source;
+}
+
+std::vector<PipewireCapture::Session::SourceControl>::iterator
+PipewireCapture::Session::find_source(const std::string& name) {
+  const auto at = std::ranges::find(sources_, name, &SourceControl::name);
+  if (at != sources_.end()) return at;
+  throw Failure(ErrorKind::invalid_argument, "there is no source " + name);
+}
+
+void PipewireCapture::Session::remove_source(const std::string& name) {
+  const Access access(*this);
+  const auto at = find_source(name);
+  SourceControl removed = std::move(*at);
+  sources_.erase(at);
+  removed.source->stop();
+  removed.source->set_absence(Cause::not_running);
+  // Before its nodes: PipeWire gives the numbers of their ports to the next ones.
+  evaluate();
+  for (Lane& lane : removed.lanes) {
+    destroy_node(*lane.node);
+    clocks_->leave(lane.node->clock_id);
+  }
+  OwnNode& first = *meter_lanes_.front().node;
+  if (core_ && sources_.empty() && !first.filter && !first.lost) make_node(first);
 }
 
 // -- bindings
@@ -1221,12 +1246,9 @@ LeftOut PipewireCapture::Session::left_out(std::uint64_t serial, std::string cla
   return {node->identity->pid, shown_name(*node->identity), std::move(claim)};
 }
 
-SourceStatus PipewireCapture::Session::source_status(std::size_t index) {
+SourceStatus PipewireCapture::Session::source_status(const std::string& name) {
   const Access access(*this);
-  if (index >= sources_.size()) {
-    throw Failure(ErrorKind::invalid_argument, "there is no source " + std::to_string(index));
-  }
-  const SourceControl& source = sources_[index];
+  const SourceControl& source = *find_source(name);
   SourceStatus status = status_of(source);
   status.name = source.name;
   status.packets = source.source->packets();
@@ -1400,11 +1422,11 @@ bool PipewireCapture::wait_until_running(std::chrono::milliseconds timeout) {
 std::vector<StreamView> PipewireCapture::streams() {
   return session_->streams();
 }
-std::size_t PipewireCapture::source_count() const {
-  return session_->source_count();
+void PipewireCapture::remove_source(const std::string& name) {
+  session_->remove_source(name);
 }
-SourceStatus PipewireCapture::source_status(std::size_t index) {
-  return session_->source_status(index);
+SourceStatus PipewireCapture::source_status(const std::string& name) {
+  return session_->source_status(name);
 }
 PipewireServer PipewireCapture::server_info() {
   return session_->server_info();

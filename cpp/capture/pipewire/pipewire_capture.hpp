@@ -70,11 +70,15 @@ class PipewireCapture {
   PipewireCapture(const PipewireCapture&) = delete;
   PipewireCapture& operator=(const PipewireCapture&) = delete;
 
-  /// Also while running. The source stays valid when this object is gone, but gets no more frames.
-  /// start() of any source fixes frame 0 for all. Throws Failure(invalid_argument) where a pattern
-  /// or the number of channels (1..8) cannot be.
+  /// Also while running. The source stays valid when it is removed or this object is gone, but gets
+  /// no more frames. start() of any source fixes frame 0 for all. Throws Failure(invalid_argument)
+  /// where there is one of that name, or a pattern or the number of channels (1..8) cannot be.
   [[nodiscard]] std::shared_ptr<Source> add_source(std::string name, Selector selector,
                                                    std::uint32_t channels = 2);
+
+  /// Also while running: no packet is pushed to the source once this has returned, and no other
+  /// source loses a frame. Throws Failure(invalid_argument) where there is none of that name.
+  void remove_source(const std::string& name);
 
   /// Waits until the graph runs and all that is there to be captured is linked. False: not in time.
   [[nodiscard]] bool wait_until_running(std::chrono::milliseconds timeout);
@@ -82,8 +86,8 @@ class PipewireCapture {
   /// Every stream and input, sorted by serial.
   [[nodiscard]] std::vector<StreamView> streams();
 
-  [[nodiscard]] std::size_t source_count() const;
-  [[nodiscard]] SourceStatus source_status(std::size_t index);
+  /// Throws Failure(invalid_argument) where there is no source of that name.
+  [[nodiscard]] SourceStatus source_status(const std::string& name);
   [[nodiscard]] PipewireServer server_info();
 
   /// What each of these sources of one session would bind to now, without capturing it.

@@ -27,10 +27,8 @@ bool PipewireCapture::wait_until_running(std::chrono::milliseconds) {
 std::vector<StreamView> PipewireCapture::streams() {
   return {};
 }
-std::size_t PipewireCapture::source_count() const {
-  return 0;
-}
-SourceStatus PipewireCapture::source_status(std::size_t) {
+void PipewireCapture::remove_source(const std::string&) {}
+SourceStatus PipewireCapture::source_status(const std::string&) {
   return {};
 }
 PipewireServer PipewireCapture::server_info() {

@@ -30,10 +30,8 @@ bool WasapiCapture::wait_until_running(std::chrono::milliseconds) {
 std::vector<StreamView> WasapiCapture::streams() {
   return {};
 }
-std::size_t WasapiCapture::source_count() const {
-  return 0;
-}
-SourceStatus WasapiCapture::source_status(std::size_t) {
+void WasapiCapture::remove_source(const std::string&) {}
+SourceStatus WasapiCapture::source_status(const std::string&) {
   return {};
 }
 WasapiServer WasapiCapture::server_info() {

@@ -128,8 +128,8 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<Source> add_source(std::string name, Selector selector, std::uint32_t channels);
   bool wait_until_running(std::chrono::milliseconds timeout);
   std::vector<StreamView> streams();
-  std::size_t source_count();
-  SourceStatus source_status(std::size_t index);
+  void remove_source(const std::string& name);
+  SourceStatus source_status(const std::string& name);
   std::vector<SourceStatus> preview(const std::vector<Selector>& selectors);
   WasapiServer server_info();
   void stop() noexcept;
@@ -175,6 +175,8 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   [[nodiscard]] bool is_identified(std::int64_t pid) const;
   [[nodiscard]] std::vector<ProcessEntry> playing_children() const;
   void evaluate();
+  /// Throws Failure(invalid_argument).
+  [[nodiscard]] std::vector<SourceControl>::iterator find_source(const std::string& name);
   void settle(SourceControl& source, std::set<CaptureTarget>& used);
   void watch_roots();
   void update_states();
@@ -555,6 +557,9 @@ std::shared_ptr<Source> WasapiCapture::Session::add_source(std::string name, Sel
   check_source(name, selector, channels);
   const std::lock_guard lock(mutex_);
   check_alive();
+  if (std::ranges::find(sources_, name, &SourceControl::name) != sources_.end()) {
+    throw Failure(ErrorKind::invalid_argument, "there is a source " + name + " already");
+  }
   if (sources_.size() == kMaxSources) {
     throw Failure(ErrorKind::invalid_argument, "a session has at most 256 sources");
   }
@@ -569,6 +574,28 @@ std::shared_ptr<Source> WasapiCapture::Session::add_source(std::string name, Sel
   looked_ = false;
   SetEvent(changed_event_.get());
   return source;
+}
+
+std::vector<WasapiCapture::Session::SourceControl>::iterator WasapiCapture::Session::find_source(
+    const std::string& name) {
+  const auto at = std::ranges::find(sources_, name, &SourceControl::name);
+  if (at != sources_.end()) return at;
+  throw Failure(ErrorKind::invalid_argument, "there is no source " + name);
+}
+
+void WasapiCapture::Session::remove_source(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  check_alive();
+  const auto at = find_source(name);
+  at->source->stop();
+  at->source->set_absence(Cause::not_running);
+  for (const auto& [target, tap] : at->taps) {
+    if (const auto client = clients_.find(target); client != clients_.end())
+      client->second->detach(*tap);
+  }
+  sources_.erase(at);
+  // The worker lets go of the clients that are left over: to stop one may take a while.
+  SetEvent(changed_event_.get());
 }
 
 // -- states
@@ -783,19 +810,11 @@ SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) cons
   return status;
 }
 
-std::size_t WasapiCapture::Session::source_count() {
-  const std::lock_guard lock(mutex_);
-  return sources_.size();
-}
-
-SourceStatus WasapiCapture::Session::source_status(std::size_t index) {
+SourceStatus WasapiCapture::Session::source_status(const std::string& name) {
   const std::lock_guard lock(mutex_);
   check_alive();
-  if (index >= sources_.size()) {
-    throw Failure(ErrorKind::invalid_argument, "there is no source " + std::to_string(index));
-  }
+  const SourceControl& source = *find_source(name);
   if (hangs()) update_states();  // the watching thread, whose it is, waits
-  const SourceControl& source = sources_[index];
   SourceStatus status = status_of(source);
   status.name = source.name;
   status.packets = source.source->packets();
@@ -954,11 +973,11 @@ bool WasapiCapture::wait_until_running(std::chrono::milliseconds timeout) {
 std::vector<StreamView> WasapiCapture::streams() {
   return session_->streams();
 }
-std::size_t WasapiCapture::source_count() const {
-  return session_->source_count();
+void WasapiCapture::remove_source(const std::string& name) {
+  session_->remove_source(name);
 }
-SourceStatus WasapiCapture::source_status(std::size_t index) {
-  return session_->source_status(index);
+SourceStatus WasapiCapture::source_status(const std::string& name) {
+  return session_->source_status(name);
 }
 WasapiServer WasapiCapture::server_info() {
   return session_->server_info();

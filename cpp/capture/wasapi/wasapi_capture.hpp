@@ -68,10 +68,16 @@ class WasapiCapture {
   WasapiCapture(const WasapiCapture&) = delete;
   WasapiCapture& operator=(const WasapiCapture&) = delete;
 
-  /// Also while running. The source stays valid when this object is gone, but gets no more frames.
-  /// Throws Failure(invalid_argument) where a pattern or the number of channels (1..8) cannot be.
+  /// Also while running. The source stays valid when it is removed or this object is gone, but gets
+  /// no more frames. Throws Failure(invalid_argument) where there is one of that name, or a pattern
+  /// or the number of channels (1..8) cannot be.
   [[nodiscard]] std::shared_ptr<Source> add_source(std::string name, Selector selector,
                                                    std::uint32_t channels = 2);
+
+  /// Also while running: no packet is pushed to the source once this has returned, and no other
+  /// source loses a frame. Clients that nobody else uses are closed soon after. Throws
+  /// Failure(invalid_argument) where there is none of that name.
+  void remove_source(const std::string& name);
 
   /// Waits until all that is there to be captured has been opened, or could not be. False: not in
   /// time.
@@ -80,8 +86,8 @@ class WasapiCapture {
   /// Every session and input, sorted by serial.
   [[nodiscard]] std::vector<StreamView> streams();
 
-  [[nodiscard]] std::size_t source_count() const;
-  [[nodiscard]] SourceStatus source_status(std::size_t index);
+  /// Throws Failure(invalid_argument) where there is no source of that name.
+  [[nodiscard]] SourceStatus source_status(const std::string& name);
   [[nodiscard]] WasapiServer server_info();
 
   /// What each of these sources of one session would bind to now, without capturing it.

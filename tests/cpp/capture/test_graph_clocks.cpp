@@ -52,6 +52,24 @@ TEST_CASE("a cycle is stamped once for all nodes of its clock") {
   CHECK(clocks.lost_cycles() == 0);
 }
 
+TEST_CASE("a clock whose last node was removed has none that follows it") {
+  GraphClocks clocks(48000);
+  clocks.set_origin(0ns);
+  Device speakers{7, 1000, 1'000'000'000};
+  std::uint32_t removed = GraphClocks::kNone;
+  std::uint32_t stays = GraphClocks::kNone;
+  const std::uint32_t epoch = clocks.read(speakers.next(), removed).stamp->epoch;
+  clocks.leave(removed);
+  // The device may have paused in between.
+  CHECK(clocks.read(speakers.next(), stays).stamp->epoch != epoch);
+
+  const std::uint32_t followed = clocks.read(speakers.next(), stays).stamp->epoch;
+  std::uint32_t guest = GraphClocks::kNone;
+  CHECK(clocks.read(speakers.next(), guest).stamp->epoch == followed);
+  clocks.leave(guest);
+  CHECK(clocks.read(speakers.next(), stays).stamp->epoch == followed);
+}
+
 TEST_CASE("devices keep their own clocks, on one timeline and in different epochs") {
   GraphClocks clocks(48000);
   clocks.set_origin(0ns);

@@ -44,7 +44,7 @@ class Recording:
         return self.engine.position
 
     def state(self, name: str) -> str:
-        return self.capture.source_status(self.names.index(name)).state
+        return self.capture.source_status(name).state
 
     def wait_for_state(self, name: str, *states: str, timeout_s: float = 3.0) -> None:
         wait_until(

@@ -121,7 +121,7 @@ def test_all_streams_of_a_tree_are_one_source_and_a_named_child_is_its_own(
     try:
         wait_until_playing(sandbox, "position_player")
         recording = record(tree=programs("launcher"))
-        assert [one.program for one in recording.capture.source_status(0).streams] == [
+        assert [one.program for one in recording.capture.source_status("tree").streams] == [
             "position_player"
         ]
         recording.stop()

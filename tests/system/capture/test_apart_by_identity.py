@@ -177,7 +177,7 @@ def test_a_browser_that_discord_has_opened_is_not_in_its_track(
     recording = record(voice=voice, rest=rest(voice))
     for name in ("voice", "rest"):
         recording.wait_for_state(name, "capturing")
-    taken = recording.capture.source_status(0).streams
+    taken = recording.capture.source_status("voice").streams
     assert [(one.program, one.ancestor) for one in taken] == [("discord-voice", "Discord")]
     assert heard(recording) == {"voice": (False, True), "rest": (True, False)}
 
@@ -200,7 +200,7 @@ def test_a_pulse_program_in_a_pid_namespace_is_who_it_is(
     recording = record(mine=programs(mine), rest=rest(programs(mine)))
     for name in ("mine", "rest"):
         recording.wait_for_state(name, "capturing")
-    assert [one.pid for one in recording.capture.source_status(0).streams] == [pid]
+    assert [one.pid for one in recording.capture.source_status("mine").streams] == [pid]
     assert heard(recording) == {"mine": (True, False), "rest": (False, True)}
 
 

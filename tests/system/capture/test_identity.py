@@ -106,7 +106,7 @@ def test_names_that_are_not_utf8_are_shown_and_matched_all_the_same(
         recording.wait_for_state("cafe", "capturing")
         (by_claim,) = recording.capture.preview([programs("stream \ufffd")])
         assert [one.program for one in by_claim.streams] == ["caf\ufffd"]
-        status = recording.capture.source_status(0)
+        status = recording.capture.source_status("cafe")
         assert [one.program for one in status.streams] == ["caf\ufffd"]
         named = [one for one in recording.capture.streams() if one.program == "caf\ufffd"]
         assert [one.application_name for one in named] == ["stream \ufffd"]

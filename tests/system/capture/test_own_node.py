@@ -37,6 +37,29 @@ def nodes(sandbox: Sandbox, name: str) -> dict[int, int]:
     return found
 
 
+def test_a_source_that_is_removed_leaves_nothing_in_the_graph_and_the_others_lose_nothing(
+    play: Play, record: Record, sandbox: Sandbox
+) -> None:
+    play("removed-one")
+    other = play("other-one")
+    wait_until_playing(sandbox, "removed-one", "other-one")
+    recording = record(gone=programs("removed-one"), steady=programs("other-one"))
+    hear(recording, 0.8)
+    assert len(nodes(sandbox, "pypac-obs.gone")) == 1
+    recording.capture.remove_source("gone")
+    wait_until(lambda: not nodes(sandbox, "pypac-obs.gone"))
+    with pytest.raises(ValueError, match="there is no source gone"):
+        recording.capture.source_status("gone")
+    with pytest.raises(ValueError, match="there is a source steady already"):
+        recording.capture.add_source("steady", programs("other-one"))
+    hear(recording, 0.4)
+    tracks = recording.stop()
+    together(tracks["gone"], tracks["steady"])
+    assert recording.missing("steady", other) == 0
+    assert_whole(tracks["steady"], missed_by(other, recording.origin_ns))
+    assert recording.missing("gone") > RATE // 4
+
+
 def test_a_node_of_ours_that_is_destroyed_is_made_again_and_the_others_lose_nothing(
     play: Play, record: Record, sandbox: Sandbox
 ) -> None:

@@ -189,7 +189,7 @@ def test_a_frozen_pulse_program_is_named_too(
     recording = record(steady=programs("steady"), hung=programs("hung"))
     hung.freeze()
     recording.wait_for_state("hung", "frozen")
-    assert recording.capture.source_status(1).streams[0].frozen
+    assert recording.capture.source_status("hung").streams[0].frozen
     assert recording.state("steady") == "capturing"
     hung.thaw()
     recording.wait_for_state("hung", "capturing")
@@ -209,7 +209,7 @@ def test_a_paused_program_is_told_from_one_that_is_gone_or_hangs(
         wait_until(lambda: "playing" in player.output())  # and heeds its signal
         player._process.send_signal(signal.SIGUSR1)
         recording.wait_for_state("game", "paused")
-        assert "paused" in recording.capture.source_status(1).reason
+        assert "paused" in recording.capture.source_status("game").reason
         hear(recording, 1.2)  # longer than a new stream may take for its first frame
         player._process.send_signal(signal.SIGUSR1)
         recording.wait_for_state("game", "capturing")
@@ -298,14 +298,15 @@ def test_sources_can_be_added_and_stopped_while_programs_come_and_go(
     sandbox: Sandbox, play: Play
 ) -> None:
     capture = _core.PipewireCapture(remote=sandbox.remote, meter_streams=True)
+    names = [f"game{round_}" for round_ in range(6)]
     try:
-        for round_ in range(6):
-            player = play(f"game{round_}")
-            capture.add_source(f"game{round_}", programs(f"game{round_}"))
+        for name in names:
+            player = play(name)
+            capture.add_source(name, programs(name))
             assert capture.wait_until_running(3.0)
             capture.streams()
             player.kill()
-        assert capture.source_count == 6
+        assert [capture.source_status(name).name for name in names] == names
     finally:
         capture.stop()
 
