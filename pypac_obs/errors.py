@@ -13,6 +13,9 @@
     ├── DeviceGone                           plug it in again, or pick another     exit 1
     ├── OutputFailed      (OSError)          make room, or write somewhere else    exit 1
     ├── SessionClosed                        open a new session                    exit 1
+    ├── ChangeRefused     (ValueError)       make it while no session runs         exit 1
+    ├── UnknownAddress    (LookupError)      use one that the profile has          exit 2
+    ├── InvalidValue      (ValueError)       give what the message says            exit 2
     └── ObsError                             catches everything about OBS          exit 1
         ├── ObsNotRunning   (ConnectionError)  start OBS, or wait for it           exit 1
         ├── ObsDisabled                        switch its websocket server on      exit 1
@@ -35,7 +38,9 @@ from typing import ClassVar
 
 __all__ = [
     "BackendUnavailable",
+    "ChangeRefused",
     "DeviceGone",
+    "InvalidValue",
     "NotRunning",
     "ObsDisabled",
     "ObsError",
@@ -52,6 +57,7 @@ __all__ = [
     "ProfileMistake",
     "PypacError",
     "SessionClosed",
+    "UnknownAddress",
     "Unsupported",
 ]
 
@@ -159,6 +165,22 @@ class OutputFailed(PypacError, OSError):
 
 class SessionClosed(PypacError):
     """The session has ended: it has no more audio to give, and cannot be changed any more."""
+
+
+class ChangeRefused(PypacError, ValueError):
+    """A running session cannot follow this change; nothing has changed."""
+
+
+class UnknownAddress(PypacError, LookupError):
+    """The profile has nothing at this address."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class InvalidValue(PypacError, ValueError):
+    """The value cannot be had at this address."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class ObsError(PypacError):

@@ -19,9 +19,17 @@ from pypac_obs.awake import kept_awake
 from pypac_obs.binding_notes import binding_notes
 from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
-from pypac_obs.errors import NotRunning, OutputFailed, PypacError, SessionClosed
+from pypac_obs.errors import (
+    ChangeRefused,
+    NotRunning,
+    OutputFailed,
+    PypacError,
+    SessionClosed,
+)
 from pypac_obs.forked import leave_to_parent_on_fork
 from pypac_obs.incidents import Incident
+from pypac_obs.model import ProfileDiff, clean_value, diff, find, value_of
+from pypac_obs.model.layers import ProfileLayers, outputs_beyond
 from pypac_obs.outputs.base import Block, Marker, Output, OutputThread, SessionInfo
 from pypac_obs.outputs.callback import CallbackOutput
 from pypac_obs.outputs.files import FilesOutput
@@ -130,6 +138,8 @@ class Session:
                 on_news=self._add_news,
             )
         self._wiring: Wiring | None = None
+        self._layers = ProfileLayers(self.profile)
+        self._changing = threading.Lock()  # one change at a time; taken before _lock
         self._threads: list[OutputThread] = []
         # What the ledger names an output: what the user calls it, and its tracks.
         self._sinks: dict[str, tuple[str, tuple[str, ...]]] = {}
@@ -350,6 +360,72 @@ class Session:
     ) -> None:
         self.stop()
 
+    # Changing -----------------------------------------------------------------------------------
+
+    def get(self, address: str) -> bool | float | str | tuple[str, ...] | None:
+        """Gives the value at an address, such as ``voice.gain_db``; see `addresses`.
+
+        Raises UnknownAddress.
+        """
+        return value_of(self.profile, find(self.profile, address))
+
+    def set(self, address: str, value: object) -> None:
+        """Sets the value at an address, heard within a block and without a click.
+
+        It holds until the session ends, or another profile that is applied changes it. Raises
+        UnknownAddress, InvalidValue, or ChangeRefused where the tracks would steer each other in a
+        circle; SessionClosed if the session is not running. Nothing has changed then.
+        """
+        wiring = self._require_running()
+        with self._changing:
+            target = find(self.profile, address)
+            clean = clean_value(target, value)
+            with _refusals():
+                wiring.set(target, clean)
+            self._layers.set(target, clean)
+            self.profile = wiring.profile = self._layers.present
+
+    def apply(self, profile: Profile | str | Path) -> ProfileDiff:
+        """Has the running session do what another profile says, and tells what that changed.
+
+        What stays loses no frame. Values that were `set` stay, too, where the profile says the same
+        of them as before. Files get a track that comes with silence up to now; one that goes, as
+        silence to the end. All or nothing: raises ProfileError, ChangeRefused for what takes a
+        restart, what opening a source raises (BackendUnavailable, PermissionDenied), OutputFailed
+        for files that cannot be begun, and SessionClosed; nothing has changed then.
+        """
+        wiring = self._require_running()
+        written = profile if isinstance(profile, Profile) else load_profile(profile)
+        with self._changing:
+            layers = self._layers.applied(written)
+            difference = diff(self.profile, layers.present)
+            if reasons := [*difference.restart, *outputs_beyond(self.profile, layers.present)]:
+                raise ChangeRefused(
+                    "; ".join(reasons), remedy="Stop the session, and start it with that profile."
+                )
+            with _refusals():
+                wiring.apply(layers.present)
+            self._layers = layers
+            self.profile = layers.present
+            self._give_new_tracks(wiring)
+        return difference
+
+    def _give_new_tracks(self, wiring: Wiring) -> None:
+        """Has outputs that take all tracks go on with those that have come."""
+        for thread in self._threads:
+            reader = thread.reader
+            new = tuple(name for name in wiring.track_channels if name not in reader.tracks)
+            if thread.output.tracks is not None or not new or not isinstance(reader, TrackReader):
+                continue
+            names = (*reader.tracks, *new)
+            channels = {
+                **dict(zip(reader.tracks, reader.channels, strict=True)),
+                **wiring.track_channels,
+            }
+            sink = self._new_sink(thread.output.name, names)
+            native = wiring.add_reader(sink, names, reader.native)
+            thread.switch(TrackReader(native, names, [channels[name] for name in names]))
+
     # Audio --------------------------------------------------------------------------------------
 
     def blocks(
@@ -378,14 +454,19 @@ class Session:
 
     def _reader(self, tracks: Sequence[str] | None, output: str = "a reader") -> TrackReader:
         wiring = self._require_wiring()
-        names = tuple(tracks) if tracks is not None else wiring.track_names
-        if unknown := [name for name in names if name not in wiring.track_names]:
-            raise ValueError(f"there is no track {unknown[0]!r} in {', '.join(wiring.track_names)}")
+        channels = wiring.track_channels
+        names = tuple(tracks) if tracks is not None else tuple(channels)
+        if unknown := [name for name in names if name not in channels]:
+            raise ValueError(f"there is no track {unknown[0]!r} in {', '.join(channels)}")
+        native = wiring.add_reader(self._new_sink(output, names), names)
+        return TrackReader(native, names, [channels[name] for name in names])
+
+    def _new_sink(self, output: str, tracks: tuple[str, ...]) -> str:
+        """Gives an output its name in the ledger."""
         with self._lock:
             sink = f"{output} {len(self._sinks) + 1}"
-            self._sinks[sink] = (output, names)
-        native = wiring.add_reader(sink, names)
-        return TrackReader(native, names, [wiring.track_channels[name] for name in names])
+            self._sinks[sink] = (output, tracks)
+        return sink
 
     def _add_news(self, sentence: str) -> None:
         with self._lock:
@@ -453,7 +534,7 @@ class Session:
             sources=tuple(self._source_status(wiring, name) for name in wiring.source_names),
             tracks=tuple(
                 TrackStatus(name, frames, _level(engine.track_level(name)))
-                for name in wiring.track_names
+                for name in wiring.track_channels
             ),
             outputs=self._output_states(),
             incidents=incidents,
@@ -502,9 +583,8 @@ class Session:
 
     def _captured(self, wiring: Wiring, name: str) -> _core.CaptureStatus:
         """Tells what a source is bound to; once the capture has stopped, what it was bound to."""
-        assert wiring.capture is not None
         try:
-            return wiring.capture.source_status(name)
+            return wiring.capture_status(name)
         except NotRunning:
             if name not in self._last_captured:
                 raise
@@ -539,7 +619,7 @@ class Session:
         wiring = self._require_wiring()
         try:
             while not wiring.engine.wait_finished(_WATCH_S):
-                wiring.engine.collect()
+                wiring.collect()
                 self._collect_incidents(wiring)
                 self._collect_marks()
                 self._look_after_obs()
@@ -576,7 +656,8 @@ class Session:
         try:
             with contextlib.suppress(PypacError):
                 self._last_captured = {
-                    name: capture.source_status(name) for name in self._wiring.captured_sources
+                    name: self._wiring.capture_status(name)
+                    for name in self._wiring.captured_sources
                 }
         finally:
             capture.stop()
@@ -703,7 +784,7 @@ class Session:
         if entry.kind == "output":
             output, tracks = self._sinks[entry.subject]
         elif entry.kind == "source":
-            source, tracks = entry.subject, wiring.tracks_of_source[entry.subject]
+            source, tracks = entry.subject, wiring.tracks_of_source.get(entry.subject, ())
         else:
             tracks = (entry.subject,)
         return Incident(entry.cause, source, output, tracks, entry.begin, entry.frames)
@@ -736,6 +817,18 @@ class Session:
         if self._ended.is_set():
             raise SessionClosed("the session has ended", remedy="Make a new Session.")
         return wiring
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Says of what the engine refuses that it is refused."""
+    try:
+        yield
+    except PypacError:
+        raise
+    except ValueError as error:
+        message, _, remedy = str(error).partition(": ")
+        raise ChangeRefused(message, remedy=remedy) from None
 
 
 def _level(native: _core.Level) -> Level:

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pypac_obs import _core
 from pypac_obs.audio_system import Capture, open_capture
+from pypac_obs.errors import PypacError
+from pypac_obs.model.addresses import Target
+from pypac_obs.model.diff import captured_by
 from pypac_obs.profile import Profile
 from pypac_obs.profile.filters import filter_names
 from pypac_obs.profile.model import (
@@ -28,6 +34,17 @@ SOURCE_CHANNELS = 2
 SHARED_TRACK_MS = 2000.0
 
 
+# Longer than what is taken out is faded for.
+_LEAVES_WITHIN_S = 0.5
+
+
+@dataclass(frozen=True)
+class _WiredSource:
+    native: _core.Source
+    captures: tuple[object, ...]  # what it captures depends on
+    capture_id: str | None  # None: it comes from no audio system
+
+
 class Wiring:
     """The native objects of one session, by the names of its profile.
 
@@ -40,20 +57,11 @@ class Wiring:
         self.sample_rate = settings.sample_rate
         self.latency_frames = round(settings.latency_ms * self.sample_rate / 1000)
         self.capture: Capture | None = None
-        self.source_names = tuple(profile.sources)
-        self.track_names = tuple(profile.tracks)
-        self.track_channels = {name: rule.channels for name, rule in profile.tracks.items()}
-        self.tracks_of_source: dict[str, tuple[str, ...]] = {
-            source: tuple(
-                name
-                for name, track in profile.tracks.items()
-                if any(send.source == source for send in track.sends)
-            )
-            for source in profile.sources
-        }
-        self.captured_sources = tuple(
-            name for name, rule in profile.sources.items() if not isinstance(rule, SyntheticSource)
-        )
+        self.profile = profile
+        #: Also of sources that were removed: the ledger may still tell of them.
+        self.tracks_of_source: dict[str, tuple[str, ...]] = {}
+        self._sources: dict[str, _WiredSource] = {}
+        self._leaving: list[tuple[str, int]] = []  # captures, and since when they are not needed
         self.output_frames = self._frames(settings.rings.output_ms)
         # What the mixer waits for lies in the ring meanwhile.
         self._capture_frames = self._frames(settings.rings.capture_ms + settings.latency_ms)
@@ -64,18 +72,101 @@ class Wiring:
             latency_frames=self.latency_frames,
             headroom_frames=self._frames(settings.filter_headroom_ms),
         )
-        if self.captured_sources:
-            self.capture = open_capture(
-                timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
-            )
-        self.engine.apply(
-            [(name, self._source(name, rule, profile)) for name, rule in profile.sources.items()],
-            [track_spec(name, rule) for name, rule in profile.tracks.items()],
-        )
+        self.apply(profile)
 
-    def add_reader(self, output: str, tracks: Sequence[str]) -> _core.Reader:
-        """Adds an output for these tracks, also while the session runs."""
-        return _core.Reader(self.engine, output, list(tracks), self.output_frames)
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The sources, in the profile's order."""
+        return tuple(self.profile.sources)
+
+    @property
+    def captured_sources(self) -> tuple[str, ...]:
+        """The sources that come from the audio system."""
+        return tuple(name for name, one in self._sources.items() if one.capture_id is not None)
+
+    @property
+    def track_channels(self) -> dict[str, int]:
+        """The tracks in the profile's order, with their numbers of channels."""
+        return {name: rule.channels for name, rule in self.profile.tracks.items()}
+
+    def apply(self, profile: Profile) -> _core.PlanDiff:
+        """Makes sources and tracks those of this profile, also while the session runs.
+
+        What stays loses no frame. Raises ValueError for what the engine refuses, and what opening
+        a source raises; nothing has changed then.
+        """
+        sources: dict[str, _WiredSource] = {}
+        made: list[str] = []
+        try:
+            for name, rule in profile.sources.items():
+                captures = captured_by(profile, name)
+                known = self._sources.get(name)
+                if known is None or known.captures != captures:
+                    known = self._make(name, rule, profile, captures, made)
+                sources[name] = known
+            diff = self.engine.apply(
+                [(name, one.native) for name, one in sources.items()],
+                [track_spec(name, rule) for name, rule in profile.tracks.items()],
+            )
+        except BaseException:
+            for capture_id in made:
+                assert self.capture is not None
+                self.capture.remove_source(capture_id)
+            raise
+        for name, old in self._sources.items():
+            if old is not sources.get(name) and old.capture_id is not None:
+                self._leaving.append((old.capture_id, self.engine.position))
+        self._sources, self.profile = sources, profile
+        for name in sources:
+            self.tracks_of_source[name] = tuple(
+                track
+                for track, rule in profile.tracks.items()
+                if any(send.source == name for send in rule.sends)
+            )
+        return diff
+
+    def set(self, target: Target, value: object) -> None:
+        """Sets a value that was checked. Raises ValueError for what the engine refuses."""
+        native = native_value(value)
+        if target.part == "send":
+            self.engine.set_send_gain(target.track, target.item, float(str(value)))
+        elif target.param == "bypass":
+            self.engine.set_filter_bypassed(target.track, target.item, bool(value))
+        elif target.part == "filter":
+            self.engine.set_filter(target.track, target.item, target.param, native)
+        elif target.param == "mute":
+            self.engine.set_track_muted(target.track, bool(value))
+        else:
+            self.engine.set_track_gain(target.track, float(str(value)))
+
+    def collect(self) -> None:
+        """Frees what has been faded out; to be called a few times a second."""
+        self.engine.collect()
+        gone = [(one, since) for one, since in self._leaving if self._has_faded(since)]
+        self._leaving = [one for one in self._leaving if one not in gone]
+        for capture_id, _ in gone:
+            assert self.capture is not None
+            with contextlib.suppress(PypacError):  # the capture was stopped: so was the source
+                self.capture.remove_source(capture_id)
+
+    def _has_faded(self, since: int) -> bool:
+        return self.engine.position - since > self.sample_rate * _LEAVES_WITHIN_S
+
+    def capture_status(self, source: str) -> _core.CaptureStatus:
+        """Tells what a source is bound to. Raises NotRunning once the capture has stopped."""
+        capture_id = self._sources[source].capture_id
+        assert self.capture is not None
+        assert capture_id is not None
+        return self.capture.source_status(capture_id)
+
+    def add_reader(
+        self, output: str, tracks: Sequence[str], replaces: _core.Reader | None = None
+    ) -> _core.Reader:
+        """Adds an output for these tracks, also while the session runs.
+
+        One that ``replaces`` another one goes on where that ends, to the frame.
+        """
+        return _core.Reader(self.engine, output, list(tracks), self.output_frames, replaces)
 
     def add_shared_tracks(
         self, output: str, session: str, tracks: Sequence[str]
@@ -107,10 +198,18 @@ class Wiring:
         quarter_ms = self.latency_frames * 1000 / self.sample_rate / 4
         return max(16, self._frames(min(10.0, quarter_ms)))
 
-    def _source(self, name: str, rule: AnySource, profile: Profile) -> _core.Source:
+    def _make(
+        self,
+        name: str,
+        rule: AnySource,
+        profile: Profile,
+        captures: tuple[object, ...],
+        made: list[str],
+    ) -> _WiredSource:
+        """Opens a source; its capture is noted in ``made``."""
         if isinstance(rule, SyntheticSource):
             signal = rule.synthetic
-            return _core.SyntheticSource(
+            native: _core.Source = _core.SyntheticSource(
                 sample_rate=self.sample_rate,
                 channels=SOURCE_CHANNELS,
                 capacity_frames=self._capture_frames,
@@ -123,8 +222,22 @@ class Wiring:
                 dropouts=[(dropout.at_s, dropout.length_ms) for dropout in signal.dropouts],
                 quantum=signal.quantum,
             )
-        assert self.capture is not None
-        return self.capture.add_source(name, selector_of(rule, profile), SOURCE_CHANNELS)
+            return _WiredSource(native, captures, None)
+        if self.capture is None:
+            self.capture = open_capture(
+                timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
+            )
+        # One that captures something else runs beside the old one until that is faded out.
+        taken = {one.capture_id for one in self._sources.values()}
+        taken.update(capture_id for capture_id, _ in self._leaving)
+        capture_id = next(
+            one
+            for n in itertools.count(1)
+            if (one := name if n == 1 else f"{name} {n}") not in taken
+        )
+        native = self.capture.add_source(capture_id, selector_of(rule, profile), SOURCE_CHANNELS)
+        made.append(capture_id)
+        return _WiredSource(native, captures, capture_id)
 
 
 def track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:

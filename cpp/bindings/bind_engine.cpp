@@ -52,6 +52,8 @@ void bind_specs(nb::module_& module) {
 
 }  // namespace
 
+// What waits for the engine's lock lets go of Python first: whoever has the lock may be about to
+// free a source, which takes Python.
 void bind_engine(nb::module_& module) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
 
@@ -89,18 +91,18 @@ void bind_engine(nb::module_& module) {
           [](PythonEngine& self, const std::string& track, double gain_db) {
             self.engine().set_track_gain(track, gain_db);
           },
-          "track"_a, "gain_db"_a)
+          "track"_a, "gain_db"_a, Unlocked())
       .def(
           "set_track_muted",
           [](PythonEngine& self, const std::string& track, bool muted) {
             self.engine().set_track_muted(track, muted);
           },
-          "track"_a, "muted"_a)
+          "track"_a, "muted"_a, Unlocked())
       .def(
           "set_send_gain",
           [](PythonEngine& self, const std::string& track, const std::string& source,
              double gain_db) { self.engine().set_send_gain(track, source, gain_db); },
-          "track"_a, "source"_a, "gain_db"_a)
+          "track"_a, "source"_a, "gain_db"_a, Unlocked())
       .def(
           "set_filter",
           [](PythonEngine& self, const std::string& track, const std::string& filter,
@@ -111,15 +113,16 @@ void bind_engine(nb::module_& module) {
           "set_filter_bypassed",
           [](PythonEngine& self, const std::string& track, const std::string& filter,
              bool bypassed) { self.engine().set_filter_bypassed(track, filter, bypassed); },
-          "track"_a, "filter"_a, "bypassed"_a)
+          "track"_a, "filter"_a, "bypassed"_a, Unlocked())
       .def(
           "collect", [](PythonEngine& self) { self.engine().collect(); }, Unlocked(),
           "Frees what has been faded out; to be called a few times a second.")
       .def_prop_ro(
           "budget_frames", [](PythonEngine& self) { return self.engine().budget_frames(); },
-          "By how much all tracks are delayed for their filters.")
-      .def("layout", &PythonEngine::layout, "The sources and tracks, in the order of levels().")
-      .def("levels", &PythonEngine::levels, "rows"_a,
+          Unlocked(), "By how much all tracks are delayed for their filters.")
+      .def("layout", &PythonEngine::layout, Unlocked(),
+           "The sources and tracks, in the order of levels().")
+      .def("levels", &PythonEngine::levels, "rows"_a, Unlocked(),
            nb::sig("def levels(self, rows: numpy.typing.NDArray[numpy.float32]) -> int"),
            "Writes peak, RMS and highest peak (linear) of each source, then of each track, into "
            "an array (rows, 3); gives their number.")
@@ -170,13 +173,13 @@ void bind_engine(nb::module_& module) {
       .def_prop_ro(
           "priority_refusal", [](PythonEngine& self) { return self.engine().priority_refusal(); },
           "Why the pump has no real-time priority; empty: it has.")
-      .def("source_progress", &PythonEngine::source_progress, "source"_a)
-      .def("track_level", &PythonEngine::track_level, "track"_a)
-      .def("pop_incidents", &PythonEngine::pop_incidents,
+      .def("source_progress", &PythonEngine::source_progress, "source"_a, Unlocked())
+      .def("track_level", &PythonEngine::track_level, "track"_a, Unlocked())
+      .def("pop_incidents", &PythonEngine::pop_incidents, Unlocked(),
            "Those that have ended since the last call.")
-      .def("open_incidents", &PythonEngine::open_incidents,
+      .def("open_incidents", &PythonEngine::open_incidents, Unlocked(),
            "Those that sources and tracks are in now, as long as they are so far.")
-      .def("unlisted_incidents", &PythonEngine::unlisted_incidents,
+      .def("unlisted_incidents", &PythonEngine::unlisted_incidents, Unlocked(),
            "Incidents and frames of each cause that the full list refused so far.");
 }
 

@@ -26,11 +26,14 @@ namespace {
 class Reader {
  public:
   Reader(PythonEngine& engine, const std::string& id, const std::vector<std::string>& tracks,
-         std::uint32_t capacity_frames)
+         std::uint32_t capacity_frames, Reader* replaces)
       : engine_(engine.engine()),
         ring_(std::make_shared<ReaderRing>(engine_.channels_of(tracks),
                                            engine_.options().block_frames, capacity_frames)) {
-    engine_.add_sink(id, ring_, tracks);
+    if (replaces)
+      engine_.replace_sink(*replaces->ring_, id, ring_, tracks);
+    else
+      engine_.add_sink(id, ring_, tracks);
   }
   ~Reader() { close(); }
   Reader(const Reader&) = delete;
@@ -39,8 +42,10 @@ class Reader {
   ReaderRing& ring() { return *ring_; }
   const ReaderRing& ring() const { return *ring_; }
 
+  /// With Python, which it lets go of meanwhile.
   void close() {
     if (ring_->closed()) return;
+    const nb::gil_scoped_release unlocked;
     ring_->close();
     engine_.remove_output(*ring_);
   }
@@ -79,8 +84,10 @@ class SharedOutput {
     return losses;
   }
 
+  /// With Python, which it lets go of meanwhile.
   void close() {
     if (sink_->closed()) return;
+    const nb::gil_scoped_release unlocked;
     sink_->close();
     engine_.remove_output(*sink_);
   }
@@ -114,7 +121,9 @@ class VirtualOutput {
   Frames delay_frames() const { return playout_->delay_frames(); }
   std::vector<VirtualSources::Status> status() { return sources_->status(); }
 
+  /// With Python, which it lets go of meanwhile.
   void close() {
+    const nb::gil_scoped_release unlocked;
     sources_->stop();
     if (playout_->closed()) return;
     playout_->close();
@@ -162,8 +171,10 @@ void bind_outputs(nb::module_& module) {
 
   nb::class_<Reader>(module, "Reader", "One output's end of its ring. For one thread at a time.")
       .def(nb::init<PythonEngine&, const std::string&, const std::vector<std::string>&,
-                    std::uint32_t>(),
-           "engine"_a, "id"_a, "tracks"_a, "capacity_frames"_a, nb::keep_alive<1, 2>(), Unlocked())
+                    std::uint32_t, Reader*>(),
+           "engine"_a, "id"_a, "tracks"_a, "capacity_frames"_a, "replaces"_a = nb::none(),
+           nb::keep_alive<1, 2>(), Unlocked(),
+           "One that replaces another one begins where that ends, to the frame.")
       .def(
           "wait",
           [](Reader& self, std::uint64_t frames, double timeout_s) {
@@ -226,7 +237,7 @@ void bind_outputs(nb::module_& module) {
       .def_prop_ro("delay_frames", &VirtualOutput::delay_frames,
                    "By how much a frame is given after its host time; 0: to nobody yet.")
       .def("status", &VirtualOutput::status, Unlocked(), "One for each track, in order.")
-      .def("close", &VirtualOutput::close, Unlocked(), "Takes them away.");
+      .def("close", &VirtualOutput::close, "Takes them away.");
 }
 
 }  // namespace pypac

@@ -139,6 +139,12 @@ PlanDiff Engine::apply(std::vector<SourceSpec> sources, std::vector<TrackSpec> t
   });
 }
 
+const Plan::Track& Engine::find_track(const std::string& track) const {
+  const Plan::Track* const found = plans_.back()->track(track);
+  if (found) return *found;
+  throw Failure(ErrorKind::invalid_argument, "there is no track with the name " + track);
+}
+
 TrackSpec& Engine::spec_of(const std::string& track) {
   return find(spec_.tracks, track, "track");
 }
@@ -209,10 +215,37 @@ Ticket Engine::add_sink(const std::string& id, std::shared_ptr<Sink> sink,
                         const std::vector<std::string>& tracks) {
   edit([&](GraphSpec& spec) { spec.outputs.push_back({id, sink, tracks}); });
   if (finished()) sink->finish();
+  return ticket_of(*sink);
+}
+
+Ticket Engine::replace_sink(Sink& old, const std::string& id, std::shared_ptr<Sink> sink,
+                            const std::vector<std::string>& tracks) {
+  edit([&](GraphSpec& spec) {
+    const auto at = std::ranges::find_if(
+        spec.outputs, [&](const OutputSpec& one) { return one.sink.get() == &old; });
+    if (at == spec.outputs.end())
+      throw Failure(ErrorKind::invalid_argument, "the output to be replaced is none");
+    *at = {id, sink, tracks};
+  });
+  wait_for_newest_plan();
+  old.finish();
+  if (finished()) sink->finish();
+  return ticket_of(*sink);
+}
+
+void Engine::wait_for_newest_plan() const {
+  const std::shared_ptr<const Plan> newest = plan();
+  // The pump takes up none but the newest, so that any other than now is that, or newer.
+  const Plan* const now = pump_.in_use();
+  while (now != newest.get() && pump_.started() && !pump_.finished() && pump_.in_use() == now)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+Ticket Engine::ticket_of(const Sink& sink) const {
   const std::shared_ptr<const Plan> now = plan();
   for (const Plan::Output& output : now->outputs)
-    if (output.sink == sink) return output.account->ticket();
-  throw Failure(ErrorKind::invalid_argument, "the output " + id + " was removed at once");
+    if (output.sink.get() == &sink) return output.account->ticket();
+  throw Failure(ErrorKind::invalid_argument, "the output was removed at once");
 }
 
 void Engine::remove_output(const Sink& sink) {
@@ -225,8 +258,7 @@ std::vector<std::uint32_t> Engine::channels_of(const std::vector<std::string>& t
   const std::lock_guard lock(control_mutex_);
   std::vector<std::uint32_t> channels;
   channels.reserve(tracks.size());
-  for (const std::string& track : tracks)
-    channels.push_back(find(spec_.tracks, track, "track").channels);
+  for (const std::string& track : tracks) channels.push_back(find_track(track).node->channels());
   return channels;
 }
 

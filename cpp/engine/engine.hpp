@@ -87,6 +87,10 @@ class Engine {
   /// the output then begins with the next block. Throws Failure(invalid_argument).
   Ticket add_sink(const std::string& id, std::shared_ptr<Sink> sink,
                   const std::vector<std::string>& tracks);
+  /// [control-thread] The same in the place of another one, which gets all blocks before and none
+  /// from the first that this one gets, and is finished. Throws Failure(invalid_argument).
+  Ticket replace_sink(Sink& old, const std::string& id, std::shared_ptr<Sink> sink,
+                      const std::vector<std::string>& tracks);
   /// [control-thread] Takes an output out of the plan.
   void remove_output(const Sink& sink);
 
@@ -137,10 +141,14 @@ class Engine {
                               const Change& change);
   PlanDiff publish(const GraphSpec& next);
   void wait_for_fades();
+  void wait_for_newest_plan() const;
+  [[nodiscard]] Ticket ticket_of(const Sink& sink) const;
   void free_plans();
   void start_sources(HostTime origin);
   void start_new_sources(const Plan& plan);
   void stop_sources();
+  /// Also one that goes on as silence.
+  [[nodiscard]] const Plan::Track& find_track(const std::string& track) const;
   [[nodiscard]] TrackSpec& spec_of(const std::string& track);
 
   EngineOptions options_;

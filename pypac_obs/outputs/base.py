@@ -166,6 +166,13 @@ class Output(ABC):
         """
         return ()
 
+    def tracks_changed(self, tracks: Sequence[TrackInfo]) -> None:  # noqa: B027 - optional
+        """Takes note that the next block has these tracks: all before, and some more.
+
+        Only where `tracks` is None. Tracks that the profile has no longer go on as silence. By
+        default ignores it.
+        """
+
     def on_incident(self, incident: Incident) -> None:  # noqa: B027 - optional
         """Takes an incident of the session, soon after it happened. By default ignores it."""
 
@@ -256,6 +263,8 @@ class OutputThread:
         self._info = replace(info, tracks=tuple(TrackInfo(*pair) for pair in pairs))
         self._output = output
         self._reader = reader
+        self._next_reader: BlockReader | None = None  # another thread in, this thread out
+        self._lost_before = 0  # by readers that this one has followed
         self._on_incident = on_incident
         self._status = status
         self._block_s = block_s
@@ -299,7 +308,16 @@ class OutputThread:
     @property
     def lost_frames(self) -> int:
         """How many frames this output has lost so far because it was too slow."""
-        return self._reader.lost_frames
+        return self._lost_before + self._reader.lost_frames
+
+    @property
+    def reader(self) -> BlockReader:
+        """What it reads from, or will read from next."""
+        return self._next_reader or self._reader
+
+    def switch(self, reader: BlockReader) -> None:
+        """Has the output read on from another reader, which begins where the present one ends."""
+        self._next_reader = reader
 
     @property
     def running(self) -> bool:
@@ -441,6 +459,9 @@ class OutputThread:
             # A timeline that stands still leaves less than a block: that is taken, too.
             ready = self._reader.wait(self._block_frames, 2 * self._block_s)
             taken = self._take()
+            if not taken and self._next_reader is not None and self._reader.finished:
+                self._take_next_reader(self._next_reader)
+                continue
             self._tell_own()
             self._tell(status_too=time.monotonic() >= self._next_status)
             end = self._end
@@ -456,6 +477,14 @@ class OutputThread:
             f"{self._output.name} was too slow to finish: given up at frame {self._position}",
             remedy="Write to a faster disk, or send fewer tracks to this output.",
         )
+
+    def _take_next_reader(self, reader: BlockReader) -> None:
+        self._lost_before += self._reader.lost_frames
+        self._reader.close()
+        self._reader, self._next_reader = reader, None
+        pairs = zip(reader.tracks, reader.channels, strict=True)
+        self._info = replace(self._info, tracks=tuple(TrackInfo(*pair) for pair in pairs))
+        self._output.tracks_changed(self._info.tracks)
 
     def _take(self) -> int:
         """Hands over one block; returns how many frames it took from the ring."""

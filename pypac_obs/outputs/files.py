@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import FileIO
 from itertools import count
 from pathlib import Path
@@ -71,11 +72,22 @@ class FilesRule(Protocol):
         """The tracks to write; None: all."""
 
 
+@dataclass(frozen=True)
+class _Naming:
+    """How the files of a session are named and made."""
+
+    info: SessionInfo
+    prefix: str
+    suffix: str
+    mode: int
+
+
 class FilesOutput(Output):
     """Writes a WAV or FLAC file per track, with ``session.json`` and ``ledger.jsonl`` beside them.
 
     - All files of a session end with the same length: gaps of the reader and what is missing at
-      the end become silence; frames that come twice are left out.
+      the end become silence; frames that come twice are left out. So does the file of a track that
+      comes while the session runs, with silence up to there, and that of one that is removed.
     - A WAV file is a plain RIFF WAV, and becomes RF64 where it would pass 4 GiB. Mono and stereo
       have the plain format tags (1 for integers, 3 for float), which every program reads.
     - Headers tell the length written so far after every block: a killed program costs the audio
@@ -117,6 +129,7 @@ class FilesOutput(Output):
         self._files: list[_TrackFile] = []
         self._manifest: Manifest | None = None
         self._ledger: Ledger | None = None
+        self._naming: _Naming | None = None
         self._position = 0  # what every file holds, in frames
         self._next_manifest = 0.0
         self._previous = 0  # the same, one block before
@@ -183,6 +196,17 @@ class FilesOutput(Output):
                     file.write(audio[known:] if known else audio)
                 self._commit(block.start + block.frames)
             self._update_manifest()
+
+    def tracks_changed(self, tracks: Sequence[TrackInfo]) -> None:
+        """Begins a file for each new track, with silence up to now. Raises OutputFailed."""
+        known = {file.track for file in self._files}
+        new = [track for track in tracks if track.name not in known]
+        with self._errors_in_plain_words():
+            for track in new:
+                file = self._begin_later(track)
+                if self._position:
+                    file.silence(self._position)
+                file.commit()
 
     def close(self, end: int) -> None:
         """Fills every file up to ``end`` frames and closes it. Raises OutputFailed."""
@@ -317,29 +341,55 @@ class FilesOutput(Output):
         created.append(manifest)
         self._ledger = Ledger(self._place, ledger.name, info.sample_rate, mode)
         created.append(ledger)
-        subtype = _SUBTYPES[rule.encoding or ("pcm24" if rule.format == "flac" else "float32")]
-        kind = _FlacFile if rule.format == "flac" else _WavFile
+        self._naming = _Naming(info, prefix, suffix, mode)
         for track, name in zip(tracks, names, strict=True):
-            path = folder / name
-            raw = FileIO(path, "x+", opener=lambda name, flags: os.open(name, flags, mode))
-            created.append(path)
-            file = kind(track, path, raw, info.sample_rate, subtype)
-            self._files.append(file)
-            file.begin()
-        encoding = next(key for key, value in _SUBTYPES.items() if value == subtype)
+            self._begin_file(track, folder / name, created)
         self._manifest = Manifest(
             self._place,
             manifest.name,
             info,
             self.name,
-            [
-                TrackFile(f.track, f.path.name, f.channels, rule.format, encoding)
-                for f in self._files
-            ],
+            [self._manifest_entry(file) for file in self._files],
             ledger.name,
             mode,
         )
         self._manifest.write()
+
+    def _begin_file(self, track: TrackInfo, path: Path, created: list[Path]) -> _TrackFile:
+        """Creates the file of a track. FileExistsError: the name is taken."""
+        assert self._naming is not None
+        mode, rate = self._naming.mode, self._naming.info.sample_rate
+        kind = _FlacFile if self._rule.format == "flac" else _WavFile
+        raw = FileIO(path, "x+", opener=lambda name, flags: os.open(name, flags, mode))
+        created.append(path)
+        file = kind(track, path, raw, rate, _SUBTYPES[self._encoding])
+        self._files.append(file)
+        file.begin()
+        return file
+
+    def _begin_later(self, track: TrackInfo) -> _TrackFile:
+        """Creates the file of a track that has come while the others are written."""
+        assert self._naming is not None
+        assert self._manifest is not None
+        assert self._place is not None
+        naming = self._naming
+        for number in count(1):
+            suffix = naming.suffix + (f" ({number})" if number > 1 else "")
+            [name] = self._file_names(naming.info, [track], naming.prefix, suffix)
+            with contextlib.suppress(FileExistsError):
+                file = self._begin_file(track, self._place.folder / name, [])
+                break
+        self._manifest.add_track(self._manifest_entry(file))
+        return file
+
+    @property
+    def _encoding(self) -> str:
+        return self._rule.encoding or ("pcm24" if self._rule.format == "flac" else "float32")
+
+    def _manifest_entry(self, file: _TrackFile) -> TrackFile:
+        return TrackFile(
+            file.track, file.path.name, file.channels, self._rule.format, self._encoding
+        )
 
     @staticmethod
     def _create_folder(folder: Path) -> None:

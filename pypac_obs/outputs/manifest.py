@@ -106,6 +106,10 @@ class Manifest:
                 del history[:-_MOST_CHANGES]
             entry["now"] = _plain(now)
 
+    def add_track(self, track: TrackFile) -> None:
+        """Takes in the file of a track that has come while the session runs."""
+        self._tracks.append(track)
+
     def set_file(self, track: str, file: str) -> None:
         """Says where the file of a track is now, if not in the folder by its path."""
         for entry in self._tracks:

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""What of a profile can be changed while it runs: addresses of values, and what differs.
+
+All of it is pure: profiles in, profiles or words out.
+"""
+
+from pypac_obs.model.addresses import Target, addresses, clean_value, find, value_of, with_value
+from pypac_obs.model.diff import ProfileDiff, diff
+
+__all__ = [
+    "ProfileDiff",
+    "Target",
+    "addresses",
+    "clean_value",
+    "diff",
+    "find",
+    "value_of",
+    "with_value",
+]

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""What is different between two profiles, object by object, and what of it a session can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pypac_obs.model.addresses import Target, addresses, value_of
+from pypac_obs.profile import EverythingExceptSource, Profile, TrackRule
+from pypac_obs.profile.filters import filter_names
+
+__all__ = ["ProfileDiff", "captured_by", "diff"]
+
+
+@dataclass(frozen=True)
+class ProfileDiff:
+    """What another profile changes. Names are those of the profiles.
+
+    ``values`` are addresses with the old and the new value; ``rerouted`` tracks have other sends
+    or filters. ``changed_sources`` capture something else. ``restart`` has a sentence for each
+    difference that a running session cannot follow.
+    """
+
+    values: tuple[tuple[Target, object, object], ...] = ()
+    added_sources: tuple[str, ...] = ()
+    removed_sources: tuple[str, ...] = ()
+    changed_sources: tuple[str, ...] = ()
+    added_tracks: tuple[str, ...] = ()
+    removed_tracks: tuple[str, ...] = ()
+    rerouted: tuple[str, ...] = ()
+    changed_outputs: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """True if anything is different."""
+        return any(vars(self).values())
+
+    def lines(self) -> Iterator[str]:
+        """Says it, a line each: + comes, - goes, ~ changes, ! takes a restart."""
+        yield from (f"+ source {name}" for name in self.added_sources)
+        yield from (f"- source {name}" for name in self.removed_sources)
+        yield from (f"~ source {name}" for name in self.changed_sources)
+        yield from (f"+ track {name}" for name in self.added_tracks)
+        yield from (f"- track {name}" for name in self.removed_tracks)
+        yield from (f"~ track {name}: other sends or filters" for name in self.rerouted)
+        for target, before, after in self.values:
+            yield f"~ {target.address}: {_shown(before)} -> {_shown(after)}"
+        yield from (f"~ outputs.{name}" for name in self.changed_outputs)
+        yield from (f"! {reason}" for reason in self.restart)
+
+
+def diff(old: Profile, new: Profile) -> ProfileDiff:
+    """Tells what is different in ``new``."""
+    removed, added, kept = _by_name(old.tracks, new.tracks)
+    gone, come, stay = _by_name(old.sources, new.sources)
+    return ProfileDiff(
+        values=tuple(_values(old, new)),
+        added_sources=come,
+        removed_sources=gone,
+        changed_sources=tuple(
+            name for name in stay if captured_by(old, name) != captured_by(new, name)
+        ),
+        added_tracks=added,
+        removed_tracks=removed,
+        rerouted=tuple(
+            name for name in kept if _structure(old.tracks[name]) != _structure(new.tracks[name])
+        ),
+        changed_outputs=tuple(
+            name
+            for name in type(old.outputs).model_fields
+            if getattr(old.outputs, name) != getattr(new.outputs, name)
+        ),
+        restart=tuple(_restart(old, new)),
+    )
+
+
+def _by_name(
+    old: Mapping[str, object], new: Mapping[str, object]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return (
+        tuple(name for name in old if name not in new),
+        tuple(name for name in new if name not in old),
+        tuple(name for name in new if name in old),
+    )
+
+
+def captured_by(profile: Profile, name: str) -> tuple[object, ...]:
+    """Tells what a capture depends on: its source's rule, and those of sources that it names."""
+    rule = profile.sources[name]
+    named: list[object] = []
+    if isinstance(rule, EverythingExceptSource):
+        named = [profile.sources[one] for one in rule.everything_except if isinstance(one, str)]
+    return (rule, *named)
+
+
+def _structure(rule: TrackRule) -> tuple[object, ...]:
+    """What of a track is no value: which sends and filters it has."""
+    kinds = [one.kind for one in rule.filters]
+    names = filter_names([(one.kind, one.name) for one in rule.filters])
+    return ([send.source for send in rule.sends], kinds, names)
+
+
+def _values(old: Profile, new: Profile) -> Iterator[tuple[Target, object, object]]:
+    before = {target: value_of(old, target) for target in addresses(old)}
+    for target in addresses(new):
+        if target in before and before[target] != (value := value_of(new, target)):
+            yield target, before[target], value
+
+
+def _restart(old: Profile, new: Profile) -> Iterator[str]:
+    for name in type(old.session).model_fields:
+        before, after = getattr(old.session, name), getattr(new.session, name)
+        if before != after:
+            yield f"session.{name} takes a restart of the session"
+    for name, rule in new.tracks.items():
+        if name in old.tracks and old.tracks[name].channels != rule.channels:
+            yield f"tracks.{name}.channels takes a restart of the session"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

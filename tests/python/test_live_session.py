@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""A session whose profile changes while it runs, on synthetic sources."""
+
+import copy
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from pypac_obs import Profile, Session
+from pypac_obs.errors import ChangeRefused, InvalidValue, SessionClosed, UnknownAddress
+
+RATE = 48_000
+NUMBERED = 1 << 24
+
+
+def base(folder: Path) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "sources": {
+            "one": {"synthetic": {"kind": "numbered"}},
+            "tone": {"synthetic": {"kind": "tone", "frequency_hz": 1000, "level_dbfs": 0}},
+        },
+        "tracks": {"one": {"from": "one"}, "tone": {"from": "tone"}},
+        "outputs": {"files": {"folder": str(folder)}},
+    }
+
+
+def profile(data: dict[str, Any], **changes: Any) -> Profile:
+    data = copy.deepcopy(data)
+    for key, value in changes.items():
+        section, name = key.split("__")
+        if value is None:
+            del data[section][name]
+        else:
+            data[section][name] = value
+    return Profile.from_dict(data)
+
+
+def hear(session: Session, frames: int) -> int:
+    """Waits for so much more of the timeline, and gives where it is then."""
+    until = session.position + frames
+    while session.position < until:
+        time.sleep(0.002)
+    return session.position
+
+
+def read(folder: Path, track: str) -> NDArray[np.float32]:
+    audio: NDArray[np.float32] = soundfile.read(folder / f"{track}.wav", dtype="float32")[0]
+    return audio[:, 0]
+
+
+def is_numbered(samples: NDArray[np.float32], first: int = 0) -> bool:
+    wanted = (np.arange(first, first + len(samples)) % NUMBERED) / NUMBERED
+    return bool(np.array_equal(samples, wanted.astype(np.float32)))
+
+
+def test_a_value_that_is_set_is_heard_at_once_without_a_click(tmp_path: Path):
+    with Session(profile(base(tmp_path / "take"))) as session:
+        hear(session, 9600)
+        session.set("tone.gain_db", -40)
+        at = session.position
+        assert session.get("tone.gain_db") == -40
+        hear(session, 9600)
+        session.set("tone.mute", True)
+        hear(session, 9600)
+    samples = read(tmp_path / "take", "tone")
+    # A block of 10 ms and a glide of 10 ms, and the block that is under way.
+    after = samples[at + 1920 : at + 4800]
+    assert 0.009 < np.abs(after).max() < 0.011
+    own_step = 2 * np.pi * 1000 / RATE
+    assert np.abs(np.diff(samples)).max() < 1.05 * own_step
+    assert not samples[-4800:].any()
+    assert is_numbered(read(tmp_path / "take", "one"))
+    causes = {one.cause: one for one in session.incidents}
+    assert causes["track_muted"].tracks == ("tone",)
+    assert set(causes) == {"track_muted"}
+
+
+def test_sources_and_tracks_come_and_go_and_the_rest_is_whole(tmp_path: Path):
+    data = base(tmp_path / "take")
+    more = {"synthetic": {"kind": "tone", "frequency_hz": 500}}
+    with Session(profile(data)) as session:
+        hear(session, 4800)
+        for number in range(6):
+            name = f"new-{number}"
+            added = profile(
+                data,
+                sources__new=more,
+                **{f"tracks__{name}": {"from": ["new", "one"], "gain_db": -3}},
+            )
+            assert session.apply(added).added_tracks == (name,)
+            hear(session, 2400)
+            assert session.apply(profile(data)).removed_tracks == (name,)
+            hear(session, 960)
+        status = session.status()
+        assert [one.name for one in status.sources] == ["one", "tone"]
+        assert [one.name for one in status.tracks] == ["one", "tone"]
+    length = len(read(tmp_path / "take", "one"))
+    assert is_numbered(read(tmp_path / "take", "one"))
+    for number in range(6):
+        samples = read(tmp_path / "take", f"new-{number}")
+        assert len(samples) == length
+        heard = np.flatnonzero(samples)
+        # Its place is on the timeline, silence around it; its end is faded out.
+        assert 2400 <= heard[-1] - heard[0] <= 9600
+    manifest = json.loads((tmp_path / "take" / "session.json").read_text(encoding="utf-8"))
+    assert {one["track"]: one["frames"] for one in manifest["tracks"]} == dict.fromkeys(
+        ("one", "tone", *(f"new-{number}" for number in range(6))), length
+    )
+    removed = [one for one in session.incidents if one.cause == "track_removed"]
+    assert {one.tracks for one in removed} == {(f"new-{number}",) for number in range(6)}
+    assert {one.cause for one in session.incidents} == {"track_removed"}
+
+
+def test_a_source_that_captures_something_else_is_faded_over(tmp_path: Path):
+    data = base(tmp_path / "take")
+    with Session(profile(data)) as session:
+        hear(session, 9600)
+        other = {"synthetic": {"kind": "tone", "frequency_hz": 250, "level_dbfs": 0}}
+        assert session.apply(profile(data, sources__tone=other)).changed_sources == ("tone",)
+        at = hear(session, 9600)
+    samples = read(tmp_path / "take", "tone")
+    spectrum = np.abs(np.fft.rfft(samples[at - 4800 : at] * np.hanning(4800)))
+    assert np.argmax(spectrum) * RATE / 4800 == 250
+    assert np.abs(np.diff(samples)).max() < 2.1 * np.pi * 1000 / RATE
+    assert is_numbered(read(tmp_path / "take", "one"))
+
+
+def test_what_was_set_outlives_another_profile_that_says_the_same_of_it(tmp_path: Path):
+    data = base(tmp_path / "take")
+    with Session(profile(data)) as session:
+        session.set("tone.gain_db", -12)
+        session.apply(profile(data, tracks__more={"from": "one"}))
+        assert session.get("tone.gain_db") == -12
+        session.apply(profile(data, tracks__tone={"from": "tone", "gain_db": -6}))
+        assert session.get("tone.gain_db") == -6
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"session__sample_rate": 44100}, "session.sample_rate takes a restart"),
+        ({"tracks__one": {"from": "one", "channels": 1}}, "tracks.one.channels takes a restart"),
+        ({"outputs__files": {"folder": "elsewhere"}}, "outputs.files takes a restart"),
+    ],
+)
+def test_what_takes_a_restart_is_refused_and_changes_nothing(
+    tmp_path: Path, change: dict[str, Any], reason: str
+):
+    data = {**base(tmp_path / "take"), "session": {}}
+    with Session(profile(data)) as session:
+        before = session.profile
+        with pytest.raises(ChangeRefused, match=reason):
+            session.apply(profile(data, **change, tracks__more={"from": "one"}))
+        assert session.profile == before
+        assert [one.name for one in session.status().tracks] == ["one", "tone"]
+    assert not (tmp_path / "take" / "more.wav").exists()
+
+
+def test_wrong_addresses_and_values_and_sessions_are_refused(tmp_path: Path):
+    session = Session(profile(base(tmp_path / "take")))
+    with pytest.raises(SessionClosed):
+        session.set("one.gain_db", 0)
+    with session:
+        with pytest.raises(UnknownAddress):
+            session.set("two.gain_db", 0)
+        with pytest.raises(InvalidValue):
+            session.set("one.gain_db", 100)
+        assert session.get("one.gain_db") == 0
+    with pytest.raises(SessionClosed):
+        session.apply(profile(base(tmp_path / "take")))
