@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/host_clock.hpp"
 #include "core/time.hpp"
 #include "os/shared_file.hpp"
 #include "sinks/shared_track_format.hpp"
@@ -64,10 +66,20 @@ class SharedTrackReader {
     Frames lost = 0;
   };
 
+  /// Where a read puts the frames before it separates their channels. Readers that one thread reads
+  /// with can share one: then it stays in the processor's cache.
+  struct Room {
+    std::array<float, std::size_t{kMostFrames} * shared_track::kMaxChannels> interleaved;
+  };
+
   /// [control-thread] Looks nowhere yet.
-  SharedTrackReader(const std::string& session, const std::string& track);
-  /// [control-thread] The same for bytes from elsewhere.
-  SharedTrackReader(std::string session, std::string track, std::unique_ptr<SharedBytes> bytes);
+  SharedTrackReader(const std::string& session, const std::string& track,
+                    std::shared_ptr<Room> room = std::make_shared<Room>());
+  /// [control-thread] The same for bytes from elsewhere. The clock tells how long a read took: in a
+  /// short one nothing that it copied can have been overwritten.
+  SharedTrackReader(std::string session, std::string track, std::unique_ptr<SharedBytes> bytes,
+                    std::unique_ptr<const HostClock> clock = std::make_unique<SystemClock>(),
+                    std::shared_ptr<Room> room = std::make_shared<Room>());
 
   /// [reader] Looks what is there, attaches to what has come, and lets go of what was replaced.
   /// Cheap enough for every few milliseconds; looks for files at most every 200 ms.
@@ -103,7 +115,9 @@ class SharedTrackReader {
   [[nodiscard]] Frames oldest(const shared_track::PositionsCopy& positions) const noexcept;
   [[nodiscard]] Frames newest_block(const shared_track::PositionsCopy& positions) const noexcept;
   [[nodiscard]] bool copy_frames(Frames start, std::uint32_t frames) noexcept;
-  /// True: there were new frames, nothing was wrong, and nothing changed meanwhile.
+  /// How long a writer takes for so many frames, at the very least.
+  [[nodiscard]] HostTime time_to_write(Frames frames) const noexcept;
+  /// True: there were new frames, nothing was wrong, and nothing was overwritten meanwhile.
   [[nodiscard]] bool read_quickly(float* const* planar, std::uint32_t max_frames,
                                   Read& result) noexcept;
   /// Gives out what was copied.
@@ -113,7 +127,8 @@ class SharedTrackReader {
   std::string session_;
   std::string track_;
   std::unique_ptr<SharedBytes> bytes_;
-  std::vector<float> interleaved_;
+  std::unique_ptr<const HostClock> clock_;
+  std::shared_ptr<Room> room_;
   shared_track::Header header_{};  // as validated, while attached
   SharedTrackInfo info_;
   SharedTrackState state_ = SharedTrackState::absent;

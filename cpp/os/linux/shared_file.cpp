@@ -75,9 +75,11 @@ bool SharedFile::open() noexcept {
   if (!native_->session || !native_->track) return false;
   FileDescriptor folder = native_->open_folder();
   if (!folder) return false;
-  // Should a pipe lie there: O_NONBLOCK, so that opening it does not wait for a writer.
-  FileDescriptor file(openat(folder.get(), native_->track->c_str(),
-                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  // Should a pipe lie there: O_NONBLOCK, so that opening it does not wait for a writer. When it was
+  // last read nobody asks; only the owner of a file may say so, and of others it is not read.
+  FileDescriptor file(
+      openat(folder.get(), native_->track->c_str(),
+             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC));
   if (!file || fstat(file.get(), &native_->opened) != 0) return false;
   if (!S_ISREG(native_->opened.st_mode) || native_->opened.st_uid != geteuid()) return false;
   native_->folder = std::move(folder);

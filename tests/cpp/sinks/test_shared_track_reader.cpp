@@ -57,25 +57,83 @@ class Watched final : public SharedBytes {
   SharedFile file_{"stream", "game"};
 };
 
+/// A clock on which each look at it is so much later than the one before.
+class Slow final : public HostClock {
+ public:
+  explicit Slow(HostTime by) : by_(by) {}
+  [[nodiscard]] HostTime now() const noexcept override { return now_ += by_; }
+  void sleep_until(HostTime) noexcept override {}
+
+ private:
+  HostTime by_;
+  mutable HostTime now_{};
+};
+
 }  // namespace
 
-TEST_CASE("a read costs three looks where nothing happens meanwhile") {
+TEST_CASE("a read costs two looks where it is quick, and three where nothing happens meanwhile") {
   Spoiled track;
   auto bytes = std::make_unique<Watched>();
   Watched& watched = *bytes;
-  SharedTrackReader reader("stream", "game", std::move(bytes));
+  HostTime by{};
+  int looks = 0;
+  // 900 frames at 48 kHz may be overwritten, and no writer does it in less than 937 ns; less a
+  // block that may be on its way.
+  SUBCASE("at once") {
+    looks = 2;
+  }
+  SUBCASE("just quick enough") {
+    by = 833ns;
+    looks = 2;
+  }
+  SUBCASE("just too slow") {
+    by = 834ns;
+    looks = 3;
+  }
+  SharedTrackReader reader("stream", "game", std::move(bytes), std::make_unique<Slow>(by));
   CHECK(reader.poll(5s) == State::running);
   const std::array<float*, 2> planar{track.left.data(), track.right.data()};
   watched.looks = 0;
   CHECK(reader.read(planar.data(), 4096).frames == 100);
+  CHECK(watched.looks == looks);
+}
+
+TEST_CASE("a quick read of frames that will soon be overwritten is looked at again") {
+  Spoiled track;
+  auto bytes = std::make_unique<Watched>();
+  Watched& watched = *bytes;
+  SharedTrackReader reader("stream", "game", std::move(bytes), std::make_unique<ManualClock>());
+  CHECK(reader.poll(5s) == State::running);
+  for (Frames start = 100; start < Frames{kCapacity}; start += 100) track.block(start);
+  const std::array<float*, 2> planar{track.left.data(), track.right.data()};
+  watched.looks = 0;
+  CHECK(reader.read(planar.data(), 4096).frames == kCapacity);
   CHECK(watched.looks == 3);
+}
+
+TEST_CASE("readers that share their room read each its own") {
+  Spoiled track;
+  const auto room = std::make_shared<SharedTrackReader::Room>();
+  SharedTrackReader one("stream", "game", room);
+  SharedTrackReader other("stream", "game", room);
+  CHECK(one.poll(5s) == State::running);
+  CHECK(other.poll(5s) == State::running);
+  std::vector<float> left(4096);
+  std::vector<float> right(4096);
+  CHECK(one.read(std::array<float*, 2>{left.data(), right.data()}.data(), 100).frames == 100);
+  track.put(4096, 0.25F);
+  CHECK(
+      other.read(std::array<float*, 2>{track.left.data(), track.right.data()}.data(), 100).frames ==
+      100);
+  CHECK(left[0] == 0.5F);
+  CHECK(track.left[0] == 0.25F);
 }
 
 TEST_CASE("a read in which the track is written gives frames of one moment") {
   Spoiled track;
   auto bytes = std::make_unique<Watched>();
   Watched& watched = *bytes;
-  SharedTrackReader reader("stream", "game", std::move(bytes));
+  SharedTrackReader reader("stream", "game", std::move(bytes), std::make_unique<Slow>(1ms));
   CHECK(reader.poll(5s) == State::running);
   const std::array<float*, 2> planar{track.left.data(), track.right.data()};
   SUBCASE("a block more") {
