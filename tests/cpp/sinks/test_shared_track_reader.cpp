@@ -77,8 +77,8 @@ TEST_CASE("a read costs two looks where it is quick, and three where nothing hap
   Watched& watched = *bytes;
   HostTime by{};
   int looks = 0;
-  // 900 frames at 48 kHz may be overwritten, and no writer does it in less than 937 ns; less a
-  // block that may be on its way.
+  // 800 frames at 48 kHz lie between those that are read and what may just be written: no writer
+  // fills them in less than 833 ns.
   SUBCASE("at once") {
     looks = 2;
   }
