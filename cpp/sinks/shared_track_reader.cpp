@@ -24,11 +24,13 @@ constexpr HostTime kSilentFor = std::chrono::seconds(1);
 constexpr int kTries = 8;
 // How often a read starts again because it was overrun meanwhile.
 constexpr int kOverruns = 3;
-// No writer fills its ring faster: of two channels at 48 kHz this is 8 GB a second, and its pump
-// mixes besides. What took a reader less time than that cannot have been overwritten meanwhile.
-constexpr std::int64_t kTimesRealTime = 20'000;
 // In place of positions that are not there: never valid.
 constexpr Frames kCutOff = -1;
+
+std::uint64_t bytes_needed(const Header& header) {
+  return shared_track::kHeaderBytes +
+         std::uint64_t{header.capacity_frames} * header.channels * sizeof(float);
+}
 
 bool is_name(const std::array<char, shared_track::kNameBytes>& field, const std::string& name) {
   return name.size() < field.size() && std::string_view(field.data(), name.size()) == name &&
@@ -61,16 +63,13 @@ const char* name_of(SharedTrackState state) noexcept {
 SharedTrackReader::SharedTrackReader(const std::string& session, const std::string& track,
                                      std::shared_ptr<Room> room)
     : SharedTrackReader(session, track, std::make_unique<SharedFile>(session, track),
-                        std::make_unique<SystemClock>(), std::move(room)) {}
+                        std::move(room)) {}
 
 SharedTrackReader::SharedTrackReader(std::string session, std::string track,
-                                     std::unique_ptr<SharedBytes> bytes,
-                                     std::unique_ptr<const HostClock> clock,
-                                     std::shared_ptr<Room> room)
+                                     std::unique_ptr<SharedBytes> bytes, std::shared_ptr<Room> room)
     : session_(std::move(session)),
       track_(std::move(track)),
       bytes_(std::move(bytes)),
-      clock_(std::move(clock)),
       room_(std::move(room)) {}
 
 State SharedTrackReader::poll(HostTime now) noexcept {
@@ -153,9 +152,7 @@ bool SharedTrackReader::is_valid(const Header& header) const noexcept {
   if (header.capacity_frames / 2 < header.block_frames) return false;
   if (header.capacity_frames > kMaxCapacityFrames) return false;
   if (header.latency_frames > kMaxCapacityFrames) return false;
-  const std::uint64_t bytes =
-      kHeaderBytes + std::uint64_t{header.capacity_frames} * header.channels * sizeof(float);
-  return bytes_->size() >= bytes && is_name(header.session_name, session_) &&
+  return bytes_->size() >= bytes_needed(header) && is_name(header.session_name, session_) &&
          is_name(header.track_name, track_);
 }
 
@@ -214,11 +211,6 @@ Frames SharedTrackReader::oldest(const PositionsCopy& positions) const noexcept 
   return std::max(positions.first, positions.reserved - info_.capacity_frames);
 }
 
-HostTime SharedTrackReader::time_to_write(Frames frames) const noexcept {
-  constexpr std::int64_t kNanoseconds = 1'000'000'000;
-  return HostTime(frames * kNanoseconds / (info_.anchor.sample_rate * kTimesRealTime));
-}
-
 Frames SharedTrackReader::newest_block(const PositionsCopy& positions) const noexcept {
   return std::max(oldest(positions), positions.written - info_.block_frames);
 }
@@ -265,22 +257,16 @@ SharedTrackReader::Read SharedTrackReader::read(float* const* planar,
 
 bool SharedTrackReader::read_quickly(float* const* planar, std::uint32_t max_frames,
                                      Read& result) noexcept {
-  const HostTime began = clock_->now();
   PositionsCopy positions;
   if (!copy_positions(positions) || !is_valid(positions)) return false;
   if (next_ < oldest(positions) || next_ >= positions.written) return false;
   const auto frames = static_cast<std::uint32_t>(
       std::min<Frames>({max_frames, kMostFrames, positions.written - next_}));
   if (frames == 0 || !copy_frames(next_, frames)) return false;
-  // A copy that fell into one of the writer's stores has no position that is too high: `written` is
-  // stored when the frames are there, and `reserved` is a block too low at most.
-  const Frames spare = next_ - (positions.reserved + info_.block_frames - info_.capacity_frames);
-  if (clock_->now() - began > time_to_write(spare)) {
-    // As in read_positions(): two equal copies are what stood there between them, all the while
-    // that the frames were copied.
-    PositionsCopy after;
-    if (!copy_positions(after) || std::memcmp(&after, &positions, sizeof after) != 0) return false;
-  }
+  // As in read_positions(): two equal copies are what stood there between them, all the while that
+  // the frames were copied.
+  PositionsCopy after;
+  if (!copy_positions(after) || std::memcmp(&after, &positions, sizeof after) != 0) return false;
   last_written_ = positions.written;
   accept(planar, frames, result);
   return true;
@@ -305,7 +291,7 @@ bool SharedTrackReader::copy_frames(Frames start, std::uint32_t frames) noexcept
                       room_->interleaved.data() + before_wrap * info_.channels,
                       behind_wrap * frame_bytes) == behind_wrap * frame_bytes;
   std::atomic_thread_fence(std::memory_order_acquire);
-  return complete;
+  return complete && bytes_->size() >= bytes_needed(header_);
 }
 
 void SharedTrackReader::separate(float* const* planar, std::uint32_t frames) const noexcept {

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "core/host_clock.hpp"
 #include "core/time.hpp"
 #include "os/shared_file.hpp"
 #include "sinks/shared_track_format.hpp"
@@ -75,10 +74,8 @@ class SharedTrackReader {
   /// [control-thread] Looks nowhere yet.
   SharedTrackReader(const std::string& session, const std::string& track,
                     std::shared_ptr<Room> room = std::make_shared<Room>());
-  /// [control-thread] The same for bytes from elsewhere. The clock tells how long a read took: in a
-  /// short one nothing that it copied can have been overwritten.
+  /// [control-thread] The same for bytes from elsewhere.
   SharedTrackReader(std::string session, std::string track, std::unique_ptr<SharedBytes> bytes,
-                    std::unique_ptr<const HostClock> clock = std::make_unique<SystemClock>(),
                     std::shared_ptr<Room> room = std::make_shared<Room>());
 
   /// [reader] Looks what is there, attaches to what has come, and lets go of what was replaced.
@@ -115,9 +112,7 @@ class SharedTrackReader {
   [[nodiscard]] Frames oldest(const shared_track::PositionsCopy& positions) const noexcept;
   [[nodiscard]] Frames newest_block(const shared_track::PositionsCopy& positions) const noexcept;
   [[nodiscard]] bool copy_frames(Frames start, std::uint32_t frames) noexcept;
-  /// How long a writer takes for so many frames, at the very least.
-  [[nodiscard]] HostTime time_to_write(Frames frames) const noexcept;
-  /// True: there were new frames, nothing was wrong, and nothing was overwritten meanwhile.
+  /// True: there were new frames, nothing was wrong, and nothing changed meanwhile.
   [[nodiscard]] bool read_quickly(float* const* planar, std::uint32_t max_frames,
                                   Read& result) noexcept;
   /// Gives out what was copied.
@@ -127,7 +122,6 @@ class SharedTrackReader {
   std::string session_;
   std::string track_;
   std::unique_ptr<SharedBytes> bytes_;
-  std::unique_ptr<const HostClock> clock_;
   std::shared_ptr<Room> room_;
   shared_track::Header header_{};  // as validated, while attached
   SharedTrackInfo info_;
