@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`transport: native` with OBS's plugin obs-pipewire-audio-capture, which captures programs itself.
 
-Only newer Debians have it: PYPAC_NATIVE_CAPTURE names its module, .../linux-pipewire-audio.so, of
+Not every Debian has it: PYPAC_NATIVE_CAPTURE names its module, .../linux-pipewire-audio.so, of
 version 1.2 or newer, as `make test-obs-latest` does with Debian unstable's.
 """
 
