@@ -26,8 +26,8 @@ $(wordlist 2,$(words $(WANTED)),$(WANTED)): $(firstword $(WANTED))
 	@:
 endif
 
-test-long: ## Everything at its full length, for the night and for a release
-	@PYPAC_LONG=1 FUZZ_SECONDS=$${FUZZ_SECONDS:-60} python3 .ci/checks.py check test
+test-long: ## Everything at its full length and with the newest OBS, for the night and for a release; takes root
+	@PYPAC_LONG=1 FUZZ_SECONDS=$${FUZZ_SECONDS:-60} python3 .ci/checks.py check test test-obs-latest
 
 test-obs-latest: ## The tests with OBS again, in Debian unstable; takes root, 2 GB and time
 	@.ci/obs_latest

@@ -106,6 +106,7 @@ STAGES = [
         "clang-tidy", ".venv/bin/python .ci/tidy.py build/release", ("build-release",), lane="build"
     ),
     pytest("python-alone", "-m alone tests/system", alone=True),
+    Stage("obs-latest", ".ci/obs_latest", alone=True),
 ]
 
 SANITIZED = ("ctest-asan", "ctest-asan-computing", "ctest-tsan", "ctest-tsan-computing")
@@ -125,6 +126,8 @@ TARGETS = {
             *("ctest-windows", "windows-python", "windows"),
         ),
     ),
+    # As root: it is what only `make test-long` brings along.
+    "test-obs-latest": Target(("test",), ("obs-latest",)),
     "test-cpp": Target(("test",), ("ctest-release",)),
     "test-sanitizers": Target(("test",), SANITIZED),
     "test-python": Target(("test",), ("python", "python-alone")),

@@ -28,6 +28,9 @@ class Delivery {
   /// the thread has begun with `previous` it still ends.
   void replace(const std::shared_ptr<TrackFeed>& previous, std::shared_ptr<TrackFeed> next);
 
+  /// [any-thread] What the feeds that are delivered here are to share.
+  [[nodiscard]] const std::shared_ptr<TrackFeed::Room>& room() const noexcept { return room_; }
+
   /// [OBS's threads] Those that are delivered.
   [[nodiscard]] std::vector<std::shared_ptr<TrackFeed>> feeds() const;
 
@@ -37,6 +40,7 @@ class Delivery {
  private:
   void run() noexcept;
 
+  const std::shared_ptr<TrackFeed::Room> room_ = std::make_shared<TrackFeed::Room>();
   SystemClock clock_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -75,11 +75,13 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t more) {
 
 }  // namespace
 
-TrackFeed::TrackFeed(obs_source_t* source, std::string session, std::string track)
+TrackFeed::TrackFeed(obs_source_t* source, std::string session, std::string track,
+                     std::shared_ptr<Room> room)
     : session_(std::move(session)),
       track_(std::move(track)),
       source_(obs_source_get_weak_source(source)),
-      reader_(session_, track_),
+      room_(std::move(room)),
+      reader_(session_, track_, room_->reader),
       slack_(kSlack) {}
 
 TrackFeed::~TrackFeed() {
@@ -141,7 +143,7 @@ void TrackFeed::hand_over(obs_source_t* source, HostTime now) noexcept {
   const SharedTrackInfo& info = reader_.info();
   const bool beginning = !began_;
   std::array<float*, shared_track::kMaxChannels> planes{};
-  for (std::size_t i = 0; i < planes.size(); ++i) planes[i] = planes_[i].data();
+  for (std::size_t i = 0; i < planes.size(); ++i) planes[i] = room_->planes[i].data();
   for (int reads = 0; reads < kReadsAtOnce; ++reads) {
     const auto read = reader_.read(planes.data(), kFramesAtOnce);
     if (read.frames == 0) return;
@@ -246,7 +248,7 @@ void TrackFeed::output(obs_source_t* source, std::uint32_t frames, HostTime stam
   const SharedTrackInfo& info = reader_.info();
   obs_source_audio audio{};
   for (std::uint32_t channel = 0; channel < info.channels; ++channel)
-    audio.data[channel] = reinterpret_cast<const std::uint8_t*>(planes_[channel].data());
+    audio.data[channel] = reinterpret_cast<const std::uint8_t*>(room_->planes[channel].data());
   audio.frames = frames;
   audio.speakers = layout_of(info.channels);
   audio.format = AUDIO_FORMAT_FLOAT_PLANAR;

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "core/time.hpp"
@@ -29,8 +30,16 @@ class TrackFeed {
   /// What OBS gets in one call at most.
   static constexpr std::uint32_t kFramesAtOnce = 1024;
 
+  /// What frames pass through on their way. Those feeds share it that one thread delivers: for
+  /// each of them it would have to come into the processor's cache anew.
+  struct Room {
+    std::array<std::array<float, kFramesAtOnce>, shared_track::kMaxChannels> planes;
+    std::shared_ptr<SharedTrackReader::Room> reader = std::make_shared<SharedTrackReader::Room>();
+  };
+
   /// [OBS's threads] Valid names or not: one that nothing can lie under is never there.
-  TrackFeed(obs_source_t* source, std::string session, std::string track);
+  TrackFeed(obs_source_t* source, std::string session, std::string track,
+            std::shared_ptr<Room> room = std::make_shared<Room>());
   ~TrackFeed();
   TrackFeed(const TrackFeed&) = delete;
   TrackFeed& operator=(const TrackFeed&) = delete;
@@ -74,6 +83,7 @@ class TrackFeed {
   obs_weak_source_t* const source_;
 
   // The delivery thread's only.
+  const std::shared_ptr<Room> room_;
   SharedTrackReader reader_;
   shared_track::SessionId session_id_{};
   HostTime settled_at_{};  // nothing before; 0: not called yet
@@ -87,7 +97,6 @@ class TrackFeed {
   HostTime slack_;           // how late frames may come beyond what they must
   Frames next_frame_ = 0;    // behind the last one read; 0: none of this session
   HostTime end_{};           // host time where what OBS has got ends; 0: nothing
-  std::array<std::array<float, kFramesAtOnce>, shared_track::kMaxChannels> planes_{};
 
   std::atomic<SharedTrackState> state_ = SharedTrackState::absent;
   std::atomic<std::uint32_t> sample_rate_ = 0;

@@ -80,7 +80,7 @@ void TrackSource::update(obs_data_t* settings) {
   if (names.session.empty() || names.track.empty())
     next.reset();
   else if (!feed_ || feed_->session() != names.session || feed_->track() != names.track)
-    next = std::make_shared<TrackFeed>(source_, names.session, names.track);
+    next = std::make_shared<TrackFeed>(source_, names.session, names.track, delivery_->room());
   if (next != feed_) {
     delivery_->replace(feed_, next);
     feed_ = std::move(next);

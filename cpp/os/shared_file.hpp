@@ -22,14 +22,16 @@ class SharedBytes {
   [[nodiscard]] virtual bool replaced() noexcept = 0;
   /// How many bytes there are now.
   [[nodiscard]] virtual std::uint64_t size() noexcept = 0;
-  /// Copies up to `bytes` bytes from `offset` on, and returns how many.
+  /// Copies up to `bytes` bytes from `offset` on, and returns how many. Of what was cut off
+  /// meanwhile it may give zeros, up to a page: size() tells.
   [[nodiscard]] virtual std::size_t read_at(std::uint64_t offset, void* destination,
                                             std::size_t bytes) noexcept = 0;
 };
 
 /// The file of a SharedMemory, in this or another process. Nothing that is done to the file can
-/// crash or block its reader: it is read, not mapped, and it is one only if it is a regular file of
-/// this user's. On Windows it is a section that is this user's, and mapped: nobody can shorten one.
+/// crash or block its reader: it is mapped under a MappingGuard, or read where that has no room,
+/// and it is one only if it is a regular file of this user's. On Windows it is a section that is
+/// this user's: nobody can shorten one.
 class SharedFile final : public SharedBytes {
  public:
   /// [control-thread] Opens nothing yet.

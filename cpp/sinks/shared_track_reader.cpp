@@ -27,6 +27,11 @@ constexpr int kOverruns = 3;
 // In place of positions that are not there: never valid.
 constexpr Frames kCutOff = -1;
 
+std::uint64_t bytes_needed(const Header& header) {
+  return shared_track::kHeaderBytes +
+         std::uint64_t{header.capacity_frames} * header.channels * sizeof(float);
+}
+
 bool is_name(const std::array<char, shared_track::kNameBytes>& field, const std::string& name) {
   return name.size() < field.size() && std::string_view(field.data(), name.size()) == name &&
          std::all_of(field.begin() + static_cast<std::ptrdiff_t>(name.size()), field.end(),
@@ -55,15 +60,17 @@ const char* name_of(SharedTrackState state) noexcept {
   return "damaged";
 }
 
-SharedTrackReader::SharedTrackReader(const std::string& session, const std::string& track)
-    : SharedTrackReader(session, track, std::make_unique<SharedFile>(session, track)) {}
+SharedTrackReader::SharedTrackReader(const std::string& session, const std::string& track,
+                                     std::shared_ptr<Room> room)
+    : SharedTrackReader(session, track, std::make_unique<SharedFile>(session, track),
+                        std::move(room)) {}
 
 SharedTrackReader::SharedTrackReader(std::string session, std::string track,
-                                     std::unique_ptr<SharedBytes> bytes)
+                                     std::unique_ptr<SharedBytes> bytes, std::shared_ptr<Room> room)
     : session_(std::move(session)),
       track_(std::move(track)),
       bytes_(std::move(bytes)),
-      interleaved_(std::size_t{kMostFrames} * shared_track::kMaxChannels) {}
+      room_(std::move(room)) {}
 
 State SharedTrackReader::poll(HostTime now) noexcept {
   // The second half: a clock that went back must not keep us from looking for long.
@@ -145,9 +152,7 @@ bool SharedTrackReader::is_valid(const Header& header) const noexcept {
   if (header.capacity_frames / 2 < header.block_frames) return false;
   if (header.capacity_frames > kMaxCapacityFrames) return false;
   if (header.latency_frames > kMaxCapacityFrames) return false;
-  const std::uint64_t bytes =
-      kHeaderBytes + std::uint64_t{header.capacity_frames} * header.channels * sizeof(float);
-  return bytes_->size() >= bytes && is_name(header.session_name, session_) &&
+  return bytes_->size() >= bytes_needed(header) && is_name(header.session_name, session_) &&
          is_name(header.track_name, track_);
 }
 
@@ -280,18 +285,18 @@ bool SharedTrackReader::copy_frames(Frames start, std::uint32_t frames) noexcept
   const std::uint64_t before_wrap = std::min<std::uint64_t>(frames, info_.capacity_frames - place);
   const std::uint64_t behind_wrap = frames - before_wrap;
   const bool complete =
-      bytes_->read_at(shared_track::kHeaderBytes + place * frame_bytes, interleaved_.data(),
+      bytes_->read_at(shared_track::kHeaderBytes + place * frame_bytes, room_->interleaved.data(),
                       before_wrap * frame_bytes) == before_wrap * frame_bytes &&
       bytes_->read_at(shared_track::kHeaderBytes,
-                      interleaved_.data() + before_wrap * info_.channels,
+                      room_->interleaved.data() + before_wrap * info_.channels,
                       behind_wrap * frame_bytes) == behind_wrap * frame_bytes;
   std::atomic_thread_fence(std::memory_order_acquire);
-  return complete;
+  return complete && bytes_->size() >= bytes_needed(header_);
 }
 
 void SharedTrackReader::separate(float* const* planar, std::uint32_t frames) const noexcept {
   for (std::uint32_t channel = 0; channel < info_.channels; ++channel) {
-    const float* in = interleaved_.data() + channel;
+    const float* in = room_->interleaved.data() + channel;
     float* const out = planar[channel];
     for (std::uint32_t i = 0; i < frames; ++i, in += info_.channels)
       out[i] = std::isfinite(*in) ? *in : 0.0F;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -64,10 +65,18 @@ class SharedTrackReader {
     Frames lost = 0;
   };
 
+  /// Where a read puts the frames before it separates their channels. Readers that one thread reads
+  /// with can share one: then it stays in the processor's cache.
+  struct Room {
+    std::array<float, std::size_t{kMostFrames} * shared_track::kMaxChannels> interleaved;
+  };
+
   /// [control-thread] Looks nowhere yet.
-  SharedTrackReader(const std::string& session, const std::string& track);
+  SharedTrackReader(const std::string& session, const std::string& track,
+                    std::shared_ptr<Room> room = std::make_shared<Room>());
   /// [control-thread] The same for bytes from elsewhere.
-  SharedTrackReader(std::string session, std::string track, std::unique_ptr<SharedBytes> bytes);
+  SharedTrackReader(std::string session, std::string track, std::unique_ptr<SharedBytes> bytes,
+                    std::shared_ptr<Room> room = std::make_shared<Room>());
 
   /// [reader] Looks what is there, attaches to what has come, and lets go of what was replaced.
   /// Cheap enough for every few milliseconds; looks for files at most every 200 ms.
@@ -113,7 +122,7 @@ class SharedTrackReader {
   std::string session_;
   std::string track_;
   std::unique_ptr<SharedBytes> bytes_;
-  std::vector<float> interleaved_;
+  std::shared_ptr<Room> room_;
   shared_track::Header header_{};  // as validated, while attached
   SharedTrackInfo info_;
   SharedTrackState state_ = SharedTrackState::absent;

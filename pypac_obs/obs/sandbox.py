@@ -130,12 +130,14 @@ class ObsSandbox:
         (self.config_folder / "safe_mode").unlink(missing_ok=True)
         command = ["obs", "--multi", "--disable-updater", "--disable-shutdown-check"]
         command += [] if self._visible else ["--minimize-to-tray"]
+        begun_s = time.monotonic()
         self._obs = self.sandbox.spawn([*command, *self._args], env=self._env)
         self._version = SETTLES_SINCE
         self._wait_for(self._obs, self._answers)
         self.answered_s = time.monotonic()
         if self._version >= SETTLES_SINCE:
-            time.sleep(SETTLING_S)  # nothing tells when it has
+            # Nothing tells when it has. On a busy machine it takes longer, as all before it did.
+            time.sleep(max(SETTLING_S, (self.answered_s - begun_s) / 2))
 
     def kill(self) -> None:
         """End OBS at once (SIGKILL), as a crash does. start() brings it again."""

@@ -3,13 +3,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <exception>
 #include <optional>
 
+#include "os/linux/mapping_guard.hpp"
 #include "os/linux/user_folder.hpp"
 #include "os/runtime_folder.hpp"
 
@@ -44,6 +48,56 @@ std::vector<std::string> names_in(const FileDescriptor& folder, std::size_t limi
   return names;
 }
 
+/// What of a file is looked at without a system call each time. No shared track is larger.
+constexpr std::size_t kMostMapped = std::size_t{1} << 30;
+
+/// A file in memory, for reading: guarded, so that nobody who cuts it off ends this process.
+class View {
+ public:
+  View() = default;
+  ~View() { reset(); }
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+
+  /// None where the file is too large, or the system or the guard has no room: then it is read.
+  void map(const FileDescriptor& file, std::size_t size) noexcept {
+    reset();
+    if (size == 0 || size > kMostMapped) return;
+    void* const memory = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
+    if (memory == MAP_FAILED) return;
+    data_ = static_cast<std::byte*>(memory);
+    size_ = size;
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    try {
+      guard_.emplace(data_, (size + page - 1) / page * page);
+    } catch (const std::exception&) {
+      reset();
+    }
+  }
+
+  void reset() noexcept {
+    guard_.reset();
+    if (data_ != nullptr) munmap(data_, size_);
+    data_ = nullptr;
+    size_ = 0;
+  }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return data_ != nullptr; }
+
+  [[nodiscard]] std::size_t copy(std::uint64_t offset, void* destination,
+                                 std::size_t bytes) const noexcept {
+    if (offset >= size_) return 0;
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, size_ - offset));
+    std::memcpy(destination, data_ + offset, count);
+    return guard_->lost() ? 0 : count;
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::optional<MappingGuard> guard_;
+};
+
 }  // namespace
 
 struct SharedFile::Native {
@@ -53,6 +107,7 @@ struct SharedFile::Native {
   FileDescriptor folder;  // where `file` was found
   FileDescriptor file;
   struct stat opened {};
+  View view;
 
   [[nodiscard]] FileDescriptor open_folder() const noexcept {
     const FileDescriptor tracks = open_tracks_folder(root);
@@ -70,6 +125,7 @@ SharedFile::SharedFile(const std::string& session, const std::string& track)
 SharedFile::~SharedFile() = default;
 
 bool SharedFile::open() noexcept {
+  native_->view.reset();
   native_->file.reset();
   native_->folder.reset();
   if (!native_->session || !native_->track) return false;
@@ -82,6 +138,7 @@ bool SharedFile::open() noexcept {
   if (!S_ISREG(native_->opened.st_mode) || native_->opened.st_uid != geteuid()) return false;
   native_->folder = std::move(folder);
   native_->file = std::move(file);
+  native_->view.map(native_->file, static_cast<std::size_t>(native_->opened.st_size));
   return true;
 }
 
@@ -102,6 +159,7 @@ std::uint64_t SharedFile::size() noexcept {
 std::size_t SharedFile::read_at(std::uint64_t offset, void* destination,
                                 std::size_t bytes) noexcept {
   if (!native_->file) return 0;
+  if (native_->view) return native_->view.copy(offset, destination, bytes);
   std::size_t done = 0;
   while (done < bytes) {
     const ssize_t got = pread(native_->file.get(), static_cast<std::byte*>(destination) + done,

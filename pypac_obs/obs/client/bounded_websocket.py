@@ -49,6 +49,7 @@ class BoundedWebSocket(WebSocket):
 
     def __init__(self, connected: socket.socket) -> None:
         super().__init__(enable_multithread=False, skip_utf8_validation=True)
+        self.close_frame: ABNF | None = None  # an older websocket-client has none of its own
         _quieten()
         self.frame_buffer = _Frames(self._recv, True)
         self.cont_frame = _Pieces(False, True)

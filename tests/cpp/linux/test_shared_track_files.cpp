@@ -146,6 +146,19 @@ TEST_CASE("a file that is cut off while it is read gives no frames") {
   std::filesystem::resize_file(track.path, 4096 + kCapacity * 8);
 }
 
+TEST_CASE("a file that is longer than any track is read, rather than mapped") {
+  Spoiled track;
+  std::filesystem::resize_file(track.path, std::uintmax_t{2} << 30);
+  CHECK(track.found_by_new() == State::running);
+  CHECK(track.reader.poll(5s) == State::running);
+  CHECK(track.read().frames == 100);
+  CHECK(track.left[99] == 0.5F);
+  std::filesystem::resize_file(track.path, 4096 + 8 * 50);
+  track.reader.start_at(0);
+  CHECK(track.read().frames == 0);
+  CHECK(track.reader.state() == State::damaged);
+}
+
 TEST_CASE(
     "a file that is cut off costs its readers that track until it is made anew, nobody else") {
   const RuntimeFolder folder;

@@ -71,6 +71,24 @@ TEST_CASE("a read costs three looks where nothing happens meanwhile") {
   CHECK(watched.looks == 3);
 }
 
+TEST_CASE("readers that share their room read each its own") {
+  Spoiled track;
+  const auto room = std::make_shared<SharedTrackReader::Room>();
+  SharedTrackReader one("stream", "game", room);
+  SharedTrackReader other("stream", "game", room);
+  CHECK(one.poll(5s) == State::running);
+  CHECK(other.poll(5s) == State::running);
+  std::vector<float> left(4096);
+  std::vector<float> right(4096);
+  CHECK(one.read(std::array<float*, 2>{left.data(), right.data()}.data(), 100).frames == 100);
+  track.put(4096, 0.25F);
+  CHECK(
+      other.read(std::array<float*, 2>{track.left.data(), track.right.data()}.data(), 100).frames ==
+      100);
+  CHECK(left[0] == 0.5F);
+  CHECK(track.left[0] == 0.25F);
+}
+
 TEST_CASE("a read in which the track is written gives frames of one moment") {
   Spoiled track;
   auto bytes = std::make_unique<Watched>();

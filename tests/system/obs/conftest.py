@@ -32,7 +32,8 @@ from pypac_obs.sandbox import Player, Sandbox
 from ..conftest import PROGRAM, RATE, Audio, level_db, require, wait_until
 
 
-def _obs_version() -> tuple[int, ...]:
+def obs_version() -> tuple[int, ...]:
+    """The installed OBS's, as far as two numbers; empty where there is none."""
     if shutil.which("obs") is None:
         return ()
     told = subprocess.run(["obs", "--version"], capture_output=True, text=True, check=False).stdout
@@ -45,7 +46,7 @@ def _obs_version() -> tuple[int, ...]:
 collect_ignore = [
     name
     for name, wanted in [
-        ("test_newer_obs.py", _obs_version() >= (30, 2)),
+        ("test_newer_obs.py", obs_version() >= (30, 2)),
         ("test_native.py", bool(os.environ.get("PYPAC_NATIVE_CAPTURE"))),
     ]
     if not wanted
@@ -236,7 +237,7 @@ def start_recording(websocket: Websocket) -> None:
     def active() -> bool:
         return bool(websocket.request("GetRecordStatus")["outputActive"])
 
-    wait_until(active, 30.0, websocket.obs.log)
+    wait_until(active, PATIENCE_S, websocket.obs.log)
 
 
 def let_record(websocket: Websocket, seconds: float) -> None:

@@ -42,7 +42,8 @@ def test_it_shows_each_program_on_its_obs_track_and_a_picture_of_the_mixer(tmp_p
     assert all(found[3] > 90.0 for found in below.values())
     assert "offset between OBS tracks 2 and 3, by what track 1 has of both: 0 frames" in said
     assert "obs plan: nothing to change" in said
-    [recording] = out.glob("*.mkv")
+    assert re.findall(r"OBS track \d, (.*?):", said) == ["Mix", "Game", "Voice chat"]
+    [recording] = [*out.glob("*.mkv"), *out.glob("*.mp4")]
     assert recording.stat().st_size > 100_000
     shown = subprocess.run(
         ["identify", "-format", "%m %w %h %k", out / "mixer.png"],

@@ -807,6 +807,20 @@ def test_an_obs_that_crashes_is_lost() -> None:
     assert isinstance(error, ObsNotRunning)
 
 
+def test_an_obs_that_crashes_is_lost_with_an_older_websocket_client_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = websocket.WebSocket.__init__
+
+    def older(self: websocket.WebSocket, **options: Any) -> None:
+        begin(self, **options)
+        self.__dict__.pop("close_frame", None)
+
+    monkeypatch.setattr(websocket.WebSocket, "__init__", older)
+    test_an_obs_that_crashes_is_lost()
+    test_a_close_with_a_code_tells_it()
+
+
 def test_a_close_with_a_code_tells_it() -> None:
     error = survived(lambda peer: peer.close(4006, "Unknown op\x1b[31mcode"))
     assert isinstance(error, ObsProtocolError)
