@@ -23,6 +23,7 @@
 #include "capture/pipewire/capture_slots.hpp"
 #include "capture/pipewire/graph_clocks.hpp"
 #include "capture/pipewire/graph_view.hpp"
+#include "capture/source_names.hpp"
 #include "core/decibels.hpp"
 #include "core/host_clock.hpp"
 #include "core/status.hpp"
@@ -50,7 +51,6 @@ constexpr HostTime kReconnectLongest = 1s;
 constexpr HostTime kRetryLinkAfter = 250ms;
 constexpr HostTime kRemakeNodeAfter = 250ms;
 constexpr HostTime kAnswersWithin = 3s;
-constexpr std::size_t kMaxSources = 256;
 
 constexpr const char* kMuted = "The program is muted, or its volume is 0.";
 constexpr const char* kFrozen = "The program is frozen (stopped by a signal), and does not play.";
@@ -253,8 +253,6 @@ class PipewireCapture::Session {
   void evaluate();
   void tick();
   [[nodiscard]] std::vector<StreamIdentity> identities() const;
-  /// Throws Failure(invalid_argument).
-  [[nodiscard]] std::vector<SourceControl>::iterator find_source(const std::string& name);
   void want_links_of(SourceControl& source, std::set<LinkKey>& wanted);
   /// The device that drives what a stream or an input gives.
   [[nodiscard]] std::uint32_t device_of(const NodeRecord& node) const;
@@ -661,12 +659,7 @@ std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, S
   check_source(name, selector, channels);
   auto source = std::make_shared<PipewireSource>(channels, options_, clocks_);
   const Access access(*this);
-  if (std::ranges::find(sources_, name, &SourceControl::name) != sources_.end()) {
-    throw Failure(ErrorKind::invalid_argument, "there is a source " + name + " already");
-  }
-  if (sources_.size() == kMaxSources) {
-    throw Failure(ErrorKind::invalid_argument, "a session has at most 256 sources");
-  }
+  check_room(sources_, name);
   SourceControl control;
   control.name = std::move(name);
   control.channels = channels;
@@ -679,16 +672,9 @@ std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, S
   return source;
 }
 
-std::vector<PipewireCapture::Session::SourceControl>::iterator
-PipewireCapture::Session::find_source(const std::string& name) {
-  const auto at = std::ranges::find(sources_, name, &SourceControl::name);
-  if (at != sources_.end()) return at;
-  throw Failure(ErrorKind::invalid_argument, "there is no source " + name);
-}
-
 void PipewireCapture::Session::remove_source(const std::string& name) {
   const Access access(*this);
-  const auto at = find_source(name);
+  const auto at = find_source(sources_, name);
   SourceControl removed = std::move(*at);
   sources_.erase(at);
   removed.source->stop();
@@ -1248,7 +1234,7 @@ LeftOut PipewireCapture::Session::left_out(std::uint64_t serial, std::string cla
 
 SourceStatus PipewireCapture::Session::source_status(const std::string& name) {
   const Access access(*this);
-  const SourceControl& source = *find_source(name);
+  const SourceControl& source = *find_source(sources_, name);
   SourceStatus status = status_of(source);
   status.name = source.name;
   status.packets = source.source->packets();

@@ -21,6 +21,7 @@
 #include "capture/input_channels.hpp"
 #include "capture/mixed_source.hpp"
 #include "capture/process_cover.hpp"
+#include "capture/source_names.hpp"
 #include "capture/wasapi/audio_sessions.hpp"
 #include "capture/wasapi/capture_client.hpp"
 #include "capture/wasapi/com.hpp"
@@ -51,7 +52,6 @@ constexpr HostTime kDeliversWithin = 300ms;
 // A meter that has moved for so long while only silence came: not a matter of delays.
 constexpr HostTime kBlindAfter = 2s;
 constexpr HostTime kLoudWithin = 500ms;
-constexpr std::size_t kMaxSources = 256;
 // WaitForMultipleObjects takes 64 handles; two are our own.
 constexpr std::size_t kMaxWatchedHandles = 62;
 
@@ -175,8 +175,6 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   [[nodiscard]] bool is_identified(std::int64_t pid) const;
   [[nodiscard]] std::vector<ProcessEntry> playing_children() const;
   void evaluate();
-  /// Throws Failure(invalid_argument).
-  [[nodiscard]] std::vector<SourceControl>::iterator find_source(const std::string& name);
   void settle(SourceControl& source, std::set<CaptureTarget>& used);
   void watch_roots();
   void update_states();
@@ -557,12 +555,7 @@ std::shared_ptr<Source> WasapiCapture::Session::add_source(std::string name, Sel
   check_source(name, selector, channels);
   const std::lock_guard lock(mutex_);
   check_alive();
-  if (std::ranges::find(sources_, name, &SourceControl::name) != sources_.end()) {
-    throw Failure(ErrorKind::invalid_argument, "there is a source " + name + " already");
-  }
-  if (sources_.size() == kMaxSources) {
-    throw Failure(ErrorKind::invalid_argument, "a session has at most 256 sources");
-  }
+  check_room(sources_, name);
   SourceControl control;
   control.name = std::move(name);
   control.source =
@@ -576,17 +569,10 @@ std::shared_ptr<Source> WasapiCapture::Session::add_source(std::string name, Sel
   return source;
 }
 
-std::vector<WasapiCapture::Session::SourceControl>::iterator WasapiCapture::Session::find_source(
-    const std::string& name) {
-  const auto at = std::ranges::find(sources_, name, &SourceControl::name);
-  if (at != sources_.end()) return at;
-  throw Failure(ErrorKind::invalid_argument, "there is no source " + name);
-}
-
 void WasapiCapture::Session::remove_source(const std::string& name) {
   const std::lock_guard lock(mutex_);
   check_alive();
-  const auto at = find_source(name);
+  const auto at = find_source(sources_, name);
   at->source->stop();
   at->source->set_absence(Cause::not_running);
   for (const auto& [target, tap] : at->taps) {
@@ -813,7 +799,7 @@ SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) cons
 SourceStatus WasapiCapture::Session::source_status(const std::string& name) {
   const std::lock_guard lock(mutex_);
   check_alive();
-  const SourceControl& source = *find_source(name);
+  const SourceControl& source = *find_source(sources_, name);
   if (hangs()) update_states();  // the watching thread, whose it is, waits
   SourceStatus status = status_of(source);
   status.name = source.name;
