@@ -52,9 +52,6 @@ constexpr HostTime kRetryLinkAfter = 250ms;
 constexpr HostTime kRemakeNodeAfter = 250ms;
 constexpr HostTime kAnswersWithin = 3s;
 
-constexpr const char* kMuted = "The program is muted, or its volume is 0.";
-constexpr const char* kFrozen = "The program is frozen (stopped by a signal), and does not play.";
-
 HostTime now() {
   return SystemClock().now();
 }
@@ -283,13 +280,14 @@ class PipewireCapture::Session {
   /// The devices that it is bound to have none of the inputs that it names.
   [[nodiscard]] bool lacks_inputs(const SourceControl& source) const;
   [[nodiscard]] static HostTime delivered_at(const SourceControl& source);
-  [[nodiscard]] SourceState state_of(const SourceControl& source) const;
-  [[nodiscard]] SourceState state_in_graph(const Binding& binding) const;
-  [[nodiscard]] std::string reason_of(const SourceControl& source) const;
+  /// What the graph says of it.
+  [[nodiscard]] StateFacts told_facts(const SourceControl& source) const;
+  [[nodiscard]] StateFacts state_facts(const SourceControl& source) const;
+  [[nodiscard]] ReasonFacts reason_facts(const SourceControl& source) const;
   [[nodiscard]] std::vector<std::string> playing_programs() const;
   [[nodiscard]] std::string silence_of(const NodeRecord& node) const;
   [[nodiscard]] LeftOut left_out(std::uint64_t serial, std::string claim) const;
-  [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
+  [[nodiscard]] SourceStatus status_of(const SourceControl& source, bool previewed) const;
   void look_for_frozen();
   [[nodiscard]] bool any_node_stalled() const;
   [[nodiscard]] bool is_frozen(const NodeRecord& node) const;
@@ -1080,36 +1078,44 @@ HostTime PipewireCapture::Session::delivered_at(const SourceControl& source) {
   return newest;
 }
 
-SourceState PipewireCapture::Session::state_of(const SourceControl& source) const {
-  if (!synced_) return SourceState::backend_lost;
-  if (source.binding.presence == Presence::not_running) return SourceState::not_running;
-  if (source.binding.presence == Presence::no_stream) return SourceState::no_stream;
-  if (lacks_inputs(source)) return SourceState::no_stream;
-  bool audible = false;
-  bool any_frozen = false;
+StateFacts PipewireCapture::Session::told_facts(const SourceControl& source) const {
+  StateFacts facts;
+  facts.presence = source.binding.presence;
+  facts.has_stream = !lacks_inputs(source);
+  for (const std::uint64_t serial : source.binding.serials) {
+    const NodeRecord* const node = graph_.node_by_serial(serial);
+    if (!node || !node->playing()) continue;
+    facts.playing = true;
+    facts.audible = facts.audible || (!node->muted && node->amplitude > 0);
+  }
+  return facts;
+}
+
+StateFacts PipewireCapture::Session::state_facts(const SourceControl& source) const {
+  StateFacts facts = told_facts(source);
+  facts.backend_lost = !synced_;
+  facts.playing = source.playing_since != HostTime{};
+  facts.audible = false;
   bool any_thawed = false;
   for (const std::uint64_t serial : source.binding.serials) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
     if (!node) continue;
     if (is_frozen(*node)) {
-      any_frozen = true;
+      facts.frozen = true;
       continue;
     }
     any_thawed = true;
-    audible = audible || (node->playing() && !node->muted && node->amplitude > 0);
+    facts.audible = facts.audible || (node->playing() && !node->muted && node->amplitude > 0);
   }
-  if (any_frozen && !any_thawed) return SourceState::frozen;
-  const bool playing = source.playing_since != HostTime{};
+  facts.frozen = facts.frozen && !any_thawed;
+  facts.open = true;  // PipeWire links one stream as well as another
+  facts.frames_of_muted = true;
   const HostTime time = now();
   const HostTime delivered = delivered_at(source);
-  if (delivered >= source.bound_since && time - delivered < kDeliversWithin) {
-    if (audible) return SourceState::capturing;
-    return playing ? SourceState::muted : SourceState::paused;
-  }
-  if (!playing) return SourceState::paused;
+  facts.delivers = delivered >= source.bound_since && time - delivered < kDeliversWithin;
   // It may just have been bound, or have gone on after a pause.
-  const HostTime since = std::max(source.bound_since, source.playing_since);
-  return time - since < kStartsWithin ? SourceState::starting : SourceState::stalled;
+  facts.fresh = time - std::max(source.bound_since, source.playing_since) < kStartsWithin;
+  return facts;
 }
 
 bool PipewireCapture::Session::lacks_inputs(const SourceControl& source) const {
@@ -1128,52 +1134,27 @@ void PipewireCapture::Session::update_states() {
       source.playing_since = {};
     else if (source.playing_since == HostTime{})
       source.playing_since = now();
-    source.state = state_of(source);
+    source.state = source_state(state_facts(source));
     source.source->set_absence(absence_cause(source.state), restarts(source));
   }
 }
 
-std::string PipewireCapture::Session::reason_of(const SourceControl& source) const {
-  const bool is_device = source.selector.kind == SelectorKind::device;
-  switch (source.state) {
-    case SourceState::no_stream:
-      if (lacks_inputs(source)) return "The device has none of the inputs that `channels` names.";
-      if (source.binding.pids.empty()) return nothing_plays(playing_programs());
-      return "The program is running and has no audio stream.";
-    case SourceState::starting:
-      return "The stream was found; its first frame has not come yet.";
-    case SourceState::muted:
-      if (is_device) break;
-      return kMuted;
-    case SourceState::frozen:
-      return kFrozen;
-    case SourceState::stalled: {
-      if (std::ranges::any_of(source.lanes, [](const Lane& lane) { return lane.node->lost; })) {
-        return node_error_.empty() ? "PipeWire took the capture away; it is made again."
-                                   : "PipeWire refuses the capture (" + node_error_ + ").";
-      }
-      if (frozen_programs_.empty()) return "The stream is linked, and no frames come.";
-      return "The audio system waits for the frozen program " + frozen_programs_.front() + ".";
-    }
-    case SourceState::backend_lost:
-      return "PipeWire went away; waiting for it to come back.";
-    case SourceState::not_running: {
-      if (!is_device) break;
-      std::vector<std::string> inputs;
-      for (const auto& [id, node] : graph_.nodes()) {
-        if (!node->identity || node->identity->kind != StreamKind::input) continue;
-        const StreamIdentity& input = *node->identity;
-        inputs.push_back(input.description.empty() ? input.node_name : input.description);
-      }
-      return missing_device_reason(std::move(inputs));
-    }
-    case SourceState::capturing:
-    case SourceState::paused:
-    case SourceState::blind_tap:  // PipeWire hides nothing,
-    case SourceState::refused:    // and links one stream as well as another
-      break;
+ReasonFacts PipewireCapture::Session::reason_facts(const SourceControl& source) const {
+  ReasonFacts facts;
+  facts.device = source.selector.kind == SelectorKind::device;
+  facts.program_runs = !source.binding.pids.empty();
+  facts.lacks_inputs = lacks_inputs(source);
+  facts.capture_removed =
+      std::ranges::any_of(source.lanes, [](const Lane& lane) { return lane.node->lost; });
+  if (facts.capture_removed) facts.refusal = node_error_;
+  if (!frozen_programs_.empty()) facts.frozen_program = frozen_programs_.front();
+  if (source.state == SourceState::no_stream) facts.playing = playing_programs();
+  for (const auto& [id, node] : graph_.nodes()) {
+    if (!facts.device || !node->identity || node->identity->kind != StreamKind::input) continue;
+    const StreamIdentity& input = *node->identity;
+    facts.inputs.push_back(input.description.empty() ? input.node_name : input.description);
   }
-  return common_reason(source.state, is_device);
+  return facts;
 }
 
 std::vector<std::string> PipewireCapture::Session::playing_programs() const {
@@ -1186,15 +1167,18 @@ std::vector<std::string> PipewireCapture::Session::playing_programs() const {
 }
 
 std::string PipewireCapture::Session::silence_of(const NodeRecord& node) const {
-  if (is_frozen(node)) return kFrozen;
-  if (!node.playing()) return common_reason(SourceState::paused, false);
-  return node.muted || node.amplitude <= 0 ? kMuted : "";
+  if (is_frozen(node)) return state_reason(SourceState::frozen, {});
+  if (!node.playing()) return state_reason(SourceState::paused, {});
+  return node.muted || node.amplitude <= 0 ? state_reason(SourceState::muted, {}) : "";
 }
 
-SourceStatus PipewireCapture::Session::status_of(const SourceControl& source) const {
+SourceStatus PipewireCapture::Session::status_of(const SourceControl& source,
+                                                 bool previewed) const {
   SourceStatus status;
   status.state = source.state;
-  status.reason = reason_of(source);
+  ReasonFacts facts = reason_facts(source);
+  facts.previewed = previewed;
+  status.reason = state_reason(source.state, facts);
   status.pids = source.binding.pids;
   for (const std::uint64_t serial : source.binding.serials) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
@@ -1235,7 +1219,7 @@ LeftOut PipewireCapture::Session::left_out(std::uint64_t serial, std::string cla
 SourceStatus PipewireCapture::Session::source_status(const std::string& name) {
   const Access access(*this);
   const SourceControl& source = *find_source(sources_, name);
-  SourceStatus status = status_of(source);
+  SourceStatus status = status_of(source, false);
   status.name = source.name;
   status.packets = source.source->packets();
   return status;
@@ -1254,24 +1238,10 @@ std::vector<SourceStatus> PipewireCapture::Session::preview(
     SourceControl source;
     source.selector = selectors[i];
     source.binding = std::move(bindings[i]);
-    source.state = lacks_inputs(source) ? SourceState::no_stream : state_in_graph(source.binding);
-    found.push_back(status_of(source));
-    if (source.state == SourceState::capturing) found.back().reason = "It plays.";
+    source.state = told_state(told_facts(source));
+    found.push_back(status_of(source, true));
   }
   return found;
-}
-
-SourceState PipewireCapture::Session::state_in_graph(const Binding& binding) const {
-  if (binding.presence == Presence::not_running) return SourceState::not_running;
-  if (binding.presence == Presence::no_stream) return SourceState::no_stream;
-  SourceState state = SourceState::paused;
-  for (const std::uint64_t serial : binding.serials) {
-    const NodeRecord* const node = graph_.node_by_serial(serial);
-    if (!node || !node->playing()) continue;
-    if (!node->muted && node->amplitude > 0) return SourceState::capturing;
-    state = SourceState::muted;
-  }
-  return state;
 }
 
 std::vector<StreamView> PipewireCapture::Session::streams() {

@@ -55,10 +55,6 @@ constexpr HostTime kLoudWithin = 500ms;
 // WaitForMultipleObjects takes 64 handles; two are our own.
 constexpr std::size_t kMaxWatchedHandles = 62;
 
-constexpr const char* kMuted =
-    "The program is muted in Windows' volume mixer, or its volume is 0 there: what is captured is "
-    "silent, too.";
-
 HostTime now() {
   return SystemClock().now();
 }
@@ -179,8 +175,9 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   void watch_roots();
   void update_states();
   [[nodiscard]] std::vector<const AudioSession*> sessions_of(const Bound& bound) const;
-  [[nodiscard]] SourceState state_of(const SourceControl& source) const;
-  [[nodiscard]] SourceState heard_state(const Selector& selector, const Bound& bound) const;
+  /// What Windows says of it.
+  [[nodiscard]] StateFacts told_facts(const SourceControl& source) const;
+  [[nodiscard]] StateFacts state_facts(const SourceControl& source) const;
   [[nodiscard]] std::string shielded_text(const Bound& bound) const;
   /// No answer of the audio service comes.
   [[nodiscard]] bool hangs() const {
@@ -188,8 +185,8 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   }
   [[nodiscard]] bool service_lost() const { return service_lost_ || hangs(); }
   [[nodiscard]] std::string service_failure() const;
-  [[nodiscard]] std::string reason_of(const SourceControl& source) const;
-  [[nodiscard]] SourceStatus status_of(const SourceControl& source) const;
+  [[nodiscard]] ReasonFacts reason_facts(const SourceControl& source) const;
+  [[nodiscard]] SourceStatus status_of(const SourceControl& source, bool previewed) const;
   [[nodiscard]] bool settled() const;
   void check_alive() const {
     if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
@@ -594,70 +591,59 @@ std::vector<const AudioSession*> WasapiCapture::Session::sessions_of(const Bound
   return found;
 }
 
-SourceState WasapiCapture::Session::heard_state(const Selector& selector,
-                                                const Bound& bound) const {
-  if (service_lost()) return SourceState::backend_lost;
-  if (bound.binding.presence == Presence::not_running) return SourceState::not_running;
-  if (selector.kind == SelectorKind::device) return SourceState::capturing;
-  if (bound.targets.empty()) {
-    return bound.entangled.empty() && bound.unidentified.empty() ? SourceState::no_stream
-                                                                 : SourceState::refused;
-  }
+StateFacts WasapiCapture::Session::told_facts(const SourceControl& source) const {
+  const Bound& bound = source.bound;
+  const bool device = source.selector.kind == SelectorKind::device;
+  StateFacts facts;
+  facts.backend_lost = service_lost();
+  // Processes are bound, with audio or without.
+  if (bound.binding.presence != Presence::not_running) facts.presence = Presence::bound;
+  facts.refused =
+      !device && bound.targets.empty() && !(bound.entangled.empty() && bound.unidentified.empty());
   const std::vector<const AudioSession*> sessions = sessions_of(bound);
-  const bool active = std::ranges::any_of(sessions, [](const auto* one) { return one->active; });
-  const bool audible = std::ranges::any_of(
-      sessions, [](const auto* one) { return one->active && !one->muted && one->volume > 0; });
-  if (sessions.empty()) return SourceState::no_stream;
-  if (!active) return SourceState::paused;
-  return audible ? SourceState::capturing : SourceState::muted;
+  facts.has_stream = device || (!bound.targets.empty() && !sessions.empty());
+  facts.playing =
+      device || std::ranges::any_of(sessions, [](const auto* one) { return one->active; });
+  facts.audible = device || std::ranges::any_of(sessions, [](const auto* one) {
+                    return one->active && !one->muted && one->volume > 0;
+                  });
+  return facts;
 }
 
-SourceState WasapiCapture::Session::state_of(const SourceControl& source) const {
-  const SourceState heard = heard_state(source.selector, source.bound);
-  if (source.bound.targets.empty() || heard == SourceState::not_running) return heard;
+StateFacts WasapiCapture::Session::state_facts(const SourceControl& source) const {
+  StateFacts facts = told_facts(source);
   const HostTime time = now();
-  bool opening = false;
-  bool running = false;
-  bool sounds = false;
-  bool delivers = false;
   bool long_silent = true;
+  facts.open = source.bound.targets.empty();  // nothing is to be opened
   for (const CaptureTarget& target : source.bound.targets) {
     const auto at = clients_.find(target);
     if (at == clients_.end()) continue;
     const CaptureClient& client = *at->second;
     const LoopbackPackets& packets = client.packets();
-    opening = opening || client.state() == CaptureClient::State::opening;
+    facts.opening = facts.opening || client.state() == CaptureClient::State::opening;
     if (client.state() != CaptureClient::State::running) continue;
-    running = true;
+    facts.open = true;
     const HostTime last = packets.last_received();
     if (last.count() == 0 || time - last > kDeliversWithin) continue;
-    delivers = true;
-    sounds = sounds || packets.silent_run() == 0;
+    facts.delivers = true;
+    facts.sounds = facts.sounds || packets.silent_run() == 0;
     const auto blind = static_cast<std::uint64_t>(
         std::chrono::duration<double>(kBlindAfter).count() * CaptureClient::kRate);
     long_silent = long_silent && packets.silent_run() > blind;
   }
-  if (!running) {
-    if (heard == SourceState::backend_lost) return heard;
-    return opening ? SourceState::starting : SourceState::stalled;
-  }
-  // What comes is worth more than what is said of it.
-  if (sounds) return SourceState::capturing;
-  if (heard != SourceState::capturing) return heard;
-  if (!delivers) {
-    return time - source.bound_since < kStartsWithin ? SourceState::starting : SourceState::stalled;
-  }
+  facts.fresh = time - source.bound_since < kStartsWithin;
   const std::vector<const AudioSession*> sessions = sessions_of(source.bound);
   const bool loud = std::ranges::any_of(sessions, [&](const AudioSession* session) {
     return session->active && !session->muted && session->volume > 0 &&
            session->last_loud.count() != 0 && time - session->last_loud < kLoudWithin;
   });
-  return loud && long_silent ? SourceState::blind_tap : SourceState::capturing;
+  facts.hidden = loud && long_silent;
+  return facts;
 }
 
 void WasapiCapture::Session::update_states() {
   for (SourceControl& source : sources_) {
-    source.state = state_of(source);
+    source.state = source_state(state_facts(source));
     source.source->set_absence(absence_cause(source.state));
   }
 }
@@ -669,7 +655,7 @@ std::string WasapiCapture::Session::shielded_text(const Bound& bound) const {
     return watched == watched_.end() || watched->second.handle;
   });
   if (shielded.empty()) return {};
-  return " " + listed(shielded) +
+  return listed(shielded) +
          " is shielded from other programs: if it runs as an administrator, run this one as one, "
          "too.";
 }
@@ -681,68 +667,39 @@ std::string WasapiCapture::Session::service_failure() const {
          std::to_string(windows_build()) + ")";
 }
 
-std::string WasapiCapture::Session::reason_of(const SourceControl& source) const {
-  const bool is_device = source.selector.kind == SelectorKind::device;
-  switch (source.state) {
-    case SourceState::no_stream:
-      if (source.bound.pids.empty() || source.selector.kind == SelectorKind::system) break;
-      return "The program is running and has no audio stream, unless it plays past Windows' mixer "
-             "(exclusive mode, ASIO).";
-    case SourceState::starting:
-      return "The capture was asked for; its first frame has not come yet.";
-    case SourceState::capturing:
-      if (source.bound.entangled.empty()) break;
-      return "Frames come, but not of " + listed(source.bound.entangled) +
-             " itself: it has started something that is not to be captured.";
-    case SourceState::muted:
-      if (is_device) break;
-      return kMuted;
-    case SourceState::not_running: {
-      if (!is_device) break;
-      std::vector<std::string> inputs;
-      for (const AudioInput& input : inputs_) inputs.push_back(input.name);
-      return missing_device_reason(std::move(inputs));
-    }
-    case SourceState::paused:
-    case SourceState::frozen:
-      break;
-    case SourceState::blind_tap:
-      return "The program plays, and only silence comes: it hides its sound from capture, or plays "
-             "past Windows' mixer (exclusive mode).";
-    case SourceState::refused:
-      if (source.bound.entangled.empty()) {
-        return "Windows does not tell when " + listed(source.bound.unidentified) +
-               " was started, so another program could be captured in its place: run this program "
-               "as an administrator.";
-      }
-      return listed(source.bound.entangled) +
-             " can't be captured alone: it has started something that is not to be captured.";
-    case SourceState::stalled:
-      for (const CaptureTarget& target : source.bound.targets) {
-        const auto client = clients_.find(target);
-        if (client == clients_.end() || client->second->failure().empty()) continue;
-        if (client->second->state() == CaptureClient::State::running) continue;
-        const std::string remedy = client->second->remedy();
-        return "Windows refuses the capture: " + client->second->failure() +
-               ". It is tried again." + (remedy.empty() ? "" : " ") + remedy +
-               shielded_text(source.bound);
-      }
-      return "The capture is open, and no frames come.";
-    case SourceState::backend_lost:
-      return service_failure() + "; waiting for it to come back.";
+ReasonFacts WasapiCapture::Session::reason_facts(const SourceControl& source) const {
+  const Bound& bound = source.bound;
+  ReasonFacts facts;
+  facts.system = AudioSystem::windows;
+  facts.device = source.selector.kind == SelectorKind::device;
+  facts.program_runs = !bound.pids.empty() && source.selector.kind != SelectorKind::system;
+  facts.entangled = listed(bound.entangled);
+  facts.unidentified = listed(bound.unidentified);
+  facts.own = listed(bound.own);
+  if (source.state == SourceState::backend_lost) facts.system_failure = service_failure();
+  if (facts.device) {
+    for (const AudioInput& input : inputs_) facts.inputs.push_back(input.name);
   }
-  return common_reason(source.state, is_device);
+  for (const CaptureTarget& target : bound.targets) {
+    const auto client = clients_.find(target);
+    if (client == clients_.end() || client->second->failure().empty()) continue;
+    if (client->second->state() == CaptureClient::State::running) continue;
+    facts.refusal = client->second->failure();
+    facts.remedy = client->second->remedy();
+    const std::string shielded = shielded_text(bound);
+    if (!facts.remedy.empty() && !shielded.empty()) facts.remedy += " ";
+    facts.remedy += shielded;
+    break;
+  }
+  return facts;
 }
 
-SourceStatus WasapiCapture::Session::status_of(const SourceControl& source) const {
+SourceStatus WasapiCapture::Session::status_of(const SourceControl& source, bool previewed) const {
   SourceStatus status;
   status.state = source.state;
-  status.reason = reason_of(source);
-  if (!source.bound.own.empty()) {
-    status.reason += " " + listed(source.bound.own) +
-                     " is left out: of the whole system, what this program has started is not "
-                     "captured.";
-  }
+  ReasonFacts facts = reason_facts(source);
+  facts.previewed = previewed;
+  status.reason = state_reason(source.state, facts);
   status.pids = source.bound.binding.pids;
   const std::vector<const AudioSession*> sessions = sessions_of(source.bound);
   for (const ProcessEntry& root : source.bound.roots) {
@@ -801,7 +758,7 @@ SourceStatus WasapiCapture::Session::source_status(const std::string& name) {
   check_alive();
   const SourceControl& source = *find_source(sources_, name);
   if (hangs()) update_states();  // the watching thread, whose it is, waits
-  SourceStatus status = status_of(source);
+  SourceStatus status = status_of(source, false);
   status.name = source.name;
   status.packets = source.source->packets();
   return status;
@@ -819,13 +776,8 @@ std::vector<SourceStatus> WasapiCapture::Session::preview(const std::vector<Sele
     SourceControl source;
     source.selector = selectors[i];
     source.bound = std::move(bounds[i]);
-    source.state =
-        looked_once_ ? heard_state(source.selector, source.bound) : SourceState::backend_lost;
-    SourceStatus status = status_of(source);
-    if (source.state == SourceState::capturing &&
-        status.reason == common_reason(source.state, false))
-      status.reason = "It plays.";
-    found.push_back(std::move(status));
+    source.state = looked_once_ ? told_state(told_facts(source)) : SourceState::backend_lost;
+    found.push_back(status_of(source, true));
   }
   return found;
 }
@@ -855,9 +807,9 @@ std::vector<StreamView> WasapiCapture::Session::streams() {
     view.playing = session.active;
     view.muted = session.muted;
     if (!session.active)
-      view.silence = common_reason(SourceState::paused, false);
+      view.silence = state_reason(SourceState::paused, {.system = AudioSystem::windows});
     else if (session.muted || session.volume <= 0)
-      view.silence = kMuted;
+      view.silence = state_reason(SourceState::muted, {.system = AudioSystem::windows});
     view.volume = session.volume;
     view.volume_db = db_from_linear(session.volume);
     view.channels = session.channels;
