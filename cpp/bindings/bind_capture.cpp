@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bindings/bind.hpp"
+#include "capture/capture_backend.hpp"
 #include "capture/pipewire/pipewire_capture.hpp"
 #include "capture/selector.hpp"
 #include "capture/wasapi/endpoint_format.hpp"
@@ -94,29 +95,27 @@ std::shared_ptr<WasapiCapture> make_wasapi_capture(std::uint32_t timeline_rate,
   return std::make_shared<WasapiCapture>(options);
 }
 
-/// What the captures of all audio systems can do.
-template <typename Capture>
-void bind_capture_of(nb::class_<Capture>& capture) {
+void bind_backend(nb::module_& module) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
-  capture
-      .def("add_source", &Capture::add_source, "name"_a, "selector"_a, "channels"_a = 2, Unlocked(),
-           "Also while running. Raises ValueError where there is one of that name.")
-      .def("remove_source", &Capture::remove_source, "name"_a, Unlocked(),
+  nb::class_<CaptureBackend>(module, "CaptureBackend",
+                             "What the captures from all audio systems can do.")
+      .def("add_source", &CaptureBackend::add_source, "name"_a, "selector"_a, "channels"_a = 2,
+           Unlocked(), "Also while running. Raises ValueError where there is one of that name.")
+      .def("remove_source", &CaptureBackend::remove_source, "name"_a, Unlocked(),
            "Also while running: the source gets no more frames, and no other one loses any.")
       .def(
           "wait_until_running",
-          [](Capture& self, double timeout_s) {
+          [](CaptureBackend& self, double timeout_s) {
             return self.wait_until_running(std::chrono::duration_cast<std::chrono::milliseconds>(
                 std::chrono::duration<double>(timeout_s)));
           },
           "timeout_s"_a, Unlocked(),
           "Until all that is there to be captured is; False: out of time.")
-      .def("streams", &Capture::streams, Unlocked(), "Every stream and input, by serial.")
-      .def("source_status", &Capture::source_status, "name"_a, Unlocked())
-      .def("preview", &Capture::preview, "selectors"_a, Unlocked(),
+      .def("streams", &CaptureBackend::streams, Unlocked(), "Every stream and input, by serial.")
+      .def("source_status", &CaptureBackend::source_status, "name"_a, Unlocked())
+      .def("preview", &CaptureBackend::preview, "selectors"_a, Unlocked(),
            "What each of these sources of one session would bind to now.")
-      .def("server_info", &Capture::server_info, Unlocked())
-      .def("stop", &Capture::stop, Unlocked(), "No frames after this. Final.");
+      .def("stop", &CaptureBackend::stop, Unlocked(), "No frames after this. Final.");
 }
 
 void bind_views(nb::module_& module) {
@@ -313,21 +312,22 @@ void bind_capture(nb::module_& module) {
 
   bind_views(module);
   bind_measuring(module);
+  bind_backend(module);
 
-  nb::class_<PipewireCapture> pipewire(
-      module, "PipewireCapture", "Captures programs and inputs from PipeWire, all on one clock.");
-  pipewire.def(nb::new_(&make_capture), nb::kw_only(), "remote"_a = "", "timeline_rate"_a = 48000,
-               "capacity_frames"_a = 48000, "meter_streams"_a = false,
-               "Connects; remote is a socket's name or path. Raises BackendUnavailable, "
-               "PermissionDenied or Unsupported.");
-  bind_capture_of(pipewire);
+  nb::class_<PipewireCapture, CaptureBackend>(
+      module, "PipewireCapture", "Captures programs and inputs from PipeWire, all on one clock.")
+      .def(nb::new_(&make_capture), nb::kw_only(), "remote"_a = "", "timeline_rate"_a = 48000,
+           "capacity_frames"_a = 48000, "meter_streams"_a = false,
+           "Connects; remote is a socket's name or path. Raises BackendUnavailable, "
+           "PermissionDenied or Unsupported.")
+      .def("server_info", &PipewireCapture::server_info, Unlocked());
 
-  nb::class_<WasapiCapture> wasapi(module, "WasapiCapture",
-                                   "Captures programs and inputs from Windows, each by a client.");
-  wasapi.def(nb::new_(&make_wasapi_capture), nb::kw_only(), "timeline_rate"_a = 48000,
-             "capacity_frames"_a = 48000, "meter_streams"_a = false,
-             "Raises BackendUnavailable or Unsupported.");
-  bind_capture_of(wasapi);
+  nb::class_<WasapiCapture, CaptureBackend>(
+      module, "WasapiCapture", "Captures programs and inputs from Windows, each by a client.")
+      .def(nb::new_(&make_wasapi_capture), nb::kw_only(), "timeline_rate"_a = 48000,
+           "capacity_frames"_a = 48000, "meter_streams"_a = false,
+           "Raises BackendUnavailable or Unsupported.")
+      .def("server_info", &WasapiCapture::server_info, Unlocked());
 }
 
 }  // namespace pypac

@@ -5,39 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "timeline/packet.hpp"
+#include "capture/source_state.hpp"
 
 namespace pypac {
-
-/// What a source's silence means, or that there is none.
-enum class SourceState : std::uint8_t {
-  not_running,   // no program matches
-  no_stream,     // the program runs and has no audio stream
-  starting,      // a stream was found; its first frame has not come
-  capturing,     // frames come
-  paused,        // every stream is paused by its program
-  muted,         // every playing stream is muted, or its volume is 0
-  frozen,        // a bound program is stopped (SIGSTOP): the audio system waits for it
-  blind_tap,     // its meter moves and only silence comes: it hides from capture (Windows)
-  refused,       // it can't be captured without something else (Windows)
-  stalled,       // linked, and no frame comes
-  backend_lost,  // the audio system went away
-};
-
-/// [any-thread] What the ledger calls frames that are missing in this state.
-[[nodiscard]] Cause absence_cause(SourceState state) noexcept;
-
-/// [any-thread] The sentence for a state that is the same on every system; empty: each has its own.
-/// Of `no_stream` it is that of a source that names no program.
-[[nodiscard]] std::string common_reason(SourceState state, bool device);
-
-/// [any-thread] The sentence for `no_stream` of a source that names no program; `playing` are the
-/// programs that it leaves out and that play now.
-[[nodiscard]] std::string nothing_plays(std::vector<std::string> playing);
-
-/// [any-thread] The sentence for a device that is not there: which inputs are, by the names that a
-/// profile takes.
-[[nodiscard]] std::string missing_device_reason(std::vector<std::string> inputs);
 
 /// A stream as a user knows it.
 struct StreamView {

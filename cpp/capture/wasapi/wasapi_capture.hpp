@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "capture/capture_backend.hpp"
 #include "capture/capture_views.hpp"
 #include "capture/selector.hpp"
 #include "plugin/source.hpp"
@@ -57,44 +58,25 @@ struct WasapiAvailability {
 ///     auto game = capture.add_source("game", {.patterns = {"cs2.exe"}});
 ///     game->start(clock.now());
 ///     // a pump reads game->feed()
-class WasapiCapture {
+class WasapiCapture final : public CaptureBackend {
  public:
   /// Is this a Windows that can capture single programs?
   [[nodiscard]] static WasapiAvailability probe();
 
   /// Throws Failure(unsupported, backend_unavailable).
   explicit WasapiCapture(WasapiOptions options);
-  ~WasapiCapture();
-  WasapiCapture(const WasapiCapture&) = delete;
-  WasapiCapture& operator=(const WasapiCapture&) = delete;
+  ~WasapiCapture() override;
 
-  /// Also while running. The source stays valid when it is removed or this object is gone, but gets
-  /// no more frames. Throws Failure(invalid_argument) where there is one of that name, or a pattern
-  /// or the number of channels (1..8) cannot be.
   [[nodiscard]] std::shared_ptr<Source> add_source(std::string name, Selector selector,
-                                                   std::uint32_t channels = 2);
+                                                   std::uint32_t channels = 2) override;
+  void remove_source(const std::string& name) override;
+  [[nodiscard]] bool wait_until_running(std::chrono::milliseconds timeout) override;
+  [[nodiscard]] std::vector<StreamView> streams() override;
+  [[nodiscard]] SourceStatus source_status(const std::string& name) override;
+  [[nodiscard]] std::vector<SourceStatus> preview(const std::vector<Selector>& selectors) override;
+  void stop() noexcept override;
 
-  /// Also while running: no packet is pushed to the source once this has returned, and no other
-  /// source loses a frame. Clients that nobody else uses are closed soon after. Throws
-  /// Failure(invalid_argument) where there is none of that name.
-  void remove_source(const std::string& name);
-
-  /// Waits until all that is there to be captured has been opened, or could not be. False: not in
-  /// time.
-  [[nodiscard]] bool wait_until_running(std::chrono::milliseconds timeout);
-
-  /// Every session and input, sorted by serial.
-  [[nodiscard]] std::vector<StreamView> streams();
-
-  /// Throws Failure(invalid_argument) where there is no source of that name.
-  [[nodiscard]] SourceStatus source_status(const std::string& name);
   [[nodiscard]] WasapiServer server_info();
-
-  /// What each of these sources of one session would bind to now, without capturing it.
-  [[nodiscard]] std::vector<SourceStatus> preview(const std::vector<Selector>& selectors);
-
-  /// No packet is pushed once this has returned. Final.
-  void stop() noexcept;
 
  private:
   class Session;
