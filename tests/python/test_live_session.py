@@ -110,7 +110,7 @@ def test_sources_and_tracks_come_and_go_and_the_rest_is_whole(tmp_path: Path):
         # Its place is on the timeline, silence around it; its end is faded out.
         assert 2400 <= heard[-1] - heard[0] <= 9600
     manifest = json.loads((tmp_path / "take" / "session.json").read_text(encoding="utf-8"))
-    assert {one["track"]: one["frames"] for one in manifest["tracks"]} == dict.fromkeys(
+    assert {one["name"]: one["frames"] for one in manifest["tracks"]} == dict.fromkeys(
         ("one", "tone", *(f"new-{number}" for number in range(6))), length
     )
     removed = [one for one in session.incidents if one.cause == "track_removed"]
