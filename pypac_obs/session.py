@@ -595,6 +595,7 @@ class Session:
         return {
             "frames": status.frames,
             "warnings": list(status.warnings),
+            "filter_delay_frames": self._require_wiring().engine.budget_frames,
             "mixer_worst_lateness_ms": round(self._worst_lateness_ms(), 3),
             "sources": {
                 source.name: {

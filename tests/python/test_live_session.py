@@ -12,11 +12,17 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pypac_obs import Profile, Session
+from pypac_obs import Profile, Session, _core
 from pypac_obs.errors import ChangeRefused, InvalidValue, SessionClosed, UnknownAddress
 
 RATE = 48_000
 NUMBERED = 1 << 24
+
+
+@pytest.fixture(autouse=True)
+def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
 
 
 def base(folder: Path) -> dict[str, Any]:
@@ -116,6 +122,29 @@ def test_sources_and_tracks_come_and_go_and_the_rest_is_whole(tmp_path: Path):
     removed = [one for one in session.incidents if one.cause == "track_removed"]
     assert {one.tracks for one in removed} == {(f"new-{number}",) for number in range(6)}
     assert {one.cause for one in session.incidents} == {"track_removed"}
+
+
+def test_room_for_filters_moves_no_frame_and_is_told(tmp_path: Path):
+    data = {**base(tmp_path / "take"), "session": {"filter_headroom_ms": 25}}
+    with Session(profile(data)) as session:
+        wiring = session._wiring
+        assert wiring is not None
+        shared = wiring.add_shared_tracks("obs", "roomy", ["one"])
+        reader = _core.SharedTrackReader("roomy", "one")
+        hear(session, 14_400)
+        session.set("tone.mute", True)
+        assert reader.poll() == "running"
+        assert reader.info().latency_frames == wiring.latency_frames + 1440  # whole blocks
+        begin, frames, _ = reader.read(RATE)
+        assert is_numbered(frames[:, 0], begin)
+        shared.close()
+        hear(session, 4800)
+    one = read(tmp_path / "take", "one")
+    assert is_numbered(one)
+    assert len(read(tmp_path / "take", "tone")) == len(one)
+    manifest = json.loads((tmp_path / "take" / "session.json").read_text(encoding="utf-8"))
+    assert manifest["status"]["filter_delay_frames"] == 1440
+    assert {incident.cause for incident in session.incidents} == {"track_muted"}
 
 
 def test_a_source_that_captures_something_else_is_faded_over(tmp_path: Path):
