@@ -190,7 +190,7 @@ void Pump::process_track(const Plan::Track& track, Frames begin, std::uint32_t f
 
 void Pump::note(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept {
   TrackNode& node = *track.node;
-  if (track.sends.empty())
+  if (node.empty())
     ledger_.add(node.account(), track.removed ? Cause::track_removed : Cause::no_sources, begin,
                 frames);
   else if (!node.silenced())
