@@ -8,6 +8,7 @@ by which it is addressed while the session runs, and ``bypass``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -42,7 +43,15 @@ from pypac_obs.profile.rule import Name, Rule, Text
 if TYPE_CHECKING:
     from pypac_obs import _core
 
-__all__ = ["FilterForm", "FilterRule", "filter_infos", "filter_names", "key_settings"]
+__all__ = [
+    "FilterForm",
+    "FilterInfo",
+    "FilterRule",
+    "ParamInfo",
+    "filter_infos",
+    "filter_names",
+    "key_settings",
+]
 
 #: What every filter may have behind its own settings.
 _OF_ALL: dict[str, tuple[Any, Any]] = {
@@ -57,12 +66,61 @@ _OF_ALL: dict[str, tuple[Any, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class ParamInfo:
+    """One parameter of a filter, as its native descriptor has it.
+
+    ``type`` is number, integer, boolean, choice, track or tracks; ``default`` is None where it has
+    to be given. A value that is not ``live`` takes another filter, which is faded in.
+    """
+
+    id: str
+    type: str
+    unit: str
+    min: float
+    max: float
+    default: float | bool | str | tuple[str, ...] | None
+    logarithmic: bool
+    choices: tuple[str, ...]
+    live: bool
+    help: str
+
+
+@dataclass(frozen=True)
+class FilterInfo:
+    """A kind of filter, as its native descriptor has it."""
+
+    kind: str
+    help: str
+    params: tuple[ParamInfo, ...]
+
+
 @cache
-def filter_infos() -> Mapping[str, _core.PluginInfo]:
+def filter_infos() -> Mapping[str, FilterInfo]:
     """The descriptors of all filters, by kind."""
     from pypac_obs import _core  # a profile without filters is read without the core
 
-    return {info.kind: info for info in _core.filter_infos()}
+    return {info.kind: _info_of(info) for info in _core.filter_infos()}
+
+
+def _info_of(native: _core.PluginInfo) -> FilterInfo:
+    # Copies: what is native must not outlive the core at the interpreter's end.
+    params = (
+        ParamInfo(
+            id=one.id,
+            type=one.type,
+            unit=one.unit,
+            min=one.min,
+            max=one.max,
+            default=tuple(one.default) if isinstance(one.default, list) else one.default,
+            logarithmic=one.logarithmic,
+            choices=tuple(one.choices),
+            live=one.live,
+            help=one.help,
+        )
+        for one in native.params
+    )
+    return FilterInfo(native.kind, native.help, tuple(params))
 
 
 @cache
@@ -75,7 +133,7 @@ def settings_model(kind: str) -> type[Rule]:
     return model
 
 
-def _field(param: _core.ParamInfo) -> tuple[Any, Any]:
+def _field(param: ParamInfo) -> tuple[Any, Any]:
     form: Any
     if param.type == "number":
         form = Annotated[float, Between(param.min, param.max)]
@@ -84,7 +142,7 @@ def _field(param: _core.ParamInfo) -> tuple[Any, Any]:
     elif param.type == "boolean":
         form = Annotated[bool, Check(check_switch)]
     elif param.type == "choice":
-        form = Annotated[Literal[tuple(param.choices)], OneOf()]
+        form = Annotated[Literal[param.choices], OneOf()]
     elif param.type == "track":
         form = Text | None
     else:
@@ -93,7 +151,7 @@ def _field(param: _core.ParamInfo) -> tuple[Any, Any]:
     if param.type == "track":
         default = default or None
     elif param.type == "tracks":
-        default = tuple(default or ())
+        default = default or ()
     elif param.type == "integer" and default is not None:
         default = int(default)
     return form, Field(

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from pypac_obs import _core
 from pypac_obs.profile import Profile, ProfileError, TrackRule
-from pypac_obs.profile.filters import filter_infos, filter_names, settings_model
+from pypac_obs.profile.filters import ParamInfo, filter_infos, filter_names, settings_model
 
 DOCS = Path(__file__).parents[3] / "docs" / "profile.md"
 
@@ -21,7 +20,7 @@ def profile(filters: list[Any], **tracks: Any) -> Profile:
     )
 
 
-def row(kind: str, param: _core.ParamInfo) -> str:
+def row(kind: str, param: ParamInfo) -> str:
     def shown(number: float) -> str:
         return f"{number:g}"
 
