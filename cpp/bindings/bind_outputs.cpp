@@ -60,7 +60,7 @@ class SharedOutput {
  public:
   SharedOutput(PythonEngine& engine, const std::string& id, const std::string& session,
                const std::vector<std::string>& tracks, std::uint32_t capacity_frames)
-      : engine_(engine.engine()) {
+      : engine_(engine.engine()), tracks_(tracks) {
     const std::vector<std::uint32_t> channels = engine_.channels_of(tracks);
     std::vector<SharedTracks::Track> shared;
     for (std::size_t i = 0; i < tracks.size(); ++i) shared.push_back({tracks[i], channels[i]});
@@ -80,7 +80,7 @@ class SharedOutput {
   nb::list restore_lost() {
     nb::list losses;
     for (const SharedTracks::Loss& loss : sink_->restore_lost())
-      losses.append(nb::make_tuple(loss.track, loss.begin, loss.frames, loss.error));
+      losses.append(nb::make_tuple(tracks_[loss.track], loss.begin, loss.frames, loss.error));
     return losses;
   }
 
@@ -94,6 +94,7 @@ class SharedOutput {
 
  private:
   Engine& engine_;
+  std::vector<std::string> tracks_;
   std::shared_ptr<SharedTracks> sink_;
 };
 
@@ -212,7 +213,7 @@ void bind_outputs(nb::module_& module) {
           "session_id", [](const SharedOutput& self) { return hex_of(self.sink().session_id()); },
           "32 hexadecimal digits: readers see by it that a new session has begun.")
       .def("restore_lost", &SharedOutput::restore_lost,
-           nb::sig("def restore_lost(self) -> list[tuple[int, int, int, str]]"),
+           nb::sig("def restore_lost(self) -> list[tuple[str, int, int, str]]"),
            "Makes files anew that were cut off. For each loss that is over: its track, first frame "
            "and frames; or, once, the reason why its file could not be made anew.")
       .def("close", &SharedOutput::close, "Ends the tracks for their readers; removes the files.");

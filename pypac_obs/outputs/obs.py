@@ -165,8 +165,7 @@ class ObsOutput:
         incidents = []
         for sink in list(self._sinks.values()):
             if isinstance(sink, _core.SharedTracks):
-                for index, begin, frames, error in sink.restore_lost():
-                    track = self.tracks[index]
+                for track, begin, frames, error in sink.restore_lost():
                     lost = Incident(SHARED_TRACK_LOST, None, self.name, (track,), begin, frames)
                     if error:
                         detail = (
