@@ -36,6 +36,8 @@ from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.outputs.manifest import MOST_MARKERS
 from pypac_obs.outputs.obs import ObsOutput
+from pypac_obs.profile import FilesOutput as FilesRule
+from pypac_obs.profile import ObsOutput as ObsRule
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.profile.model import DeviceSource
 from pypac_obs.recent import Recent
@@ -119,13 +121,10 @@ class Session:
         self._duration_s = duration_s
         self._offline = offline
         self._outputs = list(outputs)
-        files = self.profile.outputs.files
         self._following: FollowingFiles | None = None
-        if files is not None and files.follow is not None:
-            self._following = FollowingFiles(files, self._open_incidents)
-            self._outputs.append(self._following)
-        elif files is not None:
-            self._outputs.append(FilesOutput(files))
+        for output_name, rule in self.profile.outputs.by_name().items():
+            if not isinstance(rule, ObsRule):
+                self._outputs.append(self._make_output(output_name, rule))
         if on_block is not None:
             self._outputs.append(CallbackOutput(on_block))
         self._obs: ObsOutput | None = None
@@ -163,6 +162,12 @@ class Session:
         self._lock = threading.Lock()  # state changes and the ledger; never held while waiting
         self._is_parents = False  # this process was forked from the one that runs it
         leave_to_parent_on_fork(self)
+
+    def _make_output(self, name: str, rule: FilesRule) -> Output:
+        if rule.follow is not None:
+            self._following = FollowingFiles(rule, self._open_incidents, name)
+            return self._following
+        return FilesOutput(rule, name)
 
     # Running ------------------------------------------------------------------------------------
 
@@ -474,7 +479,7 @@ class Session:
 
     def _name_sink(self, sink: str, tracks: tuple[str, ...]) -> None:
         with self._lock:
-            self._sinks[sink] = ("obs", tracks)
+            self._sinks[sink] = (self._obs.name if self._obs is not None else "obs", tracks)
 
     # State --------------------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ class ProfileLayers:
 
 def outputs_beyond(old: Profile, new: Profile) -> Iterator[str]:
     """Says which changes of outputs a running session cannot follow."""
-    for name in type(old.outputs).model_fields:
-        if getattr(old.outputs, name) != getattr(new.outputs, name):
+    before, after = old.outputs.by_name(), new.outputs.by_name()
+    for name in dict.fromkeys((*before, *after)):
+        if before.get(name) != after.get(name):
             yield f"outputs.{name} takes a restart of the session"

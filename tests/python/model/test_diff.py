@@ -60,7 +60,9 @@ def changed(*path: str, to: Any) -> Profile:
         (changed("sources", "new", to={"system": True}), ["+ source new"]),
         (changed("tracks", "rest", to=None), ["- track rest"]),
         (changed("tracks", "new", to={"from": "mic"}), ["+ track new"]),
-        (changed("outputs", "files", to={"folder": "y"}), ["~ outputs.files"]),
+        (changed("outputs", "files", to={"folder": "y"}), ["~ output files"]),
+        (changed("outputs", "files", to=None), ["- output files"]),
+        (changed("outputs", "flac", to={"files": {"format": "flac"}}), ["+ output flac"]),
         (
             changed("session", to={"sample_rate": 44100}),
             ["! session.sample_rate takes a restart of the session"],
