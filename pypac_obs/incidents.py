@@ -2,8 +2,8 @@
 """Incidents: every missing or moved frame, with its place, its length and its cause.
 
 An incident is data, never an exception. The native ledger makes most of them; the outputs add
-``late_start``, ``shared_track_lost``, ``clipped``, ``file_gone``, ``output_failed`` and
-``disk_full``.
+``late_start``, ``output_added``, ``shared_track_lost``, ``clipped``, ``file_gone``,
+``output_failed`` and ``disk_full``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ __all__ = [
     "DISK_FULL",
     "FILE_GONE",
     "LATE_START",
+    "OUTPUT_ADDED",
     "OUTPUT_FAILED",
     "SHARED_TRACK_LOST",
     "Incident",
@@ -24,13 +25,14 @@ __all__ = [
 ]
 
 LATE_START = "late_start"
+OUTPUT_ADDED = "output_added"
 SHARED_TRACK_LOST = "shared_track_lost"
 CLIPPED = "clipped"
 FILE_GONE = "file_gone"
 OUTPUT_FAILED = "output_failed"
 DISK_FULL = "disk_full"
 
-# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last six are
+# One sentence per cause, in the order of `Cause` in cpp/timeline/packet.hpp; the last seven are
 # made in Python. {who}: the source, else the tracks. {at}: the first frame. {span}: "from ... to
 # ...".
 _SENTENCES = {
@@ -57,6 +59,7 @@ _SENTENCES = {
     "track_removed": "{tracks} was not in the profile {span}",
     LATE_START: "the output {output} was told too late to begin: {frames} of {tracks} are missing "
     "{span}",
+    OUTPUT_ADDED: "the output {output} was not in the profile {span}: {tracks} begins with silence",
     SHARED_TRACK_LOST: "the output {output} lost {frames} of {tracks} {span}: another program cut "
     "off, overwrote or deleted the shared file, and it was made anew",
     CLIPPED: "the output {output} clipped {frames} of {tracks} from {at} on: they were too loud "

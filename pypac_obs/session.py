@@ -7,7 +7,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,8 @@ from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.outputs.manifest import MOST_MARKERS
 from pypac_obs.outputs.obs import ObsOutput
+from pypac_obs.profile import FilesOutput as FilesRule
+from pypac_obs.profile import ObsOutput as ObsRule
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.profile.model import DeviceSource
 from pypac_obs.recent import Recent
@@ -69,6 +71,8 @@ _PATIENCE_S = 0.1
 _GRAPH_PATIENCE_S = 3.0
 # What iterators and callbacks get at once.
 _STREAM_BLOCK_S = 0.02
+# How long the end of a session waits for a change of it.
+_CHANGE_S = 15.0
 # The ledger on the disk has all.
 _MOST_INCIDENTS = 10_000
 _MOST_NEWS = 1_000
@@ -119,13 +123,12 @@ class Session:
         self._duration_s = duration_s
         self._offline = offline
         self._outputs = list(outputs)
-        files = self.profile.outputs.files
         self._following: FollowingFiles | None = None
-        if files is not None and files.follow is not None:
-            self._following = FollowingFiles(files, self._open_incidents)
-            self._outputs.append(self._following)
-        elif files is not None:
-            self._outputs.append(FilesOutput(files))
+        self._profile_outputs: dict[str, Output] = {}  # those that run now, without OBS
+        for output_name, rule in self.profile.outputs.by_name().items():
+            if not isinstance(rule, ObsRule):
+                self._profile_outputs[output_name] = self._make_output(output_name, rule)
+        self._outputs += self._profile_outputs.values()
         if on_block is not None:
             self._outputs.append(CallbackOutput(on_block))
         self._obs: ObsOutput | None = None
@@ -140,7 +143,9 @@ class Session:
         self._wiring: Wiring | None = None
         self._layers = ProfileLayers(self.profile)
         self._changing = threading.Lock()  # one change at a time; taken before _lock
-        self._threads: list[OutputThread] = []
+        self._threads: list[OutputThread] = []  # replaced, never changed
+        self._past_threads: list[OutputThread] = []  # of outputs that the profile no longer has
+        self._closes_outputs = False
         # What the ledger names an output: what the user calls it, and its tracks.
         self._sinks: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._incidents = Recent[Incident](_MOST_INCIDENTS)
@@ -163,6 +168,12 @@ class Session:
         self._lock = threading.Lock()  # state changes and the ledger; never held while waiting
         self._is_parents = False  # this process was forked from the one that runs it
         leave_to_parent_on_fork(self)
+
+    def _make_output(self, name: str, rule: FilesRule) -> Output:
+        if rule.follow is not None:
+            self._following = FollowingFiles(rule, self._open_incidents, name)
+            return self._following
+        return FilesOutput(rule, name)
 
     # Running ------------------------------------------------------------------------------------
 
@@ -218,7 +229,9 @@ class Session:
         origin_wall = datetime.fromtimestamp(time.time() + ahead_s, UTC).astimezone()
         self._origin = origin_ns, origin_wall
         for output, reader in zip(self._outputs, readers, strict=True):
-            self._start_output(output, reader, origin_ns, origin_wall)
+            thread = self._make_thread(output, reader, self.profile)
+            self._threads = [*self._threads, thread]
+            thread.start()
         self._register(origin_ns)
         if refused is not None:
             self._note(refused)
@@ -237,13 +250,15 @@ class Session:
             remedy = f" {error.remedy}" if isinstance(error, PypacError) else ""
             self._warnings.append(f"`pypac-obs mark` cannot find the session: {error}.{remedy}")
 
-    def _start_output(
-        self, output: Output, reader: TrackReader, origin_ns: int, origin_wall: datetime
-    ) -> None:
+    def _make_thread(
+        self, output: Output, reader: TrackReader, profile: Profile, *, late: bool = False
+    ) -> OutputThread:
+        assert self._origin is not None
+        origin_ns, origin_wall = self._origin
         info = SessionInfo(
             session=self.name,
-            profile_name=self.profile.name,
-            profile=self.profile.model_dump(mode="json", exclude={"file", "name"}),
+            profile_name=profile.name,
+            profile=profile.model_dump(mode="json", exclude={"file", "name"}),
             sample_rate=self.sample_rate,
             tracks=(),  # the thread fills in its reader's
             start_wall=origin_wall,
@@ -251,7 +266,7 @@ class Session:
             versions=versions(),
         )
         ring_s = self.profile.session.rings.output_ms / 1000
-        thread = OutputThread(
+        return OutputThread(
             output,
             reader,
             info,
@@ -260,9 +275,8 @@ class Session:
             block_s=_STREAM_BLOCK_S
             if isinstance(output, CallbackOutput)
             else min(0.25, ring_s / 4),
+            late=late,
         )
-        self._threads.append(thread)
-        thread.start()
 
     def leave_to_parent(self) -> bool:
         """Makes this the copy of a forked child, for `leave_to_parent_on_fork`."""
@@ -390,9 +404,12 @@ class Session:
 
         What stays loses no frame. Values that were `set` stay, too, where the profile says the same
         of them as before. Files get a track that comes with silence up to now; one that goes, as
-        silence to the end. All or nothing: raises ProfileError, ChangeRefused for what takes a
-        restart, what opening a source raises (BackendUnavailable, PermissionDenied), OutputFailed
-        for files that cannot be begun, and SessionClosed; nothing has changed then.
+        silence to the end. An output that comes begins with silence up to now, too; one that goes
+        is closed here; one that is changed is closed, and begun anew. All or nothing: raises
+        ProfileError, ChangeRefused for what takes a restart (also of OBS and what follows its
+        recording), what opening a source raises (BackendUnavailable, PermissionDenied),
+        OutputFailed for an output that cannot be begun, and SessionClosed; nothing has changed
+        then.
         """
         wiring = self._require_running()
         written = profile if isinstance(profile, Profile) else load_profile(profile)
@@ -403,21 +420,89 @@ class Session:
                 raise ChangeRefused(
                     "; ".join(reasons), remedy="Stop the session, and start it with that profile."
                 )
-            with _refusals():
-                wiring.apply(layers.present)
+            if self._closes_outputs:
+                raise SessionClosed("the session has ended", remedy="Make a new Session.")
+            begun = self._begin_outputs(wiring, layers.present, difference)
+            try:
+                if self._closes_outputs:
+                    raise SessionClosed("the session has ended", remedy="Make a new Session.")
+                with _refusals():
+                    wiring.apply(layers.present)
+            except BaseException:
+                for thread in begun:
+                    thread.discard()
+                raise
             self._layers = layers
             self.profile = layers.present
+            ended = self._replace_outputs(difference, begun)
             self._give_new_tracks(wiring)
+            self._close_outputs(ended)
         return difference
 
+    def _begin_outputs(
+        self, wiring: Wiring, profile: Profile, difference: ProfileDiff
+    ) -> list[OutputThread]:
+        """Opens the outputs that the profile brings, with the tracks that are there already.
+
+        Raises what the first one raises that cannot be opened; all are put away then.
+        """
+        rules = profile.outputs.by_name()
+        begun: list[OutputThread] = []
+        try:
+            for name in (*difference.changed_outputs, *difference.added_outputs):
+                rule = rules[name]
+                assert not isinstance(rule, ObsRule)
+                output = self._make_output(name, rule)
+                wanted = profile.tracks if output.tracks is None else output.tracks
+                there = [track for track in wanted if track in wiring.track_channels]
+                reader = self._reader(there, name)
+                thread = self._make_thread(output, reader, profile, late=True)
+                thread.start()
+                begun.append(thread)
+        except BaseException:
+            for thread in begun:
+                thread.discard()
+            raise
+        return begun
+
+    def _replace_outputs(
+        self, difference: ProfileDiff, begun: Sequence[OutputThread]
+    ) -> list[OutputThread]:
+        """Puts outputs that were begun in the place of those that go, which it returns."""
+        gone = {*difference.changed_outputs, *difference.removed_outputs}
+        ended = [thread for thread in self._threads if thread.output in self._of_profile(gone)]
+        for thread in ended:
+            del self._profile_outputs[thread.output.name]
+        self._profile_outputs.update((thread.output.name, thread.output) for thread in begun)
+        # In place of the old lists, which other threads may be at.
+        self._outputs = [*self._outputs, *(thread.output for thread in begun)]
+        self._past_threads = [*self._past_threads, *ended]
+        self._threads = [*(one for one in self._threads if one not in ended), *begun]
+        return ended
+
+    def _of_profile(self, names: Iterable[str]) -> list[Output]:
+        return [self._profile_outputs[name] for name in names if name in self._profile_outputs]
+
+    def _close_outputs(self, threads: Sequence[OutputThread]) -> None:
+        end = self.position
+        for thread in threads:
+            thread.request_stop(end)
+        for thread in threads:
+            if not thread.is_current():
+                thread.stop(end)
+
     def _give_new_tracks(self, wiring: Wiring) -> None:
-        """Has outputs that take all tracks go on with those that have come."""
+        """Has outputs go on with the tracks that have come, if they want them."""
         for thread in self._threads:
             reader = thread.reader
-            new = tuple(name for name in wiring.track_channels if name not in reader.tracks)
-            if thread.output.tracks is not None or not new or not isinstance(reader, TrackReader):
+            wanted = thread.output.tracks
+            there = [one for one in wiring.track_channels if wanted is None or one in wanted]
+            new = tuple(name for name in there if name not in reader.tracks)
+            if not new or not isinstance(reader, TrackReader):
                 continue
             names = (*reader.tracks, *new)
+            if wanted is not None:
+                names = tuple(sorted(names, key=wanted.index))
             channels = {
                 **dict(zip(reader.tracks, reader.channels, strict=True)),
                 **wiring.track_channels,
@@ -474,7 +559,7 @@ class Session:
 
     def _name_sink(self, sink: str, tracks: tuple[str, ...]) -> None:
         with self._lock:
-            self._sinks[sink] = ("obs", tracks)
+            self._sinks[sink] = (self._obs.name if self._obs is not None else "obs", tracks)
 
     # State --------------------------------------------------------------------------------------
 
@@ -505,7 +590,7 @@ class Session:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Where its tracks go: the outputs that it was given, and those of its profile."""
+        """Where its tracks go or went: the outputs that it was given, and those of its profile."""
         return tuple(self._outputs)
 
     @property
@@ -514,7 +599,8 @@ class Session:
 
         An output may go on after a failure (`Output.recover`).
         """
-        failed = [thread.error or thread.output.failure() for thread in self._threads]
+        threads = [*self._past_threads, *self._threads]
+        failed = [thread.error or thread.output.failure() for thread in threads]
         if self._obs is not None:
             failed.append(self._obs.error)
         return tuple(error for error in failed if error is not None)
@@ -797,6 +883,11 @@ class Session:
             thread.post_incident(incident)
 
     def _end_outputs(self) -> None:
+        # A change that is being made brings its outputs first, unless it hangs.
+        alone = self._changing.acquire(timeout=_CHANGE_S)
+        self._closes_outputs = True
+        if alone:
+            self._changing.release()
         end = self.position
         for thread in self._threads:
             thread.request_stop(end)

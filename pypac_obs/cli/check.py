@@ -30,7 +30,7 @@ from pypac_obs.errors import PypacError
 from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.obs.client.settings import ServerWords, is_here
 from pypac_obs.obs.provisioning.lint import unseen_obs_warnings
-from pypac_obs.profile import ObsTrack, Profile, expand_path, load_profile
+from pypac_obs.profile import FilesOutput, ObsTrack, Profile, expand_path, load_profile
 from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
@@ -74,6 +74,10 @@ class SourcePlan:
             "reason": self.reason,
             "bindings": [program.to_json() for program in self.programs],
         }
+
+
+# The path of each track's file, by output.
+Files = dict[str, dict[str, Path]]
 
 
 @click.command("check")
@@ -175,11 +179,8 @@ def _any_of(processes: tuple[str | int, ...]) -> str:
     return ", ".join(f"PID {p}" if isinstance(p, int) else p for p in processes)
 
 
-def _files(profile: Profile) -> dict[str, Path]:
-    """Gives the file of each track as it would be named now."""
-    rule = profile.outputs.files
-    if rule is None:
-        return {}
+def _files(profile: Profile) -> Files:
+    """Gives the file of each track as it would be named now, for each output that writes files."""
     start = datetime.now().astimezone()
 
     def expand(template: str, track: str) -> Path:
@@ -187,24 +188,32 @@ def _files(profile: Profile) -> dict[str, Path]:
             template, track=track, profile=profile.name, session=profile.name, start=start
         )
 
-    folder = absolute(expand(rule.folder, ""))
-    return {
-        track: folder / f"{expand(rule.name, track)}.{rule.format}"
-        for track in profile.tracks
-        if rule.tracks is None or track in rule.tracks
-    }
+    files: Files = {}
+    for name, rule in profile.outputs.by_name().items():
+        if isinstance(rule, FilesOutput):
+            folder = absolute(expand(rule.folder, ""))
+            files[name] = {
+                track: folder / f"{expand(rule.name, track)}.{rule.format}"
+                for track in profile.tracks
+                if rule.tracks is None or track in rule.tracks
+            }
+    return files
 
 
-def _unwritable(files: dict[str, Path]) -> list[str]:
-    for path in list(files.values())[:1]:
-        there = next((folder for folder in path.parents if os.path.exists(folder)), None)
-        if there is not None and not there.is_dir():
-            return [f"{there} is no folder, so nothing can be written below it."]
-        if there is not None and (refused := _refused_characters(there, path)):
-            return [refused]
-        if there is not None and not os.access(there, os.W_OK | os.X_OK):
-            return [f"You may not write in {there}."]
-    return []
+def _unwritable(files: Files) -> list[str]:
+    first = [path for paths in files.values() for path in list(paths.values())[:1]]
+    return list(dict.fromkeys(said for path in first if (said := _refusal(path))))
+
+
+def _refusal(path: Path) -> str:
+    there = next((folder for folder in path.parents if os.path.exists(folder)), None)
+    if there is None:
+        return ""
+    if not there.is_dir():
+        return f"{there} is no folder, so nothing can be written below it."
+    if refused := _refused_characters(there, path):
+        return refused
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"You may not write in {there}."
 
 
 # File systems of which it is known. Windows' own refuse them everywhere.
@@ -230,25 +239,31 @@ def _refused_characters(there: Path, path: Path) -> str:
 def _as_json(
     profile: Profile,
     plans: Plans,
-    files: dict[str, Path],
+    files: Files,
     warnings: list[str],
 ) -> dict[str, object]:
     outputs: dict[str, object] = {}
-    if (rule := profile.outputs.files) is not None:
-        outputs["files"] = {
-            "format": rule.format,
-            "encoding": rule.encoding,
-            "paths": {track: str(path) for track, path in files.items()},
-        }
-    if profile.outputs.obs is not None:
-        server = ServerWords.of(profile.outputs.obs)
-        outputs["obs"] = profile.outputs.obs.model_dump(exclude_none=True) | {
-            "server": {
-                "host": server.host,
-                "password_from": server.password_from,
-                "password_given": server.given,
+    for name, rule in profile.outputs.by_name().items():
+        if isinstance(rule, FilesOutput):
+            outputs[name] = {
+                "kind": "files",
+                "format": rule.format,
+                "encoding": rule.encoding,
+                "paths": {track: str(path) for track, path in files[name].items()},
             }
-        }
+        else:
+            server = ServerWords.of(rule)
+            outputs[name] = (
+                {"kind": "obs"}
+                | rule.model_dump(exclude_none=True)
+                | {
+                    "server": {
+                        "host": server.host,
+                        "password_from": server.password_from,
+                        "password_given": server.given,
+                    }
+                }
+            )
     return {
         "profile": profile.name,
         "file": str(profile.file) if profile.file else None,
@@ -273,7 +288,7 @@ def _as_json(
 def _print(
     profile: Profile,
     plans: Plans,
-    files: dict[str, Path],
+    files: Files,
     warnings: list[str],
 ) -> None:
     console = make_console()
@@ -301,22 +316,23 @@ def _print(
     headings = ["Track", "Channels", "From", "Filters", "File", *(["OBS tracks"] if obs else [])]
     table = column_table(headings, right=("Channels",))
     for name, track in profile.tracks.items():
-        path = files.get(name)
+        written = [paths[name].name for paths in files.values() if name in paths]
         cells = [
             plain(name),
             plain(str(track.channels)),
             plain(", ".join(map(_send_in_words, track.sends))),
             plain(", ".join(map(_filter_in_words, track.filters)) or "none"),
-            plain(path.name if path else "none"),
+            plain(", ".join(written) or "none"),
         ]
         if obs:
             cells.append(plain(_obs_in_words(obs.tracks.get(name))))
         table.add_row(*cells)
     console.print(table)
-    if profile.outputs.files is not None:
-        rule = profile.outputs.files
-        for folder in dict.fromkeys(path.parent for path in files.values()):
-            say(f"Files ({rule.format}, {rule.encoding}) in {folder}")
+    for output, rule in profile.outputs.by_name().items():
+        if isinstance(rule, FilesOutput):
+            what = "Files" if output == "files" else f"Files of {output}"
+            for folder in dict.fromkeys(path.parent for path in files[output].values()):
+                say(f"{what} ({rule.format}, {rule.encoding}) in {folder}")
     if obs:
         say(f"Inputs (transport {obs.transport}) in {_scenes_in_words(obs.scene)} of OBS")
         say(_server_in_words(ServerWords.of(obs)))

@@ -12,7 +12,7 @@ from pypac_obs.cli.detached_output import detached_output
 from pypac_obs.cli.running import duration_option, run_session
 from pypac_obs.obs.client.settings import ServerWords
 from pypac_obs.obs.provisioning.lint import profile_warnings
-from pypac_obs.profile import Profile, expand_path, load_profile
+from pypac_obs.profile import FilesOutput, Profile, expand_path, load_profile
 from pypac_obs.profile.places import folder_warnings
 from pypac_obs.session import Session
 from pypac_obs.working_folder import absolute
@@ -51,16 +51,18 @@ def warnings_of(profile: Profile) -> list[str]:
     warnings += warnings_of_folder(profile)
     if profile.outputs.obs is not None:
         warnings += ServerWords.of(profile.outputs.obs).warnings
-    if profile.outputs.files is None and profile.outputs.obs is None:
+    if not profile.outputs.by_name():
         warnings.append("The profile has no output, so nothing is written.")
     return warnings
 
 
 def warnings_of_folder(profile: Profile) -> list[str]:
-    """Gives what speaks against the folder of a profile's files, one sentence each."""
-    rule = profile.outputs.files
-    if rule is None:
-        return []
+    """Gives what speaks against the folders of a profile's files, one sentence each."""
     names = {"track": "", "profile": profile.name, "session": profile.name}
-    folder = expand_path(rule.folder, **names, start=datetime.now().astimezone())
-    return folder_warnings(absolute(folder))
+    start = datetime.now().astimezone()
+    warnings: list[str] = []
+    for rule in profile.outputs.by_name().values():
+        if isinstance(rule, FilesOutput):
+            folder = expand_path(rule.folder, **names, start=start)
+            warnings += folder_warnings(absolute(folder))
+    return list(dict.fromkeys(warnings))

@@ -297,30 +297,28 @@ def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
         yield f"{text}, {counted(frames, 'frame')} in all" if frames else text
 
 
-def _file_cell(file: FileSummary | None) -> Text:
-    if file is None:
+def _file_cell(files: list[FileSummary]) -> Text:
+    if not files:
         return plain("none", "dim")
-    if file.deleted:
-        return plain(f"{file.path.name} was deleted", "red")
-    return plain(file.path.name)
+    names = [f"{file.path.name}{' was deleted' if file.deleted else ''}" for file in files]
+    return plain(", ".join(names), "red" if any(file.deleted for file in files) else "")
 
 
 def _print_summary(console: Console, session: Session, summary: Summary) -> None:
     length = timeline_text(summary.frames, summary.sample_rate)
     say(f"{summary.session}: {length}, {counted(summary.frames, 'frame')} a track")
-    files = {file.track: file for file in summary.files}
     table = column_table(
         ("Track", "Peak", "Length", "Frames", "File"), right=("Peak", "Length", "Frames")
     )
     for name, peak in summary.peaks.items():
-        file = files.get(name)
-        frames = file.frames if file else summary.frames
+        files = [file for file in summary.files if file.track == name]
+        frames = max((file.frames for file in files), default=summary.frames)
         table.add_row(
             plain(name),
             plain(level_text(peak)),
             plain(timeline_text(frames, summary.sample_rate)),
             plain(str(frames)),
-            _file_cell(file),
+            _file_cell(files),
         )
     console.print(table)
     for folder in dict.fromkeys(file.path.parent for file in summary.files if not file.deleted):

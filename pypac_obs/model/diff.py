@@ -18,8 +18,8 @@ class ProfileDiff:
     """What another profile changes. Names are those of the profiles.
 
     ``values`` are addresses with the old and the new value; ``rerouted`` tracks have other sends
-    or filters. ``changed_sources`` capture something else. ``restart`` has a sentence for each
-    difference that a running session cannot follow.
+    or filters. ``changed_sources`` capture something else; ``changed_outputs`` are begun
+    anew. ``restart`` has a sentence for each difference that a running session cannot follow.
     """
 
     values: tuple[tuple[Target, object, object], ...] = ()
@@ -29,6 +29,8 @@ class ProfileDiff:
     added_tracks: tuple[str, ...] = ()
     removed_tracks: tuple[str, ...] = ()
     rerouted: tuple[str, ...] = ()
+    added_outputs: tuple[str, ...] = ()
+    removed_outputs: tuple[str, ...] = ()
     changed_outputs: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
 
@@ -46,7 +48,9 @@ class ProfileDiff:
         yield from (f"~ track {name}: other sends or filters" for name in self.rerouted)
         for target, before, after in self.values:
             yield f"~ {target.address}: {_shown(before)} -> {_shown(after)}"
-        yield from (f"~ outputs.{name}" for name in self.changed_outputs)
+        yield from (f"+ output {name}" for name in self.added_outputs)
+        yield from (f"- output {name}" for name in self.removed_outputs)
+        yield from (f"~ output {name}" for name in self.changed_outputs)
         yield from (f"! {reason}" for reason in self.restart)
 
 
@@ -54,6 +58,8 @@ def diff(old: Profile, new: Profile) -> ProfileDiff:
     """Tells what is different in ``new``."""
     removed, added, kept = _by_name(old.tracks, new.tracks)
     gone, come, stay = _by_name(old.sources, new.sources)
+    old_outputs, new_outputs = old.outputs.by_name(), new.outputs.by_name()
+    ended, begun, going = _by_name(old_outputs, new_outputs)
     return ProfileDiff(
         values=tuple(_values(old, new)),
         added_sources=come,
@@ -66,11 +72,9 @@ def diff(old: Profile, new: Profile) -> ProfileDiff:
         rerouted=tuple(
             name for name in kept if _structure(old.tracks[name]) != _structure(new.tracks[name])
         ),
-        changed_outputs=tuple(
-            name
-            for name in type(old.outputs).model_fields
-            if getattr(old.outputs, name) != getattr(new.outputs, name)
-        ),
+        added_outputs=begun,
+        removed_outputs=ended,
+        changed_outputs=tuple(name for name in going if old_outputs[name] != new_outputs[name]),
         restart=tuple(_restart(old, new)),
     )
 

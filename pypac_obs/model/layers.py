@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pypac_obs.errors import UnknownAddress
 from pypac_obs.model.addresses import Target, find, with_value
 from pypac_obs.model.diff import diff
-from pypac_obs.profile import Profile
+from pypac_obs.profile import AnyOutput, FilesOutput, ObsOutput, Profile
 
 __all__ = ["ProfileLayers", "outputs_beyond"]
 
@@ -53,6 +53,13 @@ class ProfileLayers:
 
 def outputs_beyond(old: Profile, new: Profile) -> Iterator[str]:
     """Says which changes of outputs a running session cannot follow."""
-    for name in type(old.outputs).model_fields:
-        if getattr(old.outputs, name) != getattr(new.outputs, name):
+    before, after = old.outputs.by_name(), new.outputs.by_name()
+    for name in dict.fromkeys((*before, *after)):
+        rules = before.get(name), after.get(name)
+        if rules[0] != rules[1] and any(map(_is_bound_to_obs, rules)):
             yield f"outputs.{name} takes a restart of the session"
+
+
+def _is_bound_to_obs(rule: AnyOutput | None) -> bool:
+    """OBS is set up once, and files that follow its recording are part of that."""
+    return isinstance(rule, ObsOutput) or (isinstance(rule, FilesOutput) and bool(rule.follow))

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed, PypacError
-from pypac_obs.incidents import DISK_FULL, OUTPUT_FAILED, Incident
+from pypac_obs.incidents import DISK_FULL, OUTPUT_ADDED, OUTPUT_FAILED, Incident
 from pypac_obs.profile.paths import unsafe_characters
 from pypac_obs.working_folder import is_working_folder_gone
 
@@ -41,6 +41,10 @@ __all__ = [
     "TrackInfo",
     "output_failure",
 ]
+
+
+# How long an output that is not wanted may take to go.
+_DISCARD_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -169,9 +173,16 @@ class Output(ABC):
     def tracks_changed(self, tracks: Sequence[TrackInfo]) -> None:  # noqa: B027 - optional
         """Takes note that the next block has these tracks: all before, and some more.
 
-        Only where `tracks` is None. Tracks that the profile has no longer go on as silence. By
-        default ignores it.
+        Where `tracks` is None, or names one that has just come. Tracks that the profile has no
+        longer go on as silence. By default ignores it.
         """
+
+    def discard(self) -> None:
+        """Undoes ``open``: what it was opened for is refused. Instead of ``close`` or ``abort``.
+
+        By default aborts. What was written is not wanted.
+        """
+        self.abort()
 
     def on_incident(self, incident: Incident) -> None:  # noqa: B027 - optional
         """Takes an incident of the session, soon after it happened. By default ignores it."""
@@ -242,7 +253,8 @@ class OutputThread:
     ``status`` is called on this thread about once a second for what ``Output.on_status`` is given.
     ``on_incident`` is called when the output fails, which it may survive (`Output.recover`): with
     the cause ``disk_full`` or ``output_failed``, on this thread; by `stop` where the output hangs.
-    It is called, too, with what `Output.new_incidents` tells.
+    It is called, too, with what `Output.new_incidents` tells. An output that is ``late`` was added
+    while the session ran: it is told of the frames before its first block by an incident.
 
     `start`, `post_incident`, `post_marker`, `request_stop`, `join` and `stop` belong to any one
     other thread; `is_current` and the properties to any thread.
@@ -258,6 +270,7 @@ class OutputThread:
         status: Callable[[], Mapping[str, object]] | None = None,
         block_s: float = 0.25,
         status_s: float = 1.0,
+        late: bool = False,
     ) -> None:
         pairs = zip(reader.tracks, reader.channels, strict=True)
         self._info = replace(info, tracks=tuple(TrackInfo(*pair) for pair in pairs))
@@ -271,6 +284,7 @@ class OutputThread:
         self._block_frames = max(1, round(block_s * info.sample_rate))
         self._status_s = status_s
         self._next_status = 0.0
+        self._late = late  # and has had no block yet
         self._news: deque[Incident | Marker] = deque()  # any thread in, this thread out
         self._position = 0  # of the next frame; this thread only writes it
         self._in_hand = 0  # frames of the ring that the output has not given back
@@ -280,6 +294,7 @@ class OutputThread:
         self._own_incident: Incident | None = None  # which the output has been told of already
         self._end: int | None = None  # the length of the session, once it is known
         self._give_up = False
+        self._unwanted = False
         self._closing = False  # this thread only
         self._was_opened = False
         self._opened = threading.Event()  # or could not be
@@ -361,6 +376,11 @@ class OutputThread:
         The output still gets what is in the ring up to there, and is then closed.
         """
         self._end = end
+
+    def discard(self) -> None:
+        """Ends the output as if it had never been opened, and waits for it."""
+        self._unwanted = True
+        self.join(_DISCARD_S)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Waits until the thread has ended; False if it had not after ``timeout_s`` seconds."""
@@ -456,6 +476,10 @@ class OutputThread:
     def _pull(self) -> None:
         self._tell(status_too=True)
         while not self._give_up:
+            if self._unwanted:
+                self._closing = True
+                self._output.discard()
+                return
             # A timeline that stands still leaves less than a block: that is taken, too.
             ready = self._reader.wait(self._block_frames, 2 * self._block_s)
             taken = self._take()
@@ -498,9 +522,19 @@ class OutputThread:
                 for name, view in zip(self._reader.tracks, views, strict=True)
             }
             self._in_hand = frames
+            if self._late:
+                self._tell_of_lateness(start)
             self._output.write(Block(start, wanted, self._info.sample_rate, audio))
         self._give_back(start + frames, frames)
         return frames
+
+    def _tell_of_lateness(self, start: int) -> None:
+        self._late = False
+        tracks = tuple(self._output.tracks or self._reader.tracks)
+        if start:
+            self._output.on_incident(
+                Incident(OUTPUT_ADDED, None, self._output.name, tracks, 0, start)
+            )
 
     def _give_back(self, position: int, frames: int) -> None:
         self._in_hand = 0

@@ -130,6 +130,7 @@ class FilesOutput(Output):
         self._manifest: Manifest | None = None
         self._ledger: Ledger | None = None
         self._naming: _Naming | None = None
+        self._created: list[Path] = []  # with the folder, if it was made
         self._position = 0  # what every file holds, in frames
         self._next_manifest = 0.0
         self._previous = 0  # the same, one block before
@@ -175,6 +176,7 @@ class FilesOutput(Output):
                 created: list[Path] = []
                 try:
                     self._create(info, tracks, number, created)
+                    self._created = created
                     break
                 except BaseException as error:
                     self._discard(created)
@@ -233,6 +235,10 @@ class FilesOutput(Output):
         with contextlib.suppress(OSError):
             self._finish("failed")
         self._leave()
+
+    def discard(self) -> None:
+        """Removes everything that it has made. Raises nothing."""
+        self._discard(self._created)
 
     def kept(self) -> int:
         """Tells how many frames each file holds once `abort` has cut it."""

@@ -29,6 +29,7 @@ from pypac_obs.obs.provisioning.plan import Report
 from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.provisioning.transport import Transport, choose_transport
 from pypac_obs.obs.provisioning.watch import DriftWatch
+from pypac_obs.profile import ObsOutput as ObsRule
 from pypac_obs.profile import Profile
 from pypac_obs.runtime_folder import make_folder
 from pypac_obs.status import OutputStatus
@@ -57,8 +58,6 @@ class ObsOutput:
     `open`, `start` and `close` are for one thread, `status` and `error` for any.
     """
 
-    name = "obs"
-
     def __init__(
         self,
         profile: Profile,
@@ -68,8 +67,11 @@ class ObsOutput:
         on_sink: Callable[[str, tuple[str, ...]], None],
         on_news: Callable[[str], None],
     ) -> None:
-        rule = profile.outputs.obs
-        assert rule is not None
+        self.name, rule = next(
+            (name, rule)
+            for name, rule in profile.outputs.by_name().items()
+            if isinstance(rule, ObsRule)
+        )
         self.tracks = tuple(rule.tracks)
         self._profile = profile
         self._rule = rule

@@ -12,8 +12,6 @@ from pypac_obs.profile.model import (
     DeviceSource,
     DropOut,
     EverythingExceptSource,
-    FilesOutput,
-    OutputRules,
     ProcessRef,
     ProcessSource,
     Profile,
@@ -27,15 +25,18 @@ from pypac_obs.profile.model import (
     TrackRule,
 )
 from pypac_obs.profile.obs_output import ObsOutput, ObsRecording, ObsTrack, SecretRef
+from pypac_obs.profile.outputs import AnyOutput, FilesOutput, NamedOutput, OutputRules
 from pypac_obs.profile.paths import PLACEHOLDERS, expand_path
 
 __all__ = [
     "PLACEHOLDERS",
+    "AnyOutput",
     "DeviceSource",
     "DropOut",
     "EverythingExceptSource",
     "FilesOutput",
     "FilterRule",
+    "NamedOutput",
     "ObsOutput",
     "ObsRecording",
     "ObsTrack",

@@ -29,6 +29,7 @@ from pypac_obs.errors import ProfileError, ProfileMistake
 from pypac_obs.profile import references
 from pypac_obs.profile.checks import PROBLEM, describe, nearest, printable
 from pypac_obs.profile.model import Profile
+from pypac_obs.profile.outputs import OUTPUT_KINDS
 from pypac_obs.profile.references import Loc, Problem
 from pypac_obs.profile.rule import WRITTEN
 from pypac_obs.profile.slips import slips_in
@@ -50,10 +51,17 @@ _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 # Here keys are numbers. Everywhere else a key is a name, and a number needs quotes to be one.
 _NUMBERED: Loc = ("outputs", "obs", "recording", "names")
 # Keys that are names, and where the names of tracks that are written stand.
-_NAMES: tuple[Loc, ...] = (("sources",), ("tracks",), ("outputs", "obs", "tracks"))
+_NAMES: tuple[Loc, ...] = (("sources",), ("tracks",), ("outputs",), ("outputs", "obs", "tracks"))
 _WRITTEN: Loc = ("outputs", "files", "tracks")
 # What stands here is never shown: somebody may have written the password itself.
 _SECRET: Loc = ("outputs", "obs", "password")
+
+
+def _as_short(loc: Loc) -> Loc:
+    """A place in an output with a name of its own, as it is in one that is named by its kind."""
+    named = loc[:1] == ("outputs",) and loc[1:2] and loc[1] not in OUTPUT_KINDS
+    return ("outputs", *loc[2:]) if named and loc[2:] else loc
+
 
 Place = tuple[int, int]  # line and column, both from 1
 START: Place = (1, 1)
@@ -340,7 +348,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._mistake(loc, place, "a name as key", "a list or mapping", broken=False)
                 continue
-            key = _normal(key_node.value) if loc in _NAMES else key_node.value
+            key = _normal(key_node.value) if _as_short(loc) in _NAMES else key_node.value
             here = (*loc, key)
             if key in data:
                 line = self.places.keys[here][0]
@@ -351,7 +359,7 @@ class _Reader:
             if key_node.tag == _YAML + "merge":
                 self._mistake(here, place, "a key", '"<<": merge keys are not supported')
                 continue
-            numbered = loc == _NUMBERED and key_node.tag == _YAML + "int"
+            numbered = _as_short(loc) == _NUMBERED and key_node.tag == _YAML + "int"
             if key_node.tag != _YAML + "str" and not numbered:
                 what = _READ_AS.get(key_node.tag.removeprefix(_YAML), "something else")
                 found = f"{printable(key)}, which YAML reads as {what}"
@@ -363,7 +371,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, loc: Loc, place: Place) -> Any:
         text, kind = node.value, node.tag.removeprefix(_YAML)
-        if loc[: len(_SECRET)] == _SECRET:
+        if _as_short(loc)[: len(_SECRET)] == _SECRET:
             return text
         if kind == "str":
             return _normal(text) if _names_something(loc) else text
@@ -406,7 +414,8 @@ def _names_something(loc: Loc) -> bool:
     """Tells whether the name of a source or track stands there."""
     in_track = loc[:1] == ("tracks",) and loc[2:3] == ("from",)
     in_source = loc[:1] == ("sources",) and loc[2:3] == ("everything_except",)
-    return (in_track or in_source or loc[:3] == _WRITTEN) and "process" not in loc[3:]
+    written = _as_short(loc)[:3] == _WRITTEN
+    return (in_track or in_source or written) and "process" not in loc[3:]
 
 
 def _normal(name: str) -> str:

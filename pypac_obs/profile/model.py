@@ -9,7 +9,6 @@ that is built directly raises pydantic's own ValidationError (a ValueError); ``l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -18,8 +17,6 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -32,15 +29,13 @@ from pypac_obs.profile.checks import (
     OneOf,
     check_process,
     check_switch,
-    check_text,
     describe,
     listed,
     nearest,
     problem,
 )
 from pypac_obs.profile.filters import FilterForm, FilterRule
-from pypac_obs.profile.obs_output import ObsOutput
-from pypac_obs.profile.paths import TemplateError, check_template, placeholders
+from pypac_obs.profile.outputs import FilesOutput, OutputRules
 from pypac_obs.profile.rule import WRITTEN, Name, Rule, Text, check_named
 from pypac_obs.profile.schema import schema_of
 
@@ -272,81 +267,6 @@ class TrackRule(Rule):
     """Whether the track is silent; every output has its silence."""
     channels: Annotated[Literal[1, 2], OneOf()] = 2
     """1 is mono, 2 is stereo."""
-
-
-# Outputs ---------------------------------------------------------------------------------------
-
-
-def _check_folder(value: Any) -> Any:
-    """Checks a folder, in which ``{track}`` has no place: all tracks of a session share it."""
-    value = _check_template(value)
-    if "track" in placeholders(value):
-        raise problem("a folder that all tracks share ({track} belongs in name)", describe(value))
-    return value
-
-
-# Of sound files: one that is written goes in front of the one that `format` brings.
-_ENDING = re.compile(
-    r"(?<=.)\.(wave?|w64|rf64|bwf|flac|aiff?|mp3|ogg|opus|m4a|aac)$", re.IGNORECASE
-)
-
-
-def _check_file_name(value: Any) -> Any:
-    check_text(value)
-    if value.startswith("~") or any(c in value for c in '/\\:*?"<>|$'):
-        raise problem("a file's name without ~ / \\ : * ? \" < > | $", describe(value))
-    if ending := _ENDING.search(value):
-        expected = f'a name without its ending ("{value[: ending.start()]}"; `format` says which)'
-        raise problem(expected, describe(value))
-    return _check_template(value)
-
-
-def _check_template(value: Any) -> Any:
-    check_text(value)
-    try:
-        check_template(value)
-    except TemplateError as mistake:
-        word = mistake.found.strip('"{}')
-        raise problem(mistake.expected, mistake.found, mistake.choices, word) from None
-    return value
-
-
-class FilesOutput(Rule):
-    """Writes one file per track."""
-
-    folder: Annotated[str, Check(_check_folder, {"minLength": 1, "maxLength": 256})] = (
-        "~/Recordings/{date} {time}"
-    )
-    """Where the files go: ~, $VARIABLE, and {date} {time} {profile} {session} are filled in."""
-    name: Annotated[str, Check(_check_file_name, {"minLength": 1, "maxLength": 256})] = "{track}"
-    """A file's name without its ending: {date} {time} {track} {profile} {session} are filled in."""
-    format: Annotated[Literal["wav", "flac"], OneOf()] = "wav"
-    """The kind of file."""
-    encoding: Annotated[Literal["float32", "pcm24", "pcm16"], OneOf()] | None = Field(
-        default=None, validate_default=True
-    )
-    """How a sample is stored: float32 (wav's default), pcm24 (flac's default) or pcm16."""
-    tracks: Annotated[tuple[Name, ...], Many()] | None = None
-    """The tracks to write; all of them where this is left out."""
-    follow: Annotated[Literal["record"], OneOf()] | None = None
-    """`record`: the files start, split and end with OBS's recording."""
-
-    @field_validator("encoding")
-    @classmethod
-    def _fits_the_format(cls, value: str | None, info: ValidationInfo) -> str | None:
-        is_flac = info.data.get("format") == "flac"
-        if is_flac and value == "float32":
-            raise problem("pcm24 or pcm16, which is what flac can hold", describe(value))
-        return value or ("pcm24" if is_flac else "float32")
-
-
-class OutputRules(Rule):
-    """Where the tracks go."""
-
-    files: FilesOutput | None = None
-    """Split files, one per track. `{}` takes every default."""
-    obs: ObsOutput | None = None
-    """Inputs in OBS, one per track."""
 
 
 # Profile ---------------------------------------------------------------------------------------

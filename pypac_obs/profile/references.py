@@ -14,6 +14,7 @@ from typing import Any
 from pypac_obs.profile.checks import describe, listed
 from pypac_obs.profile.filters import key_settings
 from pypac_obs.profile.names import name_key
+from pypac_obs.profile.outputs import written
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
 from pypac_obs.profile.patterns import names_in, slip_of
 
@@ -55,10 +56,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _exclusions(sources)
     yield from _tones(sources, _mapping(data, "session"))
     yield from _rings(sources, tracks, _mapping(data, "session"))
-    outputs = _mapping(data, "outputs")
-    yield from _files(tracks, _mapping(outputs, "files"))
-    yield from _follow(outputs)
-    yield from _obs(sources, tracks, _mapping(outputs, "obs"))
+    yield from _outputs(sources, tracks, _mapping(data, "outputs"))
 
 
 def warnings(data: Mapping[str, Any]) -> Iterator[str]:
@@ -216,11 +214,40 @@ def _rings(
             )
 
 
-def _files(tracks: Mapping[str, Any], files: Mapping[str, Any]) -> Iterator[Problem]:
+def _outputs(
+    sources: Mapping[str, Any], tracks: Mapping[str, Any], outputs: Mapping[str, Any]
+) -> Iterator[Problem]:
+    named = {name: value for name, value in outputs.items() if value is not None}
+    yield from _names_that_differ_in_case_only("outputs", named)
+    every = list(written(outputs))
+    to_obs = [name for name, _, kind, _ in every if kind == "obs"]
+    following = ""
+    for name, at, kind, rule in every:
+        if not isinstance(rule, Mapping):
+            continue
+        if kind == "files":
+            yield from _files(tracks, rule, at)
+            if rule.get("follow") == "record":
+                if not to_obs:
+                    expected = "outputs.obs beside it, as it is OBS that records"
+                    yield Problem((*at, "follow"), expected, "none")
+                elif following:
+                    expected = "one output that follows OBS's recording"
+                    found = f"{describe(name)} beside {describe(following)}"
+                    yield Problem((*at, "follow"), expected, found)
+                following = following or name
+        elif kind == "obs":
+            yield from _obs(sources, tracks, rule, at)
+            if name != to_obs[0]:
+                found = f"{describe(name)} beside {describe(to_obs[0])}"
+                yield Problem((*at, "[key]"), "one output to OBS in a session", found)
+
+
+def _files(tracks: Mapping[str, Any], files: Mapping[str, Any], at: Loc) -> Iterator[Problem]:
     written: tuple[str, ...] = tuple(_texts(tracks))
     if files.get("tracks") is not None:
         written = ()
-        for loc, name in _names(files["tracks"], ("outputs", "files", "tracks")):
+        for loc, name in _names(files["tracks"], (*at, "tracks")):
             if name not in tracks:
                 expected = f"the name of a track ({listed(_texts(tracks))})"
                 yield Problem(loc, expected, describe(name), tuple(_texts(tracks)), name)
@@ -234,28 +261,21 @@ def _files(tracks: Mapping[str, Any], files: Mapping[str, Any]) -> Iterator[Prob
     named = placeholders(template)
     if len(written) > 1 and "track" not in named and named <= set(PLACEHOLDERS):
         yield Problem(
-            ("outputs", "files", "name"),
+            (*at, "name"),
             f"a name with {{track}} in it, as {len(written)} tracks are written",
             describe(template),
         )
 
 
-def _follow(outputs: Mapping[str, Any]) -> Iterator[Problem]:
-    follow = _mapping(outputs, "files").get("follow")
-    if follow == "record" and outputs.get("obs") is None:
-        at = ("outputs", "files", "follow")
-        yield Problem(at, "outputs.obs beside it, as it is OBS that records", "none")
-
-
 def _obs(
-    sources: Mapping[str, Any], tracks: Mapping[str, Any], obs: Mapping[str, Any]
+    sources: Mapping[str, Any], tracks: Mapping[str, Any], obs: Mapping[str, Any], place: Loc
 ) -> Iterator[Problem]:
     choices = tuple(_texts(tracks))
-    scenes = _names(obs.get("scene"), ("outputs", "obs", "scene"))
+    scenes = _names(obs.get("scene"), (*place, "scene"))
     taken = {name: "the scene" for _, name in scenes if not any(c in name for c in "*?")}
     rules = _mapping(obs, "tracks")
     for name in _texts(rules):
-        at: Loc = ("outputs", "obs", "tracks", name)
+        at: Loc = (*place, "tracks", name)
         rule = rules[name]
         if name not in tracks:
             expected = f"the name of a track ({listed(choices)})"
@@ -279,11 +299,10 @@ def _obs(
             if found:
                 expected = "a track that OBS can capture itself (one process source, unchanged)"
                 yield Problem((*at, "[key]"), expected, found)
-    yield from _obs_recording(_mapping(obs, "recording"))
+    yield from _obs_recording(_mapping(obs, "recording"), (*place, "recording"))
 
 
-def _obs_recording(recording: Mapping[str, Any]) -> Iterator[Problem]:
-    at: Loc = ("outputs", "obs", "recording")
+def _obs_recording(recording: Mapping[str, Any], at: Loc) -> Iterator[Problem]:
     yield from _each_once(recording.get("tracks"), (*at, "tracks"))
     recorded = {n for _, n in _items(recording.get("tracks"), ()) if _is_obs_track(n)}
     for number in _mapping(recording, "names"):

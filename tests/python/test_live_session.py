@@ -13,7 +13,14 @@ import soundfile
 from numpy.typing import NDArray
 
 from pypac_obs import Profile, Session, _core
-from pypac_obs.errors import ChangeRefused, InvalidValue, SessionClosed, UnknownAddress
+from pypac_obs.errors import (
+    ChangeRefused,
+    InvalidValue,
+    OutputFailed,
+    SessionClosed,
+    UnknownAddress,
+)
+from pypac_obs.wiring import Wiring
 
 RATE = 48_000
 NUMBERED = 1 << 24
@@ -104,6 +111,7 @@ def test_sources_and_tracks_come_and_go_and_the_rest_is_whole(tmp_path: Path):
             hear(session, 2400)
             assert session.apply(profile(data)).removed_tracks == (name,)
             hear(session, 960)
+        hear(session, 9600)
         status = session.status()
         assert [one.name for one in status.sources] == ["one", "tone"]
         assert [one.name for one in status.tracks] == ["one", "tone"]
@@ -176,7 +184,7 @@ def test_what_was_set_outlives_another_profile_that_says_the_same_of_it(tmp_path
     [
         ({"session__sample_rate": 44100}, "session.sample_rate takes a restart"),
         ({"tracks__one": {"from": "one", "channels": 1}}, "tracks.one.channels takes a restart"),
-        ({"outputs__files": {"folder": "elsewhere"}}, "outputs.files takes a restart"),
+        ({"outputs__obs": {"tracks": {"one": 1}}}, "outputs.obs takes a restart"),
     ],
 )
 def test_what_takes_a_restart_is_refused_and_changes_nothing(
@@ -190,6 +198,105 @@ def test_what_takes_a_restart_is_refused_and_changes_nothing(
         assert session.profile == before
         assert [one.name for one in session.status().tracks] == ["one", "tone"]
     assert not (tmp_path / "take" / "more.wav").exists()
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+    return manifest
+
+
+def ledger_of(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_outputs_come_and_go_and_the_others_lose_no_frame(tmp_path: Path):
+    data = base(tmp_path / "take")
+    second = {"files": {"folder": str(tmp_path / "second"), "tracks": ["one"]}}
+    with Session(profile(data)) as session:
+        hear(session, 9600)
+        assert session.apply(profile(data, outputs__second=second)).added_outputs == ("second",)
+        began = hear(session, 14_400)
+        assert [one.name for one in session.status().outputs] == ["files", "second"]
+        assert session.apply(profile(data)).removed_outputs == ("second",)
+        # It is complete before the session ends.
+        ended = len(read(tmp_path / "second", "one"))
+        assert manifest_of(tmp_path / "second")["state"] == "complete"
+        assert [one.name for one in session.status().outputs] == ["files"]
+        hear(session, 4800)
+    assert session.errors == ()
+    assert session.incidents == ()
+    assert is_numbered(read(tmp_path / "take", "one"))
+    assert len(read(tmp_path / "take", "one")) == session.position
+    samples = read(tmp_path / "second", "one")
+    assert began - 4800 < ended == len(samples) < session.position
+    [added] = [one for one in ledger_of(tmp_path / "second") if one["cause"] == "output_added"]
+    silent = added["frames"]
+    assert 9600 <= silent < began
+    assert not samples[:silent].any()
+    assert is_numbered(samples[silent:], silent)
+    assert not (tmp_path / "second" / "tone.wav").exists()
+
+
+def test_an_output_that_is_changed_is_closed_and_begun_anew(tmp_path: Path):
+    data = base(tmp_path / "take")
+    data["outputs"]["other"] = {"files": {"folder": str(tmp_path / "other")}}
+    new = {"folder": str(tmp_path / "take"), "tracks": ["more", "one"]}
+    with Session(profile(data)) as session:
+        hear(session, 9600)
+        changed = profile(data, outputs__files=new, tracks__more={"from": "one"})
+        assert session.apply(changed).changed_outputs == ("files",)
+        hear(session, 9600)
+    assert session.errors == ()
+    old = read(tmp_path / "take", "one")
+    assert is_numbered(old)
+    assert len(old) < session.position
+    # A track that came with it is in the new one, and only what that one names.
+    assert not (tmp_path / "take" / "tone (2).wav").exists()
+    for name in ("one (2)", "more (2)"):
+        samples = read(tmp_path / "take", name)
+        assert len(samples) == session.position
+        assert is_numbered(samples[-4800:], session.position - 4800)
+    first = np.flatnonzero(read(tmp_path / "take", "one (2)"))[0]
+    assert 9600 <= first <= len(old)  # without a frame between the two
+    assert is_numbered(read(tmp_path / "other", "one"))
+    assert len(read(tmp_path / "other", "more")) == session.position
+
+
+def test_an_output_that_cannot_be_begun_changes_nothing(tmp_path: Path):
+    data = base(tmp_path / "take")
+    (tmp_path / "blocked").touch()
+    good = {"files": {"folder": str(tmp_path / "good")}}
+    bad = {"files": {"folder": str(tmp_path / "blocked" / "below")}}
+    with Session(profile(data)) as session:
+        before = session.profile
+        more = {"from": "one"}
+        with pytest.raises(OutputFailed, match=r"bad: .*blocked.* is no folder"):
+            session.apply(profile(data, outputs__good=good, outputs__bad=bad, tracks__more=more))
+        assert session.profile == before
+        assert [one.name for one in session.status().outputs] == ["files"]
+        assert not (tmp_path / "good").exists()
+        hear(session, 4800)
+    assert session.errors == ()
+    assert is_numbered(read(tmp_path / "take", "one"))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["blocked", "take"]
+
+
+def test_an_output_is_not_begun_where_the_rest_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = base(tmp_path / "take")
+    good = {"files": {"folder": str(tmp_path / "good")}}
+
+    def refuse(wiring: Wiring, profile: Profile) -> None:
+        raise ValueError("the filters take too long: raise session.filter_headroom_ms")
+
+    with Session(profile(data)) as session:
+        monkeypatch.setattr(Wiring, "apply", refuse)
+        with pytest.raises(ChangeRefused, match="the filters take too long"):
+            session.apply(profile(data, outputs__good=good))
+        assert not (tmp_path / "good").exists()
+    assert is_numbered(read(tmp_path / "take", "one"))
 
 
 def test_wrong_addresses_and_values_and_sessions_are_refused(tmp_path: Path):

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from pypac_obs import Block, Output, OutputFailed, Profile, Session, SessionClosed
+from pypac_obs.outputs import FilesOutput
 
 NUMBERED = {"synthetic": {"kind": "numbered"}}
 
@@ -230,6 +231,34 @@ def test_split_files_are_equal_in_length_and_hold_every_frame(tmp_path: Path) ->
         np.testing.assert_array_equal(numbers(samples), np.arange(60_000))
     manifest = json.loads((tmp_path / "take" / "session.json").read_text())
     assert manifest["state"] == "complete"
+
+
+@pytest.mark.parametrize("folders", [("take", "take"), ("{session} x", "{session} x")])
+def test_outputs_of_one_kind_have_names_and_do_not_collide(
+    tmp_path: Path, folders: tuple[str, str]
+) -> None:
+    document = profile(a=NUMBERED, b=NUMBERED).model_dump()
+    first, second = (str(tmp_path / folder) for folder in folders)
+    document["outputs"] = {
+        "archive": {"files": {"folder": first}},
+        "talk": {"files": {"folder": second, "tracks": "b"}},
+    }
+    with Session(Profile.from_dict(document), duration_s=0.3, name="gaming") as session:
+        assert [one.name for one in session.status().outputs] == ["archive", "talk"]
+        session.wait()
+    assert session.errors == ()
+    archive, talk = session.outputs
+    assert isinstance(archive, FilesOutput)
+    assert isinstance(talk, FilesOutput)
+    paths = [*archive.paths.values(), *talk.paths.values()]
+    assert len({*paths}) == 3
+    assert {path.parent.name for path in paths} <= {"take", "gaming x", "gaming x (2)"}
+    for path in paths:
+        audio = soundfile.read(path, dtype="float32")[0]
+        np.testing.assert_array_equal(numbers(audio), np.arange(14_400))
+    manifests = [json.loads(path.read_text()) for path in tmp_path.glob("*/session*.json")]
+    assert sorted(one["output"] for one in manifests) == ["archive", "talk"]
+    assert set(manifests[0]["profile"]["outputs"]) >= {"archive", "talk"}
 
 
 def test_a_session_runs_once_and_says_so() -> None:

@@ -18,7 +18,7 @@ from pypac_obs.cli import COMMANDS, commands
 from pypac_obs.cli.demo import PROFILE
 from pypac_obs.cli.obs_demo import PROFILE as OBS_PROFILE
 from pypac_obs.cli.run import warnings_of
-from pypac_obs.profile import load_profile
+from pypac_obs.profile import FilesOutput, load_profile
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 GOOD = sorted(CONFIGS.glob("*.yaml"))
@@ -201,13 +201,17 @@ def test_check_plans_every_profile_in_configs(path: Path):
     assert result.exit_code == 0
     assert [source["name"] for source in plan["sources"]] == list(profile.sources)
     assert [track["name"] for track in plan["tracks"]] == list(profile.tracks)
-    assert set(plan["outputs"]) == {name for name, rule in profile.outputs if rule is not None}
-    if profile.outputs.files is not None:
-        assert list(plan["outputs"]["files"]["paths"]) == list(profile.tracks)
-    if (obs := profile.outputs.obs) is not None:
-        assert plan["outputs"]["obs"]["scene"] == list(obs.scene)
-        assert list(plan["outputs"]["obs"]["tracks"]) == list(obs.tracks)
-    present = path.stem == "synthetic" or sys.platform == "win32"
+    assert set(plan["outputs"]) == set(profile.outputs.by_name())
+    for name, rule in profile.outputs.by_name().items():
+        said = plan["outputs"][name]
+        if isinstance(rule, FilesOutput):
+            assert said["kind"] == "files"
+            assert list(said["paths"]) == list(rule.tracks or profile.tracks)
+        else:
+            assert said["kind"] == "obs"
+            assert said["scene"] == list(rule.scene)
+            assert list(said["tracks"]) == list(rule.tracks)
+    present = path.stem in ("synthetic", "two-folders") or sys.platform == "win32"
     assert plan["audio_system"]["present"] is present
     if not present:
         assert "PipeWire is not running" in plan["audio_system"]["reason"]

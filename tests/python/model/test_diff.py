@@ -60,7 +60,9 @@ def changed(*path: str, to: Any) -> Profile:
         (changed("sources", "new", to={"system": True}), ["+ source new"]),
         (changed("tracks", "rest", to=None), ["- track rest"]),
         (changed("tracks", "new", to={"from": "mic"}), ["+ track new"]),
-        (changed("outputs", "files", to={"folder": "y"}), ["~ outputs.files"]),
+        (changed("outputs", "files", to={"folder": "y"}), ["~ output files"]),
+        (changed("outputs", "files", to=None), ["- output files"]),
+        (changed("outputs", "flac", to={"files": {"format": "flac"}}), ["+ output flac"]),
         (
             changed("session", to={"sample_rate": 44100}),
             ["! session.sample_rate takes a restart of the session"],
@@ -91,8 +93,15 @@ def test_what_was_set_stays_until_the_file_says_something_new_of_it():
     assert not after.written.tracks["voice"].mute
 
 
-def test_other_outputs_are_beyond_a_running_session():
+def test_outputs_to_obs_are_beyond_a_running_session():
     base = Profile.from_dict(BASE)
+    to_obs = changed("outputs", "obs", to={"tracks": {"game": 1}})
+    assert list(outputs_beyond(base, to_obs)) == ["outputs.obs takes a restart of the session"]
+    assert list(outputs_beyond(to_obs, base)) == ["outputs.obs takes a restart of the session"]
+    data = to_obs.model_dump()
+    data["outputs"]["files"]["follow"] = "record"
+    follows = Profile.from_dict(data)
+    for old, new in ((to_obs, follows), (follows, to_obs)):
+        assert list(outputs_beyond(old, new)) == ["outputs.files takes a restart of the session"]
     other = changed("outputs", "files", to={"folder": "y"})
-    assert list(outputs_beyond(base, other)) == ["outputs.files takes a restart of the session"]
-    assert list(outputs_beyond(base, base)) == []
+    assert list(outputs_beyond(base, other)) == []

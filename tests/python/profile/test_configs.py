@@ -38,6 +38,7 @@ def test_there_are_profiles_to_test():
         "obs-podcast",
         "podcast",
         "synthetic",
+        "two-folders",
     }
     assert len(BROKEN) >= 14
 
@@ -48,7 +49,7 @@ def test_a_profile_in_configs_loads_without_warning_and_says_what_it_is_for(path
     assert profile.name == path.stem
     assert profile.file == path
     assert profile.warnings == ()
-    assert profile.outputs.files is not None or profile.outputs.obs is not None
+    assert profile.outputs.by_name()
     assert re.match(r"# \w", path.read_text(encoding="utf-8"))
 
 
