@@ -27,9 +27,11 @@ NUMBERED = 1 << 24
 
 
 @pytest.fixture(autouse=True)
-def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_runtime_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
-        monkeypatch.setenv(name, str(tmp_path))
+        monkeypatch.setenv(name, str(tmp_path_factory.mktemp("runtime")))
 
 
 def base(folder: Path) -> dict[str, Any]:
