@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 constexpr HostTime kDeliversWithin = 300ms;
 // A meter that has moved for so long while only silence came: not a matter of delays.
 constexpr HostTime kBlindAfter = 2s;
+// Windows may hold a capture up for ever, and its program is to be captured all the same.
+constexpr HostTime kEndsWithin = 2s;
 
 }  // namespace
 
@@ -43,6 +45,7 @@ void CaptureClients::settle(const std::vector<CaptureTarget>& targets, MixedSour
   }
   for (const CaptureTarget& target : targets) {
     if (taps.used.contains(target)) continue;
+    if (!clients_.contains(target) && is_ending(target)) continue;  // the next look tries again
     std::shared_ptr<Tap> tap;
     if (taps.free.empty()) {
       tap = source.add_tap();
@@ -90,6 +93,20 @@ std::vector<std::shared_ptr<CaptureClient>> CaptureClients::take_all() {
   return take_unused({});
 }
 
+void CaptureClients::keep_ending(const std::vector<std::shared_ptr<CaptureClient>>& stopped) {
+  const HostTime time = SystemClock().now();
+  std::erase_if(ending_, [&](const Ending& one) { return one.until <= time; });
+  for (const auto& client : stopped) ending_.push_back({client, time + kEndsWithin});
+}
+
+bool CaptureClients::is_ending(const CaptureTarget& target) const {
+  const HostTime time = SystemClock().now();
+  return std::ranges::any_of(ending_, [&](const Ending& one) {
+    return one.client->target() == target && one.until > time &&
+           one.client->state() != CaptureClient::State::ended;
+  });
+}
+
 const CaptureClient* CaptureClients::find(const CaptureTarget& target) const {
   const auto at = clients_.find(target);
   return at == clients_.end() ? nullptr : at->second.get();
@@ -111,6 +128,7 @@ void CaptureClients::add_facts(const std::vector<CaptureTarget>& targets, StateF
   facts.open = targets.empty();  // nothing is to be opened
   for (const CaptureTarget& target : targets) {
     const CaptureClient* const client = find(target);
+    facts.opening = facts.opening || is_ending(target);
     if (!client) continue;
     facts.opening = facts.opening || client->state() == CaptureClient::State::opening;
     facts.open = facts.open || client->state() == CaptureClient::State::running;

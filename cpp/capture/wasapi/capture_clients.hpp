@@ -39,6 +39,9 @@ class CaptureClients {
   [[nodiscard]] std::vector<std::shared_ptr<CaptureClient>> take_unused(
       const std::set<CaptureTarget>& used);
   [[nodiscard]] std::vector<std::shared_ptr<CaptureClient>> take_all();
+  /// These have been stopped. Where Windows holds one up, its target gets no other one for a
+  /// moment: two of one program can both be silent.
+  void keep_ending(const std::vector<std::shared_ptr<CaptureClient>>& stopped);
 
   [[nodiscard]] bool any_opening() const;
   /// What the clients of these targets bring, for the state of a source.
@@ -53,8 +56,15 @@ class CaptureClients {
   /// Frames came just now.
   [[nodiscard]] static bool delivers(const CaptureClient& client);
   [[nodiscard]] const CaptureClient* find(const CaptureTarget& target) const;
+  [[nodiscard]] bool is_ending(const CaptureTarget& target) const;
+
+  struct Ending {
+    std::shared_ptr<CaptureClient> client;
+    HostTime until{};  // it is waited for
+  };
 
   std::map<CaptureTarget, std::shared_ptr<CaptureClient>> clients_;
+  std::vector<Ending> ending_;
 };
 
 }  // namespace pypac

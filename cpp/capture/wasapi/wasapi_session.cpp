@@ -99,8 +99,7 @@ void WasapiCapture::Session::watch() noexcept {
   bool told = true;
   for (;;) {
     look(sessions, told);
-    // While this thread waits, nothing new is bound.
-    stop_together(std::exchange(retired_, {}), options_.stop_time, [](HostTime) {});
+    stop_retired();
     const std::vector<HANDLE> handles = handles_to_wait_for();
     const HostTime tick = options_.meter_streams ? kMeterTick : HostTime(options_.look_every);
     const DWORD woken = WaitForMultipleObjects(static_cast<DWORD>(handles.size()), handles.data(),
@@ -112,6 +111,15 @@ void WasapiCapture::Session::watch() noexcept {
       processes_at_ = {};  // a bound program has ended: look at once
     }
   }
+}
+
+void WasapiCapture::Session::stop_retired() {
+  if (retired_.empty()) return;
+  const std::vector<std::shared_ptr<CaptureClient>> retired = std::exchange(retired_, {});
+  // While this thread waits, nothing new is bound.
+  stop_together(retired, options_.stop_time, [](HostTime) {});
+  const std::lock_guard lock(mutex_);
+  clients_.keep_ending(retired);
 }
 
 std::vector<HANDLE> WasapiCapture::Session::handles_to_wait_for() const {

@@ -61,6 +61,7 @@ class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
   void run() noexcept;
   void watch() noexcept;
   void look(AudioSessions& sessions, bool told);
+  void stop_retired();
   [[nodiscard]] std::vector<HANDLE> handles_to_wait_for() const;
 
   // Under the lock.
