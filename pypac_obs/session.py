@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,7 +32,15 @@ from pypac_obs.forked import leave_to_parent_on_fork
 from pypac_obs.incidents import Incident
 from pypac_obs.model import ProfileDiff, clean_value, diff, find, value_of
 from pypac_obs.model.layers import ProfileLayers, outputs_beyond
-from pypac_obs.outputs.base import Block, Marker, Output, OutputThread, SessionInfo
+from pypac_obs.outputs.base import (
+    Block,
+    Marker,
+    Output,
+    OutputThread,
+    SessionInfo,
+    TrackInfo,
+    output_failure,
+)
 from pypac_obs.outputs.callback import CallbackOutput
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
@@ -82,6 +92,8 @@ _MOST_BINDING_NOTES = 50
 _SILENT_S = 1.0
 # When every program that plays has a stream that is known by name.
 _NAMED_AFTER_S = 1.0
+# How often a status is begun anew because the profile has changed meanwhile.
+_STATUS_TRIES = 5
 
 
 class Session:
@@ -390,8 +402,8 @@ class Session:
         UnknownAddress, InvalidValue, or ChangeRefused where the tracks would steer each other in a
         circle; SessionClosed if the session is not running. Nothing has changed then.
         """
-        wiring = self._require_running()
         with self._changing:
+            wiring = self._require_changeable()
             target = find(self.profile, address)
             clean = clean_value(target, value)
             with _refusals():
@@ -411,9 +423,10 @@ class Session:
         OutputFailed for an output that cannot be begun, and SessionClosed; nothing has changed
         then.
         """
-        wiring = self._require_running()
+        self._require_running()
         written = profile if isinstance(profile, Profile) else load_profile(profile)
         with self._changing:
+            wiring = self._require_changeable()
             layers = self._layers.applied(written)
             difference = diff(self.profile, layers.present)
             if reasons := [*difference.restart, *outputs_beyond(self.profile, layers.present)]:
@@ -426,17 +439,25 @@ class Session:
             try:
                 if self._closes_outputs:
                     raise SessionClosed("the session has ended", remedy="Make a new Session.")
+                going = self._of_profile(
+                    {*difference.changed_outputs, *difference.removed_outputs}
+                )
+                staying = [one for one in self._threads if one.output not in going]
+                self._prepare_new_tracks([*staying, *begun], layers.present)
                 with _refusals():
                     wiring.apply(layers.present)
             except BaseException:
+                self._forget_new_tracks()
                 for thread in begun:
                     thread.discard()
                 raise
             self._layers = layers
             self.profile = layers.present
             ended = self._replace_outputs(difference, begun)
-            self._give_new_tracks(wiring)
-            self._close_outputs(ended)
+            try:
+                self._give_new_tracks(wiring)
+            finally:
+                self._close_outputs(ended)
         return difference
 
     def _begin_outputs(
@@ -491,14 +512,44 @@ class Session:
             if not thread.is_current():
                 thread.stop(end)
 
+    def _require_changeable(self) -> Wiring:
+        wiring = self._require_running()
+        if self._origin is None or self._watch is None:
+            raise SessionClosed("the session is still starting", remedy="Change it when it runs.")
+        return wiring
+
+    def _prepare_new_tracks(self, threads: Sequence[OutputThread], profile: Profile) -> None:
+        """Has outputs get ready for the tracks that are about to come."""
+        channels = {name: rule.channels for name, rule in profile.tracks.items()}
+        for thread in threads:
+            new = self._new_tracks(thread, channels)
+            if new and thread.running:
+                try:
+                    thread.output.prepare_tracks([TrackInfo(one, channels[one]) for one in new])
+                except PypacError:
+                    raise
+                except Exception as error:
+                    raise output_failure(thread.output.name, error) from error
+
+    def _forget_new_tracks(self) -> None:
+        for thread in self._threads:
+            with contextlib.suppress(Exception):
+                thread.output.forget_tracks()
+
+    @staticmethod
+    def _new_tracks(thread: OutputThread, channels: Mapping[str, int]) -> tuple[str, ...]:
+        """Which of these tracks an output wants, and does not have."""
+        wanted, known = thread.output.tracks, thread.reader.tracks
+        there = [one for one in channels if wanted is None or one in wanted]
+        return tuple(name for name in there if name not in known)
+
     def _give_new_tracks(self, wiring: Wiring) -> None:
         """Has outputs go on with the tracks that have come, if they want them."""
         for thread in self._threads:
             reader = thread.reader
             wanted = thread.output.tracks
-            there = [one for one in wiring.track_channels if wanted is None or one in wanted]
-            new = tuple(name for name in there if name not in reader.tracks)
-            if not new or not isinstance(reader, TrackReader):
+            new = self._new_tracks(thread, wiring.track_channels)
+            if not new or not isinstance(reader, TrackReader) or reader.native.closed:
                 continue
             names = (*reader.tracks, *new)
             if wanted is not None:
@@ -508,8 +559,13 @@ class Session:
                 **wiring.track_channels,
             }
             sink = self._new_sink(thread.output.name, names)
-            native = wiring.add_reader(sink, names, reader.native)
+            try:
+                native = wiring.add_reader(sink, names, reader.native)
+            except ValueError:
+                continue  # the output has failed just now, and let its reader go
             thread.switch(TrackReader(native, names, [channels[name] for name in names]))
+            if thread.join(0):  # it has ended meanwhile: nobody will read this
+                native.close()
 
     # Audio --------------------------------------------------------------------------------------
 
@@ -608,6 +664,17 @@ class Session:
     def status(self) -> SessionStatus:
         """Tells of every source, track and output as it is now; after the end, as it was then."""
         wiring = self._require_wiring()
+        for tries in itertools.count(1):
+            try:
+                return self._status(wiring)
+            except NotRunning:
+                raise
+            except (LookupError, ValueError):
+                if tries == _STATUS_TRIES:  # what it looked at went away just then
+                    raise
+        raise AssertionError
+
+    def _status(self, wiring: Wiring) -> SessionStatus:
         engine = wiring.engine
         frames = engine.position
         with self._lock:
@@ -706,13 +773,16 @@ class Session:
         wiring = self._require_wiring()
         try:
             while not wiring.engine.wait_finished(_WATCH_S):
-                wiring.collect()
                 self._collect_incidents(wiring)
                 self._collect_marks()
-                self._look_after_obs()
-                self._warn_of_what_is_captured(wiring)
-                self._warn_of_priority(wiring)
-                self._warn_of_stamps(wiring)
+                for courtesy in (
+                    wiring.collect,
+                    self._look_after_obs,
+                    partial(self._warn_of_what_is_captured, wiring),
+                    partial(self._warn_of_priority, wiring),
+                    partial(self._warn_of_stamps, wiring),
+                ):
+                    self._try(courtesy)
                 if not threading.main_thread().is_alive():
                     # The program has ended and forgot to stop the session.
                     self._finish(wiring)
@@ -721,6 +791,20 @@ class Session:
         finally:
             wiring.engine.abort()
             self._put_away()
+
+    def _try(self, courtesy: Callable[[], None]) -> None:
+        """Does what must not end a recording, whatever goes wrong in it."""
+        try:
+            courtesy()
+        except Exception as error:
+            # Sources come and go meanwhile: what was looked at may be gone.
+            if not isinstance(error, PypacError | LookupError):
+                self._warn_once(f"the session's watch failed: {type(error).__name__}: {error}")
+
+    def _warn_once(self, warning: str) -> None:
+        with self._lock:
+            if warning not in self._warnings:
+                self._warnings.append(warning)
 
     def _put_away(self) -> None:
         """Closes outputs and capture, whatever goes wrong on the way."""

@@ -97,6 +97,7 @@ class Wiring:
         """
         sources: dict[str, _WiredSource] = {}
         made: list[str] = []
+        had_capture = self.capture is not None
         try:
             for name, rule in profile.sources.items():
                 captures = captured_by(profile, name)
@@ -110,8 +111,10 @@ class Wiring:
             )
         except BaseException:
             for capture_id in made:
-                assert self.capture is not None
-                self.capture.remove_source(capture_id)
+                self._remove_capture(capture_id)
+            if not had_capture and self.capture is not None:
+                capture, self.capture = self.capture, None
+                capture.stop()
             raise
         for name, old in self._sources.items():
             if old is not sources.get(name) and old.capture_id is not None:
@@ -142,12 +145,15 @@ class Wiring:
     def collect(self) -> None:
         """Frees what has been faded out; to be called a few times a second."""
         self.engine.collect()
-        gone = [(one, since) for one, since in self._leaving if self._has_faded(since)]
-        self._leaving = [one for one in self._leaving if one not in gone]
-        for capture_id, _ in gone:
-            assert self.capture is not None
-            with contextlib.suppress(PypacError):  # the capture was stopped: so was the source
-                self.capture.remove_source(capture_id)
+        for entry in [one for one in self._leaving if self._has_faded(one[1])]:
+            self._leaving.remove(entry)
+            self._remove_capture(entry[0])
+
+    def _remove_capture(self, capture_id: str) -> None:
+        assert self.capture is not None
+        # Where the capture was stopped, so was the source.
+        with contextlib.suppress(PypacError, ValueError):
+            self.capture.remove_source(capture_id)
 
     def _has_faded(self, since: int) -> bool:
         return self.engine.position - since > self.sample_rate * _LEAVES_WITHIN_S
@@ -230,6 +236,7 @@ class Wiring:
         # One that captures something else runs beside the old one until that is faded out.
         taken = {one.capture_id for one in self._sources.values()}
         taken.update(capture_id for capture_id, _ in self._leaving)
+        taken.update(made, profile.sources.keys() - {name})
         capture_id = next(
             one
             for n in itertools.count(1)

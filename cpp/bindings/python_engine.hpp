@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -74,6 +75,7 @@ class PythonEngine {
   const HostClock& clock() const { return clock_; }
 
   std::vector<NamedIncident> pop_incidents() {
+    const std::lock_guard one_reader(pop_mutex_);
     std::vector<NamedIncident> incidents;
     while (const std::optional<Incident> incident = engine_.ledger().pop())
       incidents.push_back(named(*incident));
@@ -145,6 +147,7 @@ class PythonEngine {
 
   SystemClock clock_;
   Engine engine_;
+  std::mutex pop_mutex_;  // the ledger's list has one reader; taken without Python
 };
 
 [[nodiscard]] inline std::chrono::nanoseconds nanoseconds_of(double seconds) {

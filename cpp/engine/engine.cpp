@@ -27,6 +27,18 @@ auto& find(Specs& specs, const std::string& id, const std::string& what) {
   return *at;
 }
 
+/// Where a filter is: also in a chain that is heard until another one has come in.
+std::vector<const TrackChain::Link*> links_of(const Plan::Track& track, const std::string& filter) {
+  std::vector<const TrackChain::Link*> links;
+  const auto add = [&](const TrackChain& chain) {
+    for (const TrackChain::Link& link : chain.links)
+      if (!link.leaving && link.slot->id() == filter) links.push_back(&link);
+  };
+  add(track.chain);
+  if (track.old_chain) add(*track.old_chain);
+  return links;
+}
+
 }  // namespace
 
 Engine::Engine(const EngineOptions& options, const FilterRegistry& filters, HostClock& clock)
@@ -58,6 +70,7 @@ std::uint32_t Engine::budget_frames() const {
 template <typename Change>
 PlanDiff Engine::edit(const Change& change) {
   PYPAC_ASSERT_NOT_REALTIME();
+  wait_for_fades();
   const std::lock_guard lock(control_mutex_);
   GraphSpec next = spec_;
   change(next);
@@ -74,9 +87,9 @@ PlanDiff Engine::publish(const GraphSpec& next) {
   options.max_outputs = options_.max_outputs;
   options.headroom_frames = options_.headroom_frames;
   options.budget_frames = budget_frames_;
-  wait_for_fades();
   const Plan& previous = *plans_.back();
-  CompiledPlan compiled = compiler_.compile(next, previous, options, pump_.started());
+  CompiledPlan compiled =
+      compiler_.compile(next, previous, options, pump_.started() || pump_.taken() > 0);
   if (!next.tracks.empty()) budget_frames_ = compiled.budget_frames;
   const Plan& plan = *compiled.plan;
   for (const auto& source : plan.sources)
@@ -99,13 +112,14 @@ PlanDiff Engine::publish(const GraphSpec& next) {
 }
 
 void Engine::wait_for_fades() {
-  // A chain that is still coming in has no other one to be faded over to.
+  // A chain that is still coming in has no other one to be faded over to. Not under the lock:
+  // values are to be set meanwhile.
   const auto comes_in = [](const Plan::Track& track) {
     return track.old_chain && !track.chain.lines->entered();
   };
   for (int waited_ms = 0; pump_.started() && !pump_.finished() && waited_ms < kLongestFadeMs;
        ++waited_ms) {
-    if (std::ranges::none_of(plans_.back()->tracks, comes_in)) return;
+    if (std::ranges::none_of(plan()->tracks, comes_in)) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -189,26 +203,26 @@ bool Engine::set_live(const std::string& track, const std::string& filter, const
   const std::lock_guard lock(control_mutex_);
   const Plan::Track* const planned = plans_.back()->track(track);
   if (!planned) return false;
-  for (const TrackChain::Link& link : planned->chain.links) {
-    if (link.leaving || link.slot->id() != filter) continue;
-    const std::size_t index = param_index(link.slot->info(), param);
-    const ParamInfo& info = link.slot->info().params[index];
+  bool is_set = false;
+  for (const TrackChain::Link* const link : links_of(*planned, filter)) {
+    const std::size_t index = param_index(link->slot->info(), param);
+    const ParamInfo& info = link->slot->info().params[index];
     // Other keys are another plan, and what is not live is another filter.
     if (!info.live || info.is_key()) return false;
-    const ParamValue checked = checked_value(link.slot->info(), info, value);
-    change(spec_);
-    link.slot->set(index, checked);
-    return true;
+    const ParamValue checked = checked_value(link->slot->info(), info, value);
+    if (!is_set) change(spec_);
+    link->slot->set(index, checked);
+    is_set = true;
   }
-  return false;
+  return is_set;
 }
 
 void Engine::set_filter_bypassed(const std::string& track, const std::string& filter,
                                  bool bypassed) {
   const std::lock_guard lock(control_mutex_);
   find(spec_of(track).filters, filter, "filter of " + track).bypassed = bypassed;
-  for (const TrackChain::Link& link : plans_.back()->track(track)->chain.links)
-    if (!link.leaving && link.slot->id() == filter) link.slot->set_bypassed(bypassed);
+  for (const TrackChain::Link* const link : links_of(*plans_.back()->track(track), filter))
+    link->slot->set_bypassed(bypassed);
 }
 
 Ticket Engine::add_sink(const std::string& id, std::shared_ptr<Sink> sink,
@@ -264,6 +278,10 @@ std::vector<std::uint32_t> Engine::channels_of(const std::vector<std::string>& t
 
 void Engine::start_sources(HostTime origin) {
   const std::lock_guard lock(control_mutex_);
+  if (!budget_frames_) {
+    const std::uint32_t block = options_.block_frames;
+    budget_frames_ = (options_.headroom_frames + block - 1) / block * block;
+  }
   pump_.set_timeline({origin, options_.sample_rate}, budget_frames_.value_or(0));
   anchored_ = true;
   for (const Plan::Output& output : plans_.back()->outputs) output.sink->start(pump_.anchor());

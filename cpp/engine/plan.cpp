@@ -29,9 +29,11 @@ bool Plan::fades() const noexcept {
 bool Plan::has_faded() const noexcept {
   return std::ranges::any_of(tracks, [](const Track& track) {
     return (track.old_chain && track.chain.lines->entered()) ||
-           std::ranges::any_of(track.sends, [](const Send& send) { return send.node->gone(); }) ||
-           std::ranges::any_of(track.chain.links,
-                               [](const TrackChain::Link& link) { return link.slot->gone(); });
+           std::ranges::any_of(
+               track.sends, [](const Send& send) { return send.leaving && send.node->gone(); }) ||
+           std::ranges::any_of(track.chain.links, [](const TrackChain::Link& link) {
+             return link.leaving && link.slot->gone();
+           });
   });
 }
 

@@ -58,6 +58,7 @@ class Compilation {
     settle_latencies();
     for (const OutputSpec& output : spec_.outputs) add_output(output);
     keep_leaving_sources();
+    settle_old_keys();
     close_accounts();
     for (std::size_t i = 0; i < previous_.wanted_sources; ++i) {
       const std::string& id = previous_.sources[i]->id();
@@ -85,8 +86,11 @@ class Compilation {
   }
 
   void add_source(const SourceSpec& spec) {
-    auto node = previous_.source(spec.id);
-    if (!node || node->source() != spec.source) {
+    // One that is leaving comes back as it is: a feed has one reader.
+    std::shared_ptr<SourceNode> node;
+    for (const auto& old : previous_.sources)
+      if (old->id() == spec.id && old->source() == spec.source) node = old;
+    if (!node) {
       diff_.added_sources.push_back(spec.id);
       node = std::make_shared<SourceNode>(spec.id, ledger_.open_account(), spec.source,
                                           options_.sample_rate, options_.block_frames);
@@ -185,7 +189,7 @@ class Compilation {
                                  Plan::Track& track) {
     bool changed = false;
     for (const Plan::Send& old : before.sends) {
-      if (kept.contains(old.node.get()) || old.node->gone()) continue;
+      if (kept.contains(old.node.get()) || (old.leaving && old.node->gone())) continue;
       changed |= !old.leaving;
       track.sends.push_back({old.source, old.node, true});
     }
@@ -215,7 +219,7 @@ class Compilation {
       track.chain.links.push_back({std::move(slot), {}, false});
     }
     for (std::size_t i = 0; i < old.size(); ++i) {
-      if (kept.contains(old[i].slot.get()) || old[i].slot->gone()) continue;
+      if (kept.contains(old[i].slot.get()) || (old[i].leaving && old[i].slot->gone())) continue;
       changed |= !old[i].leaving;
       // Where it was: behind what stood before it.
       auto at = track.chain.links.begin();
@@ -341,7 +345,7 @@ class Compilation {
     }
     connect_keys(track, draft, goes_on);
     track.may_pass = track.chain.links.empty() && !track.old_chain && budget_ == 0 &&
-                     track.sends.size() == 1 &&
+                     track.sends.size() == 1 && !track.sends[0].leaving &&
                      track.sends[0].source->channels() == track.node->channels();
   }
 
@@ -447,7 +451,9 @@ class Compilation {
     track.removed = true;
     keep_leaving_sends(*before, {}, track);
     track.chain = before->chain;
-    track.old_chain = before->old_chain;
+    std::erase_if(track.chain.links,
+                  [](const auto& link) { return link.leaving && link.slot->gone(); });
+    if (before->old_chain && !track.chain.lines->entered()) track.old_chain = before->old_chain;
     plan_->tracks.push_back(track);
     return track.node;
   }
@@ -460,13 +466,31 @@ class Compilation {
           plan_->sources.push_back(send.source);
   }
 
+  /// What is faded out is steered until then, but by nothing that the plan does not have.
+  void settle_old_keys() {
+    const auto settle = [&](TrackChain& chain) {
+      for (TrackChain::Link& link : chain.links) {
+        std::erase_if(link.keys, [&](const TrackChain::Key& key) {
+          const auto at = std::ranges::find_if(
+              plan_->tracks, [&](const Plan::Track& one) { return one.node == key.track; });
+          if (at != plan_->tracks.end()) at->is_key = true;
+          return at == plan_->tracks.end();
+        });
+      }
+    };
+    for (Plan::Track& track : plan_->tracks) {
+      settle(track.chain);
+      if (track.old_chain) settle(*track.old_chain);
+    }
+  }
+
   void close_accounts() {
     const auto has_source = [&](const auto& node) {
       return std::ranges::find(plan_->sources, node) != plan_->sources.end();
     };
     // The pump may never have come to the plan that closed them first.
     for (const auto& account : previous_.closed_accounts)
-      if (account->open()) plan_->closed_accounts.push_back(account);
+      if (!account->ended()) plan_->closed_accounts.push_back(account);
     for (const auto& source : previous_.sources)
       if (!has_source(source)) close(source, source->account());
     for (const Plan::Track& track : previous_.tracks) {

@@ -36,6 +36,7 @@ void TrackNode::pass(BlockView source, const Meter& meter) noexcept {
 void TrackNode::begin(std::uint32_t frames) noexcept {
   PYPAC_ASSERT_PUMP();
   shown_ = block_.view();
+  key_ = key_block_.view();
   frames_ = frames;
   empty_ = true;
 }

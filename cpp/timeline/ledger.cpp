@@ -81,6 +81,7 @@ void Ledger::captured(LedgerAccount& account, Frames begin) noexcept {
 }
 
 void Ledger::close(LedgerAccount& account, Frames end) noexcept {
+  account.ended_.store(true, std::memory_order_release);
   if (!account.is_open_.load(std::memory_order_relaxed)) return;
   const Frames begin = account.begin_.load(std::memory_order_relaxed);
   const Frames frames =

@@ -35,6 +35,9 @@ class LedgerAccount {
 
   [[nodiscard]] Ticket ticket() const noexcept { return ticket_; }
 
+  /// [any-thread, realtime-safe] Nothing more comes to it.
+  [[nodiscard]] bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+
   /// [any-thread] The incident that it is in now.
   [[nodiscard]] std::optional<Incident> open() const noexcept;
 
@@ -50,6 +53,7 @@ class LedgerAccount {
   std::atomic<Cause> cause_{};
   std::atomic<Frames> begin_{0};
   std::atomic<Frames> frames_{0};
+  std::atomic<bool> ended_{false};
 };
 
 /// The list of incidents, from the pump to the control thread.
@@ -84,8 +88,8 @@ class Ledger {
   /// closed. One that reaches `begin` may still grow.
   void captured(LedgerAccount& account, Frames begin) noexcept;
 
-  /// [pump] Nothing more comes to this account: closes what is open. It does not reach beyond
-  /// `end`.
+  /// [pump] Nothing more comes to this account: closes what is open, and ends it. It does not reach
+  /// beyond `end`.
   void close(LedgerAccount& account, Frames end) noexcept;
 
   /// [control-thread] The oldest closed incident.

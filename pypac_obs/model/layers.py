@@ -44,8 +44,10 @@ class ProfileLayers:
             if address in news:
                 continue
             try:
-                find(written, address)
+                same = find(written, address) == find(self.written, address)
             except UnknownAddress:
+                continue
+            if not same:  # a filter of that name is of another kind now
                 continue
             stays[address] = value
         return ProfileLayers(written, stays)

@@ -170,6 +170,16 @@ class Output(ABC):
         """
         return ()
 
+    def prepare_tracks(self, tracks: Sequence[TrackInfo]) -> None:  # noqa: B027 - optional
+        """Gets ready for tracks that are about to come. [any-thread]
+
+        Raise OutputFailed, or any other error, to refuse: then they do not come. What was got ready
+        for is told by `tracks_changed`, or given up by `forget_tracks`. By default does nothing.
+        """
+
+    def forget_tracks(self) -> None:  # noqa: B027 - optional
+        """Gives up what `prepare_tracks` has made. [any-thread]"""
+
     def tracks_changed(self, tracks: Sequence[TrackInfo]) -> None:  # noqa: B027 - optional
         """Takes note that the next block has these tracks: all before, and some more.
 
@@ -276,7 +286,8 @@ class OutputThread:
         self._info = replace(info, tracks=tuple(TrackInfo(*pair) for pair in pairs))
         self._output = output
         self._reader = reader
-        self._next_reader: BlockReader | None = None  # another thread in, this thread out
+        # What follows the reader, each where the one before ends: another thread in, this one out.
+        self._next_readers: deque[BlockReader] = deque()
         self._lost_before = 0  # by readers that this one has followed
         self._on_incident = on_incident
         self._status = status
@@ -328,11 +339,14 @@ class OutputThread:
     @property
     def reader(self) -> BlockReader:
         """What it reads from, or will read from next."""
-        return self._next_reader or self._reader
+        try:
+            return self._next_readers[-1]
+        except IndexError:
+            return self._reader
 
     def switch(self, reader: BlockReader) -> None:
         """Has the output read on from another reader, which begins where the present one ends."""
-        self._next_reader = reader
+        self._next_readers.append(reader)
 
     @property
     def running(self) -> bool:
@@ -470,7 +484,8 @@ class OutputThread:
                     if not self._outlives(error):
                         break
         finally:
-            self._reader.close()
+            for reader in (self._reader, *self._next_readers):
+                reader.close()
             self._opened.set()
 
     def _pull(self) -> None:
@@ -483,13 +498,14 @@ class OutputThread:
             # A timeline that stands still leaves less than a block: that is taken, too.
             ready = self._reader.wait(self._block_frames, 2 * self._block_s)
             taken = self._take()
-            if not taken and self._next_reader is not None and self._reader.finished:
-                self._take_next_reader(self._next_reader)
+            if not taken and self._next_readers and self._reader.finished:
+                self._take_next_reader()
                 continue
             self._tell_own()
             self._tell(status_too=time.monotonic() >= self._next_status)
             end = self._end
-            if end is not None and (self._reader.finished or self._position >= end):
+            at_end = self._reader.finished and not self._next_readers
+            if end is not None and (at_end or self._position >= end):
                 self._tell(status_too=True)
                 self._tell_own(ends=True)
                 self._closing = True
@@ -502,10 +518,12 @@ class OutputThread:
             remedy="Write to a faster disk, or send fewer tracks to this output.",
         )
 
-    def _take_next_reader(self, reader: BlockReader) -> None:
-        self._lost_before += self._reader.lost_frames
-        self._reader.close()
-        self._reader, self._next_reader = reader, None
+    def _take_next_reader(self) -> None:
+        before, reader = self._reader, self._next_readers[0]
+        self._lost_before += before.lost_frames
+        self._reader = reader  # before it leaves the queue: see `reader`
+        self._next_readers.popleft()
+        before.close()
         pairs = zip(reader.tracks, reader.channels, strict=True)
         self._info = replace(self._info, tracks=tuple(TrackInfo(*pair) for pair in pairs))
         self._output.tracks_changed(self._info.tracks)

@@ -130,6 +130,7 @@ class FilesOutput(Output):
         self._manifest: Manifest | None = None
         self._ledger: Ledger | None = None
         self._naming: _Naming | None = None
+        self._prepared: dict[str, _TrackFile] = {}  # files of tracks that are about to come
         self._created: list[Path] = []  # with the folder, if it was made
         self._position = 0  # what every file holds, in frames
         self._next_manifest = 0.0
@@ -199,19 +200,47 @@ class FilesOutput(Output):
                 self._commit(block.start + block.frames)
             self._update_manifest()
 
-    def tracks_changed(self, tracks: Sequence[TrackInfo]) -> None:
-        """Begins a file for each new track, with silence up to now. Raises OutputFailed."""
-        known = {file.track for file in self._files}
-        new = [track for track in tracks if track.name not in known]
+    def prepare_tracks(self, tracks: Sequence[TrackInfo]) -> None:
+        """Creates the files of tracks that are about to come, with silence up to now. [any-thread]
+
+        Not on the output's own thread, which has no time to encode hours of silence. Raises
+        OutputFailed.
+        """
         with self._errors_in_plain_words():
-            for track in new:
+            for track in tracks:
                 file = self._begin_later(track)
+                self._prepared[track.name] = file
                 if self._position:
                     file.silence(self._position)
                 file.commit()
 
+    def forget_tracks(self) -> None:
+        """Removes what `prepare_tracks` has made. [any-thread]"""
+        while self._prepared:
+            _, file = self._prepared.popitem()
+            with contextlib.suppress(OSError, soundfile.SoundFileError):
+                file.close()
+            with contextlib.suppress(OSError):
+                file.path.unlink()
+
+    def tracks_changed(self, tracks: Sequence[TrackInfo]) -> None:
+        """Goes on with the files that were prepared. Raises OutputFailed."""
+        assert self._manifest is not None
+        with self._errors_in_plain_words():
+            for track in tracks:
+                if (file := self._prepared.pop(track.name, None)) is None:
+                    continue
+                self._files.append(file)
+                self._manifest.add_track(self._manifest_entry(file))
+                self._uneven = True
+                if self._position > file.written:
+                    file.silence(self._position - file.written)
+                file.commit()
+                self._uneven = False
+
     def close(self, end: int) -> None:
         """Fills every file up to ``end`` frames and closes it. Raises OutputFailed."""
+        self.forget_tracks()
         with self._errors_in_plain_words():
             if end > self._position:
                 self._pad(end)
@@ -224,6 +253,7 @@ class FilesOutput(Output):
 
     def abort(self) -> None:
         """Saves what every file holds, and closes them. Raises nothing."""
+        self.forget_tracks()
         cut, kept = self._cut(), self.kept()
         for file in self._files:
             with contextlib.suppress(OSError, soundfile.SoundFileError):
@@ -349,7 +379,8 @@ class FilesOutput(Output):
         created.append(ledger)
         self._naming = _Naming(info, prefix, suffix, mode)
         for track, name in zip(tracks, names, strict=True):
-            self._begin_file(track, folder / name, created)
+            self._files.append(self._begin_file(track, folder / name))
+            created.append(folder / name)
         self._manifest = Manifest(
             self._place,
             manifest.name,
@@ -361,31 +392,34 @@ class FilesOutput(Output):
         )
         self._manifest.write()
 
-    def _begin_file(self, track: TrackInfo, path: Path, created: list[Path]) -> _TrackFile:
+    def _begin_file(self, track: TrackInfo, path: Path) -> _TrackFile:
         """Creates the file of a track. FileExistsError: the name is taken."""
         assert self._naming is not None
         mode, rate = self._naming.mode, self._naming.info.sample_rate
         kind = _FlacFile if self._rule.format == "flac" else _WavFile
         raw = FileIO(path, "x+", opener=lambda name, flags: os.open(name, flags, mode))
-        created.append(path)
-        file = kind(track, path, raw, rate, _SUBTYPES[self._encoding])
-        self._files.append(file)
-        file.begin()
+        try:
+            file = kind(track, path, raw, rate, _SUBTYPES[self._encoding])
+            file.begin()
+        except BaseException:
+            raw.close()
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
         return file
 
     def _begin_later(self, track: TrackInfo) -> _TrackFile:
         """Creates the file of a track that has come while the others are written."""
         assert self._naming is not None
-        assert self._manifest is not None
         assert self._place is not None
         naming = self._naming
+        self._place.look()  # somebody may have renamed the folder
         for number in count(1):
             suffix = naming.suffix + (f" ({number})" if number > 1 else "")
             [name] = self._file_names(naming.info, [track], naming.prefix, suffix)
             with contextlib.suppress(FileExistsError):
-                file = self._begin_file(track, self._place.folder / name, [])
+                file = self._begin_file(track, self._place.folder / name)
                 break
-        self._manifest.add_track(self._manifest_entry(file))
         return file
 
     @property
@@ -641,6 +675,11 @@ class _TrackFile(ABC):
     @abstractmethod
     def commit(self) -> None:
         """Makes the header tell what was written so far."""
+
+    @property
+    def written(self) -> int:
+        """How many frames were handed over so far."""
+        return self._written
 
     def held(self, frames: int) -> int:
         """Tells how much of the first ``frames`` frames `cut` leaves."""

@@ -232,3 +232,81 @@ TEST_CASE("all levels come with one call") {
   CHECK(rows[1].peak == doctest::Approx(0.0501).epsilon(0.001));
   CHECK(rows[2].rms == doctest::Approx(0.501 / std::sqrt(2)).epsilon(0.01));
 }
+
+TEST_CASE("a track that loses its only source is silent, and a source that comes back is heard") {
+  SystemClock clock;
+  Engine engine({kRate, 120, 480}, filters(), clock);
+  const SourceSpec a{"a", synthetic(numbered())};
+  engine.apply({a}, {track("t", {{"a"}}, 2)});
+  Collector collector(add_ring(engine, {"t"}));
+  engine.start(clock.now());
+  const auto hear = [&](Frames frames) {
+    const Frames until = engine.position() + frames;
+    while (engine.position() < until) std::this_thread::sleep_for(1ms);
+  };
+  hear(2400);
+  engine.apply({a}, {track("t", {}, 2)});
+  const auto silent_from = static_cast<std::size_t>(engine.position()) + 1200;
+  hear(4800);
+  const auto silent_until = static_cast<std::size_t>(engine.position()) - 480;
+  engine.collect();
+  CHECK_FALSE(engine.plan()->fades());
+  engine.apply({a}, {track("t", {{"a"}}, 2)});
+  hear(4800);
+  engine.finish();
+  while (!engine.wait_finished(10ms)) {
+  }
+  collector.join();
+  const std::vector<float>& samples = collector.tracks[0];
+  for (std::size_t i = silent_from; i < silent_until; ++i) REQUIRE(samples[i] == 0);
+  for (std::size_t i = samples.size() - 1200; i < samples.size(); ++i)
+    REQUIRE(number_of(samples[i]) == static_cast<Frames>(i));
+}
+
+TEST_CASE("an output goes on in another one without a hole, however often it is replaced") {
+  SystemClock clock;
+  Engine engine({kRate, 120, 480}, filters(), clock);
+  const SourceSpec a{"a", synthetic(numbered())};
+  std::vector<TrackSpec> tracks{track("t", {{"a"}}, 1)};
+  engine.apply({a}, tracks);
+  std::vector<std::shared_ptr<ReaderRing>> rings{add_ring(engine, {"t"}, 4 * kRate)};
+  engine.start(clock.now());
+  std::vector<std::string> names{"t"};
+  for (int i = 0; i < 20; ++i) {
+    names.push_back("more " + std::to_string(i));
+    tracks.push_back(track(names.back(), {{"a"}}, 1));
+    engine.apply({a}, tracks);
+    const auto next = std::make_shared<ReaderRing>(engine.channels_of(names), 120, 4 * kRate);
+    engine.replace_sink(*rings.back(), "output", next, names);
+    rings.push_back(next);
+    std::this_thread::sleep_for(std::chrono::milliseconds(i % 4));
+  }
+  engine.finish();
+  while (!engine.wait_finished(10ms)) {
+  }
+  Frames expected = 0;
+  for (const auto& ring : rings) {
+    while (ring->available() > 0) {
+      const ReaderRing::Run run = ring->peek(kRate);
+      REQUIRE(run.start == expected);
+      REQUIRE(number_of(*ring->samples(0, run)) == expected);
+      expected += run.frames;
+      ring->release(run.frames);
+    }
+    CHECK(ring->finished());
+  }
+  CHECK(expected == engine.position());
+}
+
+TEST_CASE("a muted track is silent whatever its program gives") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920}, filters(), clock);
+  TrackSpec muted = track("t", {{"a", 40}}, 1, {{"g", "gain", {{"gain_db", 40.0}}}});
+  muted.muted = true;
+  engine.apply({{"a", synthetic(tone(100))}}, {muted});
+  Collector collector(add_ring(engine, {"t"}));
+  engine.run_offline(4800);
+  engine.finish_offline();
+  collector.join();
+  for (const float sample : collector.tracks[0]) REQUIRE(sample == 0);
+}
