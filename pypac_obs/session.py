@@ -38,6 +38,7 @@ from pypac_obs.outputs.manifest import MOST_MARKERS
 from pypac_obs.outputs.obs import ObsOutput
 from pypac_obs.profile import FilesOutput as FilesRule
 from pypac_obs.profile import ObsOutput as ObsRule
+from pypac_obs.profile import PluginOutput as PluginRule
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.profile.model import DeviceSource
 from pypac_obs.recent import Recent
@@ -127,7 +128,9 @@ class Session:
         self._profile_outputs: dict[str, Output] = {}  # those that run now, without OBS
         for output_name, rule in self.profile.outputs.by_name().items():
             if not isinstance(rule, ObsRule):
-                self._profile_outputs[output_name] = self._make_output(output_name, rule)
+                self._profile_outputs[output_name] = self._make_output(
+                    output_name, rule, self.profile
+                )
         self._outputs += self._profile_outputs.values()
         if on_block is not None:
             self._outputs.append(CallbackOutput(on_block))
@@ -169,7 +172,12 @@ class Session:
         self._is_parents = False  # this process was forked from the one that runs it
         leave_to_parent_on_fork(self)
 
-    def _make_output(self, name: str, rule: FilesRule) -> Output:
+    def _make_output(self, name: str, rule: FilesRule | PluginRule, profile: Profile) -> Output:
+        if isinstance(rule, PluginRule):
+            from pypac_obs.plugins import make_output  # most profiles have none
+
+            folder = profile.file.parent if profile.file is not None else Path()
+            return make_output(name, rule, folder, profile.tracks)
         if rule.follow is not None:
             self._following = FollowingFiles(rule, self._open_incidents, name)
             return self._following
@@ -452,7 +460,7 @@ class Session:
             for name in (*difference.changed_outputs, *difference.added_outputs):
                 rule = rules[name]
                 assert not isinstance(rule, ObsRule)
-                output = self._make_output(name, rule)
+                output = self._make_output(name, rule, profile)
                 wanted = profile.tracks if output.tracks is None else output.tracks
                 there = [track for track in wanted if track in wiring.track_channels]
                 reader = self._reader(there, name)
