@@ -162,10 +162,15 @@ def _open(use: str, path: Path) -> int:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     flags |= getattr(os, "O_NOFOLLOW", 0)
     try:
+        # Some devices do something when they are opened.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OutputFailed(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
         file = os.open(path, flags)
     except FileNotFoundError:
         remedy = "Correct the path: a relative one counts from the profile's folder."
         raise OutputFailed(f"{why}: there is no file {path}", remedy=remedy) from None
+    except OutputFailed:
+        raise
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         remedy = "See who may read it."

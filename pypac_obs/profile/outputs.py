@@ -129,6 +129,8 @@ def _check_use(value: Any) -> Any:
     if value.endswith(".py"):
         raise problem(f'the class behind the file ("{value}:Class")', describe(value))
     target, colon, name = value.rpartition(":")
+    if target.replace("\\", "/").startswith("//"):
+        raise problem("a file on this computer", describe(value))
     if not colon:
         right = bool(_ENTRY_POINT.fullmatch(name))
     else:

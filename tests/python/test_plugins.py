@@ -111,7 +111,7 @@ def test_an_installed_package_has_plugins_by_name_and_by_module(
         words = (tmp_path / f"{name}.txt").read_text().split()
         assert words == [name, "none", "0", "9600", "9600", "one", "two"]
     with pytest.raises(OutputFailed) as caught:
-        find_plugin("countin", tmp_path)
+        find_plugin("kounting", tmp_path)
     assert "Did you mean counting?" in caught.value.remedy
 
 
@@ -135,7 +135,7 @@ def test_check_says_what_a_run_would_load_and_imports_nothing(tmp_path: Path):
 
 TROUBLE = {
     "no file": ("gone.py:Counter", "", r"there is no file .*gone\.py"),
-    "a folder": ("folder.py:Counter", "", r"folder\.py (is no file|cannot be read)"),
+    "a folder": ("folder.py:Counter", "", r"folder\.py is no file"),
     "no class": ("counter.py:Meter", COUNTER, "nothing has the name Meter"),
     "no output": ("counter.py:Counter", "class Counter: pass", r"Counter of .* is no output"),
     "no class at all": ("counter.py:Counter", "Counter = 3", "is no output"),
@@ -189,6 +189,7 @@ def test_what_is_wrong_with_a_plugin_is_said_without_a_traceback(tmp_path: Path,
     assert "Traceback" not in result.output
 
 
+@pytest.mark.linux("files have other permissions on Windows")
 @pytest.mark.parametrize(
     ("name", "mode", "message"),
     [
@@ -205,9 +206,6 @@ def test_a_file_that_others_can_change_is_not_loaded(
     write_plugin(tmp_path / "here", f"open({str(loaded)!r}, 'w').close()\n{COUNTER}")
     path = write_profile(tmp_path, {"mine": {"plugin": {"use": "here/counter.py:Counter"}}})
     (tmp_path / name).chmod(mode)
-    if sys.platform == "win32":  # has no such modes: it is for whoever may write there
-        assert find_plugin("here/counter.py:Counter", tmp_path).class_name == "Counter"
-        return
     with pytest.raises(OutputFailed, match=message) as caught:
         Session(path)
     assert caught.value.remedy == f"chmod go-w '{tmp_path / name}'"
