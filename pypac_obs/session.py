@@ -507,7 +507,7 @@ class Session:
             wanted = thread.output.tracks
             there = [one for one in wiring.track_channels if wanted is None or one in wanted]
             new = tuple(name for name in there if name not in reader.tracks)
-            if not new or not isinstance(reader, TrackReader):
+            if not new or not isinstance(reader, TrackReader) or reader.native.closed:
                 continue
             names = (*reader.tracks, *new)
             if wanted is not None:
@@ -517,7 +517,12 @@ class Session:
                 **wiring.track_channels,
             }
             sink = self._new_sink(thread.output.name, names)
-            native = wiring.add_reader(sink, names, reader.native)
+            try:
+                native = wiring.add_reader(sink, names, reader.native)
+            except ValueError:
+                if not reader.native.closed:
+                    raise
+                continue  # it failed just now
             thread.switch(TrackReader(native, names, [channels[name] for name in names]))
 
     # Audio --------------------------------------------------------------------------------------

@@ -297,6 +297,7 @@ class OutputThread:
         self._unwanted = False
         self._closing = False  # this thread only
         self._was_opened = False
+        self._reads_no_more = False
         self._opened = threading.Event()  # or could not be
         # stop() joins it, and so nothing is cut off. But an output that hangs in a write, on a dead
         # network drive say, is left behind, and must not keep the process from ending: a daemon.
@@ -333,6 +334,8 @@ class OutputThread:
     def switch(self, reader: BlockReader) -> None:
         """Has the output read on from another reader, which begins where the present one ends."""
         self._next_reader = reader
+        if self._reads_no_more:  # it has failed meanwhile
+            reader.close()
 
     @property
     def running(self) -> bool:
@@ -470,7 +473,10 @@ class OutputThread:
                     if not self._outlives(error):
                         break
         finally:
+            self._reads_no_more = True
             self._reader.close()
+            if self._next_reader is not None:
+                self._next_reader.close()
             self._opened.set()
 
     def _pull(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pypac_obs import Profile, Session
+from pypac_obs import Block, Output, Profile, Session
 from pypac_obs.errors import (
     ChangeRefused,
     InvalidValue,
@@ -20,6 +20,7 @@ from pypac_obs.errors import (
     SessionClosed,
     UnknownAddress,
 )
+from pypac_obs.outputs.base import SessionInfo
 from pypac_obs.wiring import Wiring
 
 RATE = 48_000
@@ -268,6 +269,36 @@ def test_an_output_is_not_begun_where_the_rest_is_refused(
             session.apply(profile(data, outputs__good=good))
         assert not (tmp_path / "good").exists()
     assert is_numbered(read(tmp_path / "take", "one"))
+
+
+class Failing(Output):
+    name = "failing"
+
+    def open(self, info: SessionInfo) -> None:
+        pass
+
+    def write(self, block: Block) -> None:
+        raise OSError("no more")
+
+    def close(self, end: int) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+def test_an_output_that_has_failed_keeps_no_change_from_the_others(tmp_path: Path):
+    data = base(tmp_path / "take")
+    with Session(profile(data), outputs=[Failing()]) as session:
+        while not session.errors:
+            hear(session, 480)
+        hear(session, 4800)
+        session.apply(profile(data, tracks__more={"from": "one"}))
+        hear(session, 4800)
+    assert [str(error) for error in session.errors] == ["failing: OSError: no more"]
+    assert {one.cause for one in session.incidents} == {"output_failed"}
+    samples = read(tmp_path / "take", "more")
+    assert is_numbered(samples[-2400:], session.position - 2400)
 
 
 def test_wrong_addresses_and_values_and_sessions_are_refused(tmp_path: Path):
