@@ -160,7 +160,7 @@ def _open(use: str, path: Path) -> int:
     """Opens the file of a plugin, which has to be one that nobody else can have changed."""
     why = f"the plugin {printable(use)} is not loaded"
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    flags |= getattr(os, "O_NOFOLLOW", 0)
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         # Some devices do something when they are opened.
         if not stat.S_ISREG(os.stat(path).st_mode):

@@ -520,7 +520,7 @@ class Session:
             try:
                 native = wiring.add_reader(sink, names, reader.native)
             except ValueError:
-                if not reader.native.closed:
+                if thread.running:
                     raise
                 continue  # it failed just now
             thread.switch(TrackReader(native, names, [channels[name] for name in names]))
