@@ -251,7 +251,9 @@ def _run_file(plugin: Plugin) -> types.ModuleType:
 
 def _in_words(error: BaseException, plugin: Plugin) -> str:
     """Says what was raised, and at which line of the plugin's file."""
-    said = printable(f"{type(error).__name__}: {error}".removesuffix(": "), 300)
+    said = type(error).__name__
+    with contextlib.suppress(Exception):  # its words are the plugin's own code, too
+        said = printable(f"{said}: {error}".removesuffix(": "), 300)
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame in traceback.extract_tb(error.__traceback__):
         if plugin.file is not None and frame.filename == str(plugin.file):
@@ -275,7 +277,9 @@ def make_output(name: str, rule: PluginOutput, folder: Path, tracks: Iterable[st
             made.name = name
             if rule.tracks is not None:
                 made.tracks = rule.tracks
-            wants = None if made.tracks is None else tuple(made.tracks)
+            wants: Any = made.tracks  # whatever somebody wrote there
+            if wants is not None:
+                wants = made.tracks = (wants,) if isinstance(wants, str) else tuple(wants)
         except Exception as error:
             raise _failed(plugin, "does not take its name and tracks", error) from error
         known = tuple(tracks)
@@ -291,11 +295,15 @@ def make_output(name: str, rule: PluginOutput, folder: Path, tracks: Iterable[st
 
 def _make(plugin: Plugin, found: type[Output], settings: Mapping[str, object]) -> Output:
     try:
-        return found(**settings)
+        made: object = found(**settings)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise _failed(plugin, "cannot be made", error) from error
+    if not isinstance(made, Output):
+        other = TypeError(f"its class gives another object, of {type(made).__name__}")
+        raise _failed(plugin, "cannot be made", other)
+    return made
 
 
 def _failed(plugin: Plugin, what: str, error: BaseException) -> OutputFailed:

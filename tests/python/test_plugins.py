@@ -163,6 +163,32 @@ TROUBLE = {
         ),
         "wants the track three, which the profile does not have",
     ),
+    "speechless": (
+        "counter.py:Counter",
+        "class E(Exception):\n    def __str__(self): 1 / 0\nraise E",
+        r"cannot be imported: E \(line 3\)",
+    ),
+    "another object": (
+        "counter.py:Counter",
+        COUNTER + "    def __new__(cls): return 3\n",
+        "cannot be made: TypeError: its class gives another object, of int",
+    ),
+    "no name": (
+        "counter.py:Counter",
+        COUNTER.replace('path, mark="none"', "").replace(
+            "self.path, self.mark = path, mark", "pass"
+        )
+        + "    name = property(lambda self: 'fixed')\n",
+        "does not take its name and tracks: AttributeError",
+    ),
+    "one track": (
+        "counter.py:Counter",
+        "from pypac_obs import Output\n"
+        "class Counter(Output):\n"
+        "    tracks = 'three'\n"
+        "    open = write = close = abort = None\n",
+        "wants the track three, which",
+    ),
     "no module": ("no_such_module_here:Counter", "", "there is no module no_such_module_here"),
     "not installed": ("nothing-of-that-name", "", "no installed package has a plugin nothing-of"),
     "a function": ("os:system", "", "system of the module os.* is no output"),
