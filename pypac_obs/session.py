@@ -48,6 +48,7 @@ from pypac_obs.outputs.manifest import MOST_MARKERS
 from pypac_obs.outputs.obs import ObsOutput
 from pypac_obs.profile import FilesOutput as FilesRule
 from pypac_obs.profile import ObsOutput as ObsRule
+from pypac_obs.profile import PluginOutput as PluginRule
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.profile.model import DeviceSource
 from pypac_obs.recent import Recent
@@ -113,7 +114,8 @@ class Session:
     time.
 
     Raises ProfileError before anything is opened, BackendUnavailable, PermissionDenied or
-    Unsupported where there is no audio system, and OutputFailed where an output cannot be opened.
+    Unsupported where there is no audio system, and OutputFailed where an output cannot be opened
+    or, at once, a plugin that the profile names cannot be loaded.
     All methods are for any thread. A session runs once, in the process that has started it: in
     a forked child `stop` and the end of a ``with`` block do nothing, and what needs the session
     raises SessionClosed.
@@ -139,7 +141,9 @@ class Session:
         self._profile_outputs: dict[str, Output] = {}  # those that run now, without OBS
         for output_name, rule in self.profile.outputs.by_name().items():
             if not isinstance(rule, ObsRule):
-                self._profile_outputs[output_name] = self._make_output(output_name, rule)
+                self._profile_outputs[output_name] = self._make_output(
+                    output_name, rule, self.profile
+                )
         self._outputs += self._profile_outputs.values()
         if on_block is not None:
             self._outputs.append(CallbackOutput(on_block))
@@ -181,7 +185,12 @@ class Session:
         self._is_parents = False  # this process was forked from the one that runs it
         leave_to_parent_on_fork(self)
 
-    def _make_output(self, name: str, rule: FilesRule) -> Output:
+    def _make_output(self, name: str, rule: FilesRule | PluginRule, profile: Profile) -> Output:
+        if isinstance(rule, PluginRule):
+            from pypac_obs.plugins import make_output  # most profiles have none
+
+            folder = profile.file.parent if profile.file is not None else Path()
+            return make_output(name, rule, folder, profile.tracks)
         if rule.follow is not None:
             self._following = FollowingFiles(rule, self._open_incidents, name)
             return self._following
@@ -439,9 +448,7 @@ class Session:
             try:
                 if self._closes_outputs:
                     raise SessionClosed("the session has ended", remedy="Make a new Session.")
-                going = self._of_profile(
-                    {*difference.changed_outputs, *difference.removed_outputs}
-                )
+                going = self._of_profile({*difference.changed_outputs, *difference.removed_outputs})
                 staying = [one for one in self._threads if one.output not in going]
                 self._prepare_new_tracks([*staying, *begun], layers.present)
                 with _refusals():
@@ -473,7 +480,7 @@ class Session:
             for name in (*difference.changed_outputs, *difference.added_outputs):
                 rule = rules[name]
                 assert not isinstance(rule, ObsRule)
-                output = self._make_output(name, rule)
+                output = self._make_output(name, rule, profile)
                 wanted = profile.tracks if output.tracks is None else output.tracks
                 there = [track for track in wanted if track in wiring.track_channels]
                 reader = self._reader(there, name)
@@ -564,8 +571,6 @@ class Session:
             except ValueError:
                 continue  # the output has failed just now, and let its reader go
             thread.switch(TrackReader(native, names, [channels[name] for name in names]))
-            if thread.join(0):  # it has ended meanwhile: nobody will read this
-                native.close()
 
     # Audio --------------------------------------------------------------------------------------
 

@@ -26,11 +26,18 @@ from pypac_obs.cli.console import (
 )
 from pypac_obs.cli.run import warnings_of
 from pypac_obs.cli.running import program_name
-from pypac_obs.errors import PypacError
+from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.obs.client.settings import ServerWords, is_here
 from pypac_obs.obs.provisioning.lint import unseen_obs_warnings
-from pypac_obs.profile import FilesOutput, ObsTrack, Profile, expand_path, load_profile
+from pypac_obs.profile import (
+    FilesOutput,
+    ObsTrack,
+    PluginOutput,
+    Profile,
+    expand_path,
+    load_profile,
+)
 from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
@@ -92,13 +99,15 @@ def command(profile: str, as_json: bool) -> None:
     rules = load_profile(profile)
     plans = _plan_sources(rules)
     files = _files(rules)
+    plugins = _plugins(rules)
     warnings = [one for one in warnings_of(rules) if one not in plans.refuted]
     warnings += [*plans.notes, *unseen_obs_warnings(rules), *_unwritable(files)]
+    warnings += [f"{name}: {one.trouble}" for name, one in plugins.items() if one.trouble]
     warnings += [warning for source in plans.sources for warning in source.warnings]
     if as_json:
-        print_json(_as_json(rules, plans, files, warnings))
+        print_json(_as_json(rules, plans, files, plugins, warnings))
     else:
-        _print(rules, plans, files, warnings)
+        _print(rules, plans, files, plugins, warnings)
 
 
 @dataclass(frozen=True)
@@ -200,6 +209,33 @@ def _files(profile: Profile) -> Files:
     return files
 
 
+@dataclass(frozen=True)
+class PluginPlan:
+    """What a run would load for an output. Nothing has been imported."""
+
+    words: str
+    loads: str | None
+    trouble: str = ""
+
+
+def _plugins(profile: Profile) -> dict[str, PluginPlan]:
+    plans: dict[str, PluginPlan] = {}
+    for name, rule in profile.outputs.by_name().items():
+        if isinstance(rule, PluginOutput):
+            from pypac_obs.plugins import find_plugin  # most profiles have none
+
+            folder = profile.file.parent if profile.file is not None else Path()
+            try:
+                found = str(find_plugin(rule.use, folder))
+            except OutputFailed as error:
+                plans[name] = PluginPlan(
+                    "a plugin that cannot be had", None, f"{error}. {error.remedy}"
+                )
+            else:
+                plans[name] = PluginPlan(f"a run loads the plugin {found}", found)
+    return plans
+
+
 def _unwritable(files: Files) -> list[str]:
     first = [path for paths in files.values() for path in list(paths.values())[:1]]
     return list(dict.fromkeys(said for path in first if (said := _refusal(path))))
@@ -240,6 +276,7 @@ def _as_json(
     profile: Profile,
     plans: Plans,
     files: Files,
+    plugins: dict[str, PluginPlan],
     warnings: list[str],
 ) -> dict[str, object]:
     outputs: dict[str, object] = {}
@@ -251,6 +288,8 @@ def _as_json(
                 "encoding": rule.encoding,
                 "paths": {track: str(path) for track, path in files[name].items()},
             }
+        elif isinstance(rule, PluginOutput):
+            outputs[name] = {"kind": "plugin"} | rule.model_dump() | {"loads": plugins[name].loads}
         else:
             server = ServerWords.of(rule)
             outputs[name] = (
@@ -289,6 +328,7 @@ def _print(
     profile: Profile,
     plans: Plans,
     files: Files,
+    plugins: dict[str, PluginPlan],
     warnings: list[str],
 ) -> None:
     console = make_console()
@@ -333,6 +373,8 @@ def _print(
             what = "Files" if output == "files" else f"Files of {output}"
             for folder in dict.fromkeys(path.parent for path in files[output].values()):
                 say(f"{what} ({rule.format}, {rule.encoding}) in {folder}")
+        elif output in plugins:
+            say(f"{output}: {plugins[output].words}")
     if obs:
         say(f"Inputs (transport {obs.transport}) in {_scenes_in_words(obs.scene)} of OBS")
         say(_server_in_words(ServerWords.of(obs)))

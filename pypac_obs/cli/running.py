@@ -191,6 +191,7 @@ class _StopRequest:
 class FileSummary:
     """A file that was written, and how long it is on the disk."""
 
+    output: str
     track: str
     path: Path
     frames: int
@@ -222,6 +223,7 @@ class Summary:
             },
             "files": [
                 {
+                    "output": file.output,
                     "track": file.track,
                     "path": str(file.path),
                     "frames": file.frames,
@@ -260,7 +262,7 @@ def _files(session: Session) -> Iterator[FileSummary]:
         if isinstance(output, FilesOutput | FollowingFiles):
             for track, path in output.paths.items():
                 if track in output.gone:
-                    yield FileSummary(track, path.absolute(), 0, deleted=True)
+                    yield FileSummary(output.name, track, path.absolute(), 0, deleted=True)
                     continue
                 frames = output.lengths.get(track, 0)
                 # As any player would find it, not as we believe to have written it. By an open
@@ -270,7 +272,7 @@ def _files(session: Session) -> Iterator[FileSummary]:
                     path.open("rb") as file,
                 ):
                     frames = soundfile.info(file).frames
-                yield FileSummary(track, path.resolve(), frames)
+                yield FileSummary(output.name, track, path.resolve(), frames)
 
 
 def grouped(incidents: Sequence[Incident], sample_rate: int) -> Iterator[str]:
@@ -321,8 +323,9 @@ def _print_summary(console: Console, session: Session, summary: Summary) -> None
             _file_cell(files),
         )
     console.print(table)
-    for folder in dict.fromkeys(file.path.parent for file in summary.files if not file.deleted):
-        say(f"Files in {folder}")
+    written = [(file.output, file.path.parent) for file in summary.files if not file.deleted]
+    for output, folder in dict.fromkeys(written):
+        say(f"Files in {folder}" if output == "files" else f"Files of {output} in {folder}")
     if summary.incidents:
         say("Incidents:")
         for text in summary.incidents:

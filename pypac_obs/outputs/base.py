@@ -308,6 +308,7 @@ class OutputThread:
         self._unwanted = False
         self._closing = False  # this thread only
         self._was_opened = False
+        self._reads_no_more = False
         self._opened = threading.Event()  # or could not be
         # stop() joins it, and so nothing is cut off. But an output that hangs in a write, on a dead
         # network drive say, is left behind, and must not keep the process from ending: a daemon.
@@ -347,6 +348,8 @@ class OutputThread:
     def switch(self, reader: BlockReader) -> None:
         """Has the output read on from another reader, which begins where the present one ends."""
         self._next_readers.append(reader)
+        if self._reads_no_more:  # it has failed meanwhile
+            reader.close()
 
     @property
     def running(self) -> bool:
@@ -484,6 +487,7 @@ class OutputThread:
                     if not self._outlives(error):
                         break
         finally:
+            self._reads_no_more = True
             for reader in (self._reader, *self._next_readers):
                 reader.close()
             self._opened.set()

@@ -25,7 +25,13 @@ from pypac_obs.profile.model import (
     TrackRule,
 )
 from pypac_obs.profile.obs_output import ObsOutput, ObsRecording, ObsTrack, SecretRef
-from pypac_obs.profile.outputs import AnyOutput, FilesOutput, NamedOutput, OutputRules
+from pypac_obs.profile.outputs import (
+    AnyOutput,
+    FilesOutput,
+    NamedOutput,
+    OutputRules,
+    PluginOutput,
+)
 from pypac_obs.profile.paths import PLACEHOLDERS, expand_path
 
 __all__ = [
@@ -41,6 +47,7 @@ __all__ = [
     "ObsRecording",
     "ObsTrack",
     "OutputRules",
+    "PluginOutput",
     "ProcessRef",
     "ProcessSource",
     "Profile",

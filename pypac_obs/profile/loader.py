@@ -52,7 +52,7 @@ _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NUMBERED: Loc = ("outputs", "obs", "recording", "names")
 # Keys that are names, and where the names of tracks that are written stand.
 _NAMES: tuple[Loc, ...] = (("sources",), ("tracks",), ("outputs",), ("outputs", "obs", "tracks"))
-_WRITTEN: Loc = ("outputs", "files", "tracks")
+_WRITTEN: tuple[Loc, ...] = (("outputs", "files", "tracks"), ("outputs", "plugin", "tracks"))
 # What stands here is never shown: somebody may have written the password itself.
 _SECRET: Loc = ("outputs", "obs", "password")
 
@@ -414,7 +414,7 @@ def _names_something(loc: Loc) -> bool:
     """Tells whether the name of a source or track stands there."""
     in_track = loc[:1] == ("tracks",) and loc[2:3] == ("from",)
     in_source = loc[:1] == ("sources",) and loc[2:3] == ("everything_except",)
-    written = _as_short(loc)[:3] == _WRITTEN
+    written = _as_short(loc)[:3] in _WRITTEN
     return (in_track or in_source or written) and "process" not in loc[3:]
 
 

@@ -236,6 +236,8 @@ def _outputs(
                     found = f"{describe(name)} beside {describe(following)}"
                     yield Problem((*at, "follow"), expected, found)
                 following = following or name
+        elif kind == "plugin":
+            yield from _written_tracks(tracks, rule, at)
         elif kind == "obs":
             yield from _obs(sources, tracks, rule, at)
             if name != to_obs[0]:
@@ -243,18 +245,26 @@ def _outputs(
                 yield Problem((*at, "[key]"), "one output to OBS in a session", found)
 
 
+def _written_tracks(
+    tracks: Mapping[str, Any], rule: Mapping[str, Any], at: Loc
+) -> Iterator[Problem]:
+    known = tuple(_texts(tracks))
+    seen: set[str] = set()
+    for loc, name in _names(rule.get("tracks"), (*at, "tracks")):
+        if name not in tracks:
+            yield Problem(
+                loc, f"the name of a track ({listed(known)})", describe(name), known, name
+            )
+        elif name in seen:
+            yield Problem(loc, "each track once", f"{describe(name)} again")
+        seen.add(name)
+
+
 def _files(tracks: Mapping[str, Any], files: Mapping[str, Any], at: Loc) -> Iterator[Problem]:
-    written: tuple[str, ...] = tuple(_texts(tracks))
+    yield from _written_tracks(tracks, files, at)
+    written = set(_texts(tracks))
     if files.get("tracks") is not None:
-        written = ()
-        for loc, name in _names(files["tracks"], (*at, "tracks")):
-            if name not in tracks:
-                expected = f"the name of a track ({listed(_texts(tracks))})"
-                yield Problem(loc, expected, describe(name), tuple(_texts(tracks)), name)
-            elif name in written:
-                yield Problem(loc, "each track once", f"{describe(name)} again")
-            else:
-                written += (name,)
+        written &= {name for _, name in _names(files["tracks"], ())}
     template = files.get("name", "{track}")
     if not isinstance(template, str):
         return

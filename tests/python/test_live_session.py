@@ -2,6 +2,7 @@
 """A session whose profile changes while it runs, on synthetic sources."""
 
 import copy
+import errno
 import json
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pypac_obs import Profile, Session, _core
+from pypac_obs import Block, Output, Profile, Session, _core
 from pypac_obs.errors import (
     ChangeRefused,
     InvalidValue,
@@ -20,6 +21,7 @@ from pypac_obs.errors import (
     SessionClosed,
     UnknownAddress,
 )
+from pypac_obs.outputs.base import SessionInfo
 from pypac_obs.wiring import Wiring
 
 RATE = 48_000
@@ -301,6 +303,36 @@ def test_an_output_is_not_begun_where_the_rest_is_refused(
     assert is_numbered(read(tmp_path / "take", "one"))
 
 
+class Failing(Output):
+    name = "failing"
+
+    def open(self, info: SessionInfo) -> None:
+        pass
+
+    def write(self, block: Block) -> None:
+        raise OSError("no more")
+
+    def close(self, end: int) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+def test_an_output_that_has_failed_keeps_no_change_from_the_others(tmp_path: Path):
+    data = base(tmp_path / "take")
+    with Session(profile(data), outputs=[Failing()]) as session:
+        while not session.errors:
+            hear(session, 480)
+        hear(session, 4800)
+        session.apply(profile(data, tracks__more={"from": "one"}))
+        hear(session, 4800)
+    assert [str(error) for error in session.errors] == ["failing: OSError: no more"]
+    assert {one.cause for one in session.incidents} == {"output_failed"}
+    samples = read(tmp_path / "take", "more")
+    assert is_numbered(samples[-2400:], session.position - 2400)
+
+
 def test_wrong_addresses_and_values_and_sessions_are_refused(tmp_path: Path):
     session = Session(profile(base(tmp_path / "take")))
     with pytest.raises(SessionClosed):
@@ -313,3 +345,83 @@ def test_wrong_addresses_and_values_and_sessions_are_refused(tmp_path: Path):
         assert session.get("one.gain_db") == 0
     with pytest.raises(SessionClosed):
         session.apply(profile(base(tmp_path / "take")))
+
+
+class SlowTape(Output):
+    """Keeps the first channel of the track "one", and takes its time."""
+
+    name = "slow"
+
+    def open(self, info: object) -> None:
+        self.taken: list[NDArray[np.float32]] = []
+        self.starts: list[int] = []
+        self.end = 0
+
+    def write(self, block: Block) -> None:
+        time.sleep(0.05)
+        self.starts.append(block.start)
+        self.taken.append(block.audio["one"][:, 0].copy())
+
+    def close(self, end: int) -> None:
+        self.end = end
+
+    def abort(self) -> None:
+        pass
+
+
+def test_a_slow_output_misses_nothing_however_fast_profiles_follow(tmp_path: Path):
+    data = base(tmp_path / "take")
+    tape = SlowTape()
+    with Session(profile(data), outputs=[tape]) as session:
+        hear(session, 4800)
+        for number in range(10):
+            data["tracks"][f"more-{number}"] = {"from": "one"}
+            session.apply(profile(data))
+        hear(session, 960)
+    assert is_numbered(np.concatenate(tape.taken))
+    assert sum(map(len, tape.taken)) == tape.end
+    assert is_numbered(read(tmp_path / "take", "one"))
+    assert session.errors == ()
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_the_file_of_a_late_track_is_as_long_as_the_others(tmp_path: Path, kind: str):
+    data = base(tmp_path / "take")
+    data["outputs"]["files"]["format"] = kind
+    with Session(profile(data)) as session:
+        hear(session, 24_000)
+        session.apply(profile(data, tracks__late={"from": "tone"}))
+        came = session.position
+        hear(session, 9600)
+    lengths = {}
+    for track in ("one", "tone", "late"):
+        audio, rate = soundfile.read(tmp_path / "take" / f"{track}.{kind}")
+        lengths[track] = len(audio)
+        assert rate == RATE
+    assert len(set(lengths.values())) == 1
+    late = audio[:, 0]
+    assert not late[: came - 960].any()
+    assert np.abs(late[-4800:]).max() > 0.99
+
+
+def test_where_the_file_of_a_new_track_cannot_be_made_nothing_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = base(tmp_path / "take")
+
+    def no_more(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with Session(profile(data)) as session:
+        hear(session, 4800)
+        before = session.profile
+        with monkeypatch.context() as patch:
+            patch.setattr("pypac_obs.outputs.files.FileIO", no_more)
+            with pytest.raises(OutputFailed, match="too many files are open"):
+                session.apply(profile(data, tracks__more={"from": "tone"}))
+        assert session.profile == before
+        hear(session, 4800)
+    assert session.errors == ()
+    assert is_numbered(read(tmp_path / "take", "one"))
+    names = sorted(one.name for one in (tmp_path / "take").iterdir())
+    assert names == ["ledger.jsonl", "one.wav", "session.json", "tone.wav"]

@@ -184,13 +184,15 @@ def test_a_living_session_keeps_its_name_and_a_killed_one_does_not(wiring: Wirin
 
 
 @pytest.mark.linux("nobody can shorten a section of Windows'")
-def test_a_track_that_is_cut_off_costs_the_session_nothing_but_that(tmp_path: Path):
+@pytest.mark.parametrize("name", ["obs", "studio"])
+def test_a_track_that_is_cut_off_costs_the_session_nothing_but_that(tmp_path: Path, name: str):
     """A whole session, with files: it goes on, says so, and OBS gets the track again."""
+    rule = {"tracks": {"game": 1, "voice": 2}, "port": 1, "transport": "plugin"}
     profile = Profile.from_dict(
         PROFILE
         | {
             "outputs": {
-                "obs": {"tracks": {"game": 1, "voice": 2}, "port": 1, "transport": "plugin"},
+                name: rule if name == "obs" else {"obs": rule},
                 "files": {"folder": str(tmp_path / "rec")},
             }
         }
@@ -208,11 +210,12 @@ def test_a_track_that_is_cut_off_costs_the_session_nothing_but_that(tmp_path: Pa
         position = session.position
         until(lambda: session.position > position)
     [lost] = [i for i in session.incidents if i.cause == "shared_track_lost"]
-    assert (lost.output, lost.tracks) == ("obs", ("game",))
+    assert (lost.output, lost.tracks) == (name, ("game",))
+    assert [one.name for one in session.status().outputs] == ["files", name]
     assert lost.frames > 0
     assert session.errors == ()
     ledger = (tmp_path / "rec" / "ledger.jsonl").read_text()
-    assert "the output obs lost" in ledger
+    assert f"the output {name} lost" in ledger
     assert json.loads((tmp_path / "rec" / "session.json").read_text())["state"] == "complete"
 
 

@@ -353,6 +353,33 @@ def test_a_run_in_json_writes_a_status_a_second_and_a_summary(tmp_path: Path):
     assert (summary["incidents"], summary["failures"]) == ([], [])
 
 
+def test_a_run_calls_outputs_by_their_names(tmp_path: Path):
+    profile = tmp_path / "named.yaml"
+    full = tmp_path / "full"
+    full.touch()
+    profile.write_text(
+        "version: 1\nsources:\n  a: {synthetic: {kind: tone}}\ntracks:\n  a: {from: a}\n"
+        "  b: {from: a}\noutputs:\n"
+        f"  archive: {{files: {{folder: '{tmp_path / 'one'}'}}}}\n"
+        f"  talk: {{files: {{folder: '{tmp_path / 'two'}', tracks: b, format: flac}}}}\n"
+    )
+    shown = call("run", profile, "--duration", "0.3").stdout
+    assert re.search(r"^ b .* b\.wav, b\.flac", shown, re.MULTILINE)
+    assert f"Files of archive in {tmp_path / 'one'}\n" in shown
+    assert f"Files of talk in {tmp_path / 'two'}\n" in shown
+    again = call("run", profile, "--duration", "0.3", "--json").stdout.splitlines()
+    files = json.loads(again[-1])["summary"]["files"]
+    assert [(file["output"], Path(file["path"]).name) for file in files] == [
+        ("archive", "a (2).wav"),
+        ("archive", "b (2).wav"),
+        ("talk", "b (2).flac"),
+    ]
+    profile.write_text(profile.read_text().replace(str(tmp_path / "two"), str(full / "below")))
+    refused = call("run", profile, "--duration", "0.3")
+    assert refused.exit_code == 1
+    assert refused.stderr.count(f"talk: {full / 'below'} is no folder") == 1
+
+
 def test_drop_outs_are_told_in_sentences(tmp_path: Path):
     [first, second] = incident_lines(tmp_path, count=2)
     assert re.search(r"noise from 0:00\.1\d\d to 0:00\.1\d\d\.$", first)

@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from pypac_obs.profile import (
@@ -131,6 +132,39 @@ def test_the_encoding_follows_the_format_unless_it_is_written(written: dict, enc
     files = Profile.from_dict(changed(outputs={"files": written})).outputs.files
     assert files is not None
     assert files.encoding == encoding
+
+
+def test_outputs_are_found_by_their_names_whatever_those_are():
+    names = ("short_files", "by_name", "model_dump", "Ünïcode", "x (2)")
+    outputs = {"files": {}, **{name: {"files": {"format": "flac"}} for name in names}}
+    outputs["studio"] = {"obs": {"tracks": {"game": 1}}}
+    profile = Profile.from_dict(changed(outputs=outputs))
+    assert list(profile.outputs.by_name()) == ["files", *names, "studio"]
+    assert profile.outputs.files is profile.outputs.by_name()["files"]
+    assert profile.outputs.obs is profile.outputs.by_name()["studio"]
+    assert Profile.from_dict(profile.model_dump()) == profile
+    assert Profile.from_dict(json.loads(profile.model_dump_json())) == profile
+
+
+@pytest.mark.parametrize(
+    ("outputs", "is_right"),
+    [
+        ({"archive": {"files": {}}, "files": {}}, True),
+        ({"meter": {"plugin": {"use": "meter", "settings": {"a": [1]}}}}, True),
+        ({"archive": {"folder": "x"}}, False),
+        ({"archive": {}}, False),
+        ({"archive": {"files": {}, "plugin": {"use": "meter"}}}, False),
+        ({"meter": {"plugin": {}}}, False),
+    ],
+)
+def test_the_json_schema_knows_outputs_with_names(outputs: dict, is_right: bool):
+    data = json.loads(json.dumps(changed(outputs=outputs)))
+    assert Draft202012Validator(Profile.json_schema()).is_valid(data) is is_right
+    if is_right:
+        Profile.from_dict(data)
+    else:
+        with pytest.raises(ProfileError):
+            Profile.from_dict(data)
 
 
 def test_flac_does_not_hold_floats():

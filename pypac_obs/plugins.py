@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""The registry of plugins that others wrote in Python, as far as there are contracts: outputs.
+
+A profile names one by ``use``, in one of three ways:
+
+loudness             an entry point in the group ``pypac_obs.outputs`` of an installed package
+my_package:Loudness  a class in a module that Python can import
+meter.py:Meter       a class in a file; a relative path counts from the profile's folder
+
+`find_plugin` tells where one is and imports nothing. `load_plugin` runs its code, so only a session
+calls it. A profile may come from anybody: a file is loaded only if it and the folders above it
+belong to the user or to root, and nobody else may write there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import stat
+import sys
+import traceback
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pypac_obs.errors import OutputFailed
+from pypac_obs.outputs.base import Output
+from pypac_obs.profile.checks import listed, nearest, printable
+from pypac_obs.profile.outputs import PluginOutput
+
+__all__ = ["OUTPUTS", "Plugin", "find_plugin", "installed_plugins", "load_plugin", "make_output"]
+
+#: The group of entry points that are outputs.
+OUTPUTS = "pypac_obs.outputs"
+
+_LARGEST_FILE = 1 << 20
+_WRITE_IT_SO = "Write `use: file.py:Class`, `use: module:Class`, or an installed plugin's name."
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Where a plugin is. Nothing of it has been imported."""
+
+    use: str
+    """How the profile names it."""
+    class_name: str
+    file: Path | None
+    """The file that is loaded, or that its module begins with; None: the module has none."""
+    module: str = ""
+    """The module to import; empty: the file is loaded by itself."""
+
+    def __str__(self) -> str:
+        if not self.module:
+            return f"{self.class_name} of {self.file}"
+        where = f" ({self.file})" if self.file is not None else ""
+        return f"{self.class_name} of the module {self.module}{where}"
+
+
+def installed_plugins(group: str = OUTPUTS) -> tuple[str, ...]:
+    """The names of the plugins that installed packages have in a group of entry points."""
+    found = importlib.metadata.entry_points(group=group)
+    return tuple(sorted({one.name for one in found}))
+
+
+def find_plugin(use: str, folder: Path, group: str = OUTPUTS) -> Plugin:
+    """Finds what a profile in ``folder`` names. Raises OutputFailed where it is not to be had."""
+    target, _, class_name = use.rpartition(":")
+    if not target:
+        return _entry_point(use, group)
+    if target.endswith(".py"):
+        path = Path(os.path.expanduser(target))
+        path = Path(os.path.realpath(folder / path))
+        os.close(_open(use, path))
+        return Plugin(use, class_name, path)
+    return _in_module(use, target, class_name)
+
+
+def _entry_point(use: str, group: str) -> Plugin:
+    found = list(importlib.metadata.entry_points(group=group, name=use))
+    if not found:
+        names = installed_plugins(group)
+        meant = nearest(use, names)
+        hint = f"Did you mean {meant}? " if meant else ""
+        there = f"Installed are {listed(names, 'and')}. " if names else ""
+        raise OutputFailed(
+            f"no installed package has a plugin {printable(use)} (entry points of {group})",
+            remedy=f"{hint or there}{_WRITE_IT_SO}",
+        )
+    targets = sorted({one.value for one in found})
+    if len(targets) > 1:
+        raise OutputFailed(
+            f"several installed packages have a plugin {printable(use)}: {listed(targets, 'and')}",
+            remedy="Write which one: `use: module:Class`.",
+        )
+    return _in_module(use, found[0].module, found[0].attr)
+
+
+def _in_module(use: str, module: str, class_name: str) -> Plugin:
+    top = module.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise OutputFailed(
+            f"there is no module {printable(top)} for the plugin {printable(use)}",
+            remedy=f"Install the package that has it. {_WRITE_IT_SO}",
+        )
+    file = Path(spec.origin) if spec.has_location and spec.origin else None
+    if file is not None and (refused := _refused_module(file)):
+        raise OutputFailed(
+            f"the plugin {printable(use)} is not loaded: {refused}",
+            remedy="Install its package anew, as yourself.",
+        )
+    return Plugin(use, class_name, file, module)
+
+
+# Whose files are loaded --------------------------------------------------------------------------
+
+
+def _owners() -> tuple[int, ...] | None:
+    """Root and the user; None where files have no such owners (Windows)."""
+    return (0, os.geteuid()) if hasattr(os, "geteuid") else None
+
+
+def _refused_module(file: Path) -> str:
+    """Says why an installed module is not loaded; empty: it is."""
+    owners = _owners()
+    try:
+        found, ours = os.stat(file), os.stat(__file__)
+    except OSError:  # in an archive, say
+        return ""
+    if owners is None:
+        return ""
+    if found.st_uid not in (*owners, ours.st_uid):
+        return f"{file} belongs to another user (UID {found.st_uid})"
+    return f"everybody may write in {file}" if found.st_mode & stat.S_IWOTH else ""
+
+
+def _refused(path: Path, found: os.stat_result) -> tuple[str, str]:
+    """Says why a file, or what is in a folder, is not loaded, and what to do; empty: it is."""
+    owners = _owners()
+    if owners is None:
+        return "", ""
+    if found.st_uid not in owners:
+        said = f"{path} belongs to another user (UID {found.st_uid})"
+        return said, "Copy the plugin to a folder of your own."
+    is_sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not is_sticky:
+        return f"others may write in {path}", f"chmod go-w '{path}'"
+    return "", ""
+
+
+def _open(use: str, path: Path) -> int:
+    """Opens the file of a plugin, which has to be one that nobody else can have changed."""
+    why = f"the plugin {printable(use)} is not loaded"
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        # Some devices do something when they are opened.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OutputFailed(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
+        file = os.open(path, flags)
+    except FileNotFoundError:
+        remedy = "Correct the path: a relative one counts from the profile's folder."
+        raise OutputFailed(f"{why}: there is no file {path}", remedy=remedy) from None
+    except OutputFailed:
+        raise
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        remedy = "See who may read it."
+        raise OutputFailed(f"{why}: {path} cannot be read: {said}", remedy=remedy) from None
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise OutputFailed(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
+        # From the root on, so that what is said comes first is what has to be mended first.
+        for one in (*reversed(path.parents), path):
+            refused, remedy = _refused(one, found if one is path else os.stat(one))
+            if refused:
+                raise OutputFailed(f"{why}: {refused}", remedy=remedy)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+# Loading -----------------------------------------------------------------------------------------
+
+
+def load_plugin(plugin: Plugin, base: type[Any]) -> type[Any]:
+    """Imports a plugin and gives its class. Raises OutputFailed with what is wrong with it.
+
+    A file is run anew each time, and cannot import its neighbours: make a package for that.
+    """
+    try:
+        module = importlib.import_module(plugin.module) if plugin.module else _run_file(plugin)
+    except OutputFailed:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # what is imported may do anything, such as sys.exit()
+        raise OutputFailed(
+            f"the plugin {plugin} cannot be imported: {_in_words(error, plugin)}",
+            remedy="Install what it needs, or correct it.",
+        ) from error
+    found: object = module
+    for part in plugin.class_name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        classes = [name for name, one in vars(module).items() if _is_own(one, base)]
+        there = f"It has {listed(classes, 'and')}." if classes else ""
+        raise OutputFailed(
+            f"the plugin {plugin} is not there: nothing has the name {plugin.class_name}",
+            remedy=there or f"Derive a class from pypac_obs.{base.__name__} there.",
+        )
+    if not _is_own(found, base):
+        raise OutputFailed(
+            f"the plugin {plugin} is no {base.__name__.lower()}",
+            remedy=f"Derive it from pypac_obs.{base.__name__}.",
+        )
+    assert isinstance(found, type)
+    return found
+
+
+def _is_own(found: object, base: type[Any]) -> bool:
+    return isinstance(found, type) and issubclass(found, base) and found is not base
+
+
+def _run_file(plugin: Plugin) -> types.ModuleType:
+    assert plugin.file is not None
+    # What was looked at is what is run, whatever has the name by now.
+    with open(_open(plugin.use, plugin.file), "rb") as file:
+        source = file.read(_LARGEST_FILE + 1)
+    if len(source) > _LARGEST_FILE:
+        raise OutputFailed(
+            f"the plugin {plugin} is longer than {_LARGEST_FILE >> 20} MiB",
+            remedy="Make a package of it.",
+        )
+    module = types.ModuleType(f"pypac_obs_plugin_{plugin.file.stem}")
+    module.__file__ = str(plugin.file)
+    sys.modules[module.__name__] = module  # dataclasses look for it there
+    exec(compile(source, str(plugin.file), "exec", dont_inherit=True), vars(module))
+    return module
+
+
+def _in_words(error: BaseException, plugin: Plugin) -> str:
+    """Says what was raised, and at which line of the plugin's file."""
+    said = type(error).__name__
+    with contextlib.suppress(Exception):  # its words are the plugin's own code, too
+        said = printable(f"{said}: {error}".removesuffix(": "), 300)
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if plugin.file is not None and frame.filename == str(plugin.file):
+            line = frame.lineno
+    return f"{said} (line {line})" if line else said
+
+
+# Outputs -----------------------------------------------------------------------------------------
+
+
+def make_output(name: str, rule: PluginOutput, folder: Path, tracks: Iterable[str]) -> Output:
+    """Makes the output of that name, of a profile in ``folder`` with these ``tracks``.
+
+    Its class is called with the settings; after that it has the profile's name and tracks. Raises
+    OutputFailed.
+    """
+    with _in_front(name):
+        plugin = find_plugin(rule.use, folder)
+        made = _make(plugin, load_plugin(plugin, Output), rule.settings)
+        try:
+            made.name = name
+            if rule.tracks is not None:
+                made.tracks = rule.tracks
+            wants: Any = made.tracks  # whatever somebody wrote there
+            if wants is not None:
+                wants = made.tracks = (wants,) if isinstance(wants, str) else tuple(wants)
+        except Exception as error:
+            raise _failed(plugin, "does not take its name and tracks", error) from error
+        known = tuple(tracks)
+        for track in wants or ():
+            if track not in known:
+                raise OutputFailed(
+                    f"the plugin {plugin} wants the track {printable(str(track))}, which the "
+                    "profile does not have",
+                    remedy=f"Write `tracks` beside `use`: {listed(known)}.",
+                )
+    return made
+
+
+def _make(plugin: Plugin, found: type[Output], settings: Mapping[str, object]) -> Output:
+    try:
+        made: object = found(**settings)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise _failed(plugin, "cannot be made", error) from error
+    if not isinstance(made, Output):
+        other = TypeError(f"its class gives another object, of {type(made).__name__}")
+        raise _failed(plugin, "cannot be made", other)
+    return made
+
+
+def _failed(plugin: Plugin, what: str, error: BaseException) -> OutputFailed:
+    return OutputFailed(
+        f"the plugin {plugin} {what}: {_in_words(error, plugin)}",
+        remedy="Correct its `settings` in the profile, or the plugin.",
+    )
+
+
+@contextlib.contextmanager
+def _in_front(name: str) -> Iterator[None]:
+    """Puts the output's name in front of what is wrong with it."""
+    try:
+        yield
+    except OutputFailed as error:
+        message = f"{name}: {error.message}"
+        raise OutputFailed(message, remedy=error.remedy) from error.__cause__
