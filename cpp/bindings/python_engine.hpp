@@ -19,6 +19,7 @@
 #include "core/status.hpp"
 #include "engine/engine.hpp"
 #include "filters/builtin_filters.hpp"
+#include "timeline/clock_domain.hpp"
 
 namespace pypac {
 
@@ -110,7 +111,7 @@ class PythonEngine {
             node->late_frames(),
             node->domain().drift_ppm(),
             node->domain().locked(),
-            name_of(node->source()->feed().absence()),
+            name_of(node->source()->absence()),
             level_of(node->meter())};
   }
 

@@ -21,7 +21,7 @@ namespace pypac {
 ///
 ///     auto game = capture.add_source("game", {.patterns = {"cs2.exe"}});
 ///     game->start(clock.now());
-///     // a pump reads game->feed()
+///     // a pump calls game->read()
 ///     capture.remove_source("game");
 class CaptureBackend {
  public:

@@ -151,8 +151,7 @@ MixedSource::MixedSource(std::uint32_t channels, std::uint32_t capacity_frames,
       timeline_rate_(timeline_rate),
       no_clock_(std::make_shared<ClockDomain>(timeline_rate)),
       shown_clock_(no_clock_.get()),
-      // What is put in here is taken out within the same block.
-      mixed_(channels, std::max(capacity_frames, 4 * Tap::kMaxPiece), no_clock_) {}
+      piece_room_(channels) {}
 
 MixedSource::~MixedSource() {
   stop();
@@ -189,27 +188,45 @@ std::uint64_t MixedSource::packets() const noexcept {
   return sum;
 }
 
-void MixedSource::gather(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept {
-  for (std::uint32_t done = 0; done < frames;) {
-    const std::uint32_t piece = std::min(frames - done, Tap::kMaxPiece);
-    gather_piece(begin + done, piece, gaps);
-    done += piece;
+Source::Taken MixedSource::read(const Wanted& wanted, GapSink& gaps) noexcept {
+  if (wanted.frames <= Tap::kMaxPiece) {
+    const std::uint32_t captured = read_piece(wanted, gaps);
+    if (captured == wanted.frames)
+      if (const float* const* const shown = only_tap(wanted)) return {captured, shown};
+    add_up(wanted);
+    return {captured, wanted.room};
   }
+  std::uint32_t captured = 0;
+  for (std::uint32_t done = 0; done < wanted.frames;) {
+    Wanted piece = wanted;
+    piece.begin += done;
+    piece.frames = std::min(wanted.frames - done, Tap::kMaxPiece);
+    for (std::uint32_t c = 0; c < channels_; ++c) piece_room_[c] = wanted.room[c] + done;
+    piece.room = piece_room_.data();
+    captured += read_piece(piece, gaps);
+    add_up(piece);
+    done += piece.frames;
+  }
+  return {captured, wanted.room};
 }
 
-void MixedSource::gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept {
-  const std::size_t count = tap_count_.load(std::memory_order_acquire);
-  const Cause absence = absence_now(count);
-  const Frames end = begin + frames;
-  for (std::size_t i = count; i-- > 0;) {
-    taps_[i]->play(begin, frames, absence, gaps);
+void MixedSource::play_taps(const Wanted& piece, Cause absence, GapSink& gaps) noexcept {
+  for (std::size_t i = tap_count_.load(std::memory_order_acquire); i-- > 0;) {
+    taps_[i]->play(piece.begin, piece.frames, absence, gaps);
     if (taps_[i]->taken_.captured > 0) {
       const ClockDomain* const clock = taps_[i]->clock_.load(std::memory_order_acquire);
       shown_clock_.store(clock, std::memory_order_release);
     }
   }
+}
 
-  for (Frames at = begin; at < end;) {
+std::uint32_t MixedSource::read_piece(const Wanted& piece, GapSink& gaps) noexcept {
+  const std::size_t count = tap_count_.load(std::memory_order_acquire);
+  const Cause absence = absence_now(count);
+  play_taps(piece, absence, gaps);
+  const Frames end = piece.begin + piece.frames;
+  Frames captured = 0;
+  for (Frames at = piece.begin; at < end;) {
     Frames until = end;
     bool sounds = false;
     Cause cause = absence;
@@ -226,18 +243,37 @@ void MixedSource::gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps
         const Tap::Stretch stretch = taps_[i]->stretch_at(at, end);
         if (stretch.silent && is_loss(stretch.cause)) gaps.incident(stretch.cause, at, until - at);
       }
-      if (in_hole_) ++epoch_;
       in_hole_ = false;
-      give(at, until, begin);
+      heard_ = true;
+      captured += until - at;
     } else {
+      hole_cause_ = cause_of_hole(cause, until < end);
       in_hole_ = true;
-      hole_cause_ = cause;
+      gaps.incident(hole_cause_, at, until - at);
     }
     at = until;
   }
-  const Cause shown = in_hole_ ? hole_cause_ : absence;
-  mixed_.set_absence(shown);
-  if (shown == Cause::underrun) mixed_.skip_packet();
+  shown_absence_.store(in_hole_ ? hole_cause_ : absence, std::memory_order_relaxed);
+  return static_cast<std::uint32_t>(captured);
+}
+
+Cause MixedSource::cause_of_hole(Cause found, bool ends) noexcept {
+  // What ends within the block is the rest of what was told before: an absence does not become
+  // another one because it is over.
+  if (!ends) return found;
+  if (!heard_) return Cause::starting;
+  return in_hole_ && hole_cause_ != Cause::stalled ? hole_cause_ : found;
+}
+
+const float* const* MixedSource::only_tap(const Wanted& piece) const noexcept {
+  const std::size_t count = tap_count_.load(std::memory_order_acquire);
+  const Tap* only = nullptr;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (taps_[i]->taken_.captured == 0) continue;
+    if (only || taps_[i]->taken_.captured < piece.frames) return nullptr;
+    only = taps_[i].get();
+  }
+  return only ? only->taken_.channels : nullptr;
 }
 
 Cause MixedSource::absence_now(std::size_t taps) const noexcept {
@@ -249,32 +285,25 @@ Cause MixedSource::absence_now(std::size_t taps) const noexcept {
   return skips ? Cause::underrun : Cause::stalled;
 }
 
-void MixedSource::give(Frames begin, Frames end, Frames piece) noexcept {
-  const auto frames = static_cast<std::uint32_t>(end - begin);
-  float* const room = mixed_.begin_packet(frames);
-  if (!room) return;  // the next packet says so
-  bool first = true;
+void MixedSource::add_up(const Wanted& piece) const noexcept {
+  const std::uint32_t frames = piece.frames;
   const std::size_t count = tap_count_.load(std::memory_order_acquire);
+  bool first = true;
   for (std::size_t i = 0; i < count; ++i) {
     const Aligner::Taken& taken = taps_[i]->taken_;
     if (taken.captured == 0) continue;
     for (std::uint32_t c = 0; c < channels_; ++c) {
-      float* const out = room + std::size_t{c} * frames;
-      const float* const in = taken.channels[c] + (begin - piece);
+      float* const out = piece.room[c];
       if (first) {
-        std::memcpy(out, in, frames * sizeof(float));
+        std::memcpy(out, taken.channels[c], frames * sizeof(float));
       } else {
-        for (std::uint32_t f = 0; f < frames; ++f) out[f] += in[f];
+        for (std::uint32_t f = 0; f < frames; ++f) out[f] += taken.channels[c][f];
       }
     }
     first = false;
   }
-  Stamp stamp;
-  stamp.device_time = begin;
-  stamp.epoch = epoch_;
-  stamp.timeline = static_cast<double>(begin);
-  stamp.break_cause = hole_cause_;
-  mixed_.commit_packet(stamp);
+  if (!first) return;
+  for (std::uint32_t c = 0; c < channels_; ++c) std::fill_n(piece.room[c], frames, 0.0F);
 }
 
 }  // namespace pypac

@@ -101,9 +101,9 @@ class Tap final : private GapSink {
 
 /// A source that is heard through any number of taps: one for each process tree that it takes.
 ///
-/// Each tap is brought to the timeline by its own clock, then they are added up. A frame is
-/// captured where any tap has it; where one of several taps lost frames, the ledger is told beside
-/// the sound of the others.
+/// Each tap is brought to the timeline by its own clock, then they are added up; a single one is
+/// shown where it lies. A frame is captured where any tap has it; where one of several taps lost
+/// frames, the ledger is told beside the sound of the others.
 ///
 /// Example: taps with 1, 1, 1 and 2, -, 2 (the middle lost) give 3, 1, 3, and one lost frame.
 class MixedSource final : public Source {
@@ -116,10 +116,13 @@ class MixedSource final : public Source {
 
   void start(HostTime origin) override;
   void stop() noexcept override;
-  void gather(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept override;
-  [[nodiscard]] SourceFeed& feed() noexcept override { return mixed_; }
-  [[nodiscard]] const ClockDomain& clock() noexcept override {
+  [[nodiscard]] Taken read(const Wanted& wanted, GapSink& gaps) noexcept override;
+  [[nodiscard]] std::uint32_t channels() const noexcept override { return channels_; }
+  [[nodiscard]] const ClockDomain& clock() const noexcept override {
     return *shown_clock_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] Cause absence() const noexcept override {
+    return shown_absence_.load(std::memory_order_relaxed);
   }
 
   /// [control-thread] Another tap, also while running; nullptr: there are kMaxTaps. Taps are used
@@ -138,8 +141,11 @@ class MixedSource final : public Source {
   [[nodiscard]] std::uint64_t packets() const noexcept;
 
  private:
-  void gather_piece(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept;
-  void give(Frames begin, Frames end, Frames piece) noexcept;
+  [[nodiscard]] std::uint32_t read_piece(const Wanted& piece, GapSink& gaps) noexcept;
+  void play_taps(const Wanted& piece, Cause absence, GapSink& gaps) noexcept;
+  [[nodiscard]] const float* const* only_tap(const Wanted& piece) const noexcept;
+  void add_up(const Wanted& piece) const noexcept;
+  [[nodiscard]] Cause cause_of_hole(Cause found, bool ends) noexcept;
   [[nodiscard]] Cause absence_now(std::size_t taps) const noexcept;
 
   const std::uint32_t channels_;
@@ -157,11 +163,13 @@ class MixedSource final : public Source {
   const std::shared_ptr<ClockDomain> no_clock_;  // shown while there is no tap
   std::atomic<const ClockDomain*> shown_clock_;
 
+  std::atomic<Cause> shown_absence_{Cause::not_running};  // pump writes
+
   // The rest is the pump's.
-  SourceFeed mixed_;
-  std::uint32_t epoch_ = 1;
-  bool in_hole_ = false;
-  Cause hole_cause_{};
+  std::vector<float*> piece_room_;
+  bool heard_ = false;    // there was a frame
+  bool in_hole_ = false;  // the last frame was none
+  Cause hole_cause_{};    // as the last hole was told
 };
 
 }  // namespace pypac

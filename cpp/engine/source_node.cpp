@@ -6,31 +6,36 @@
 #include "core/thread_role.hpp"
 
 namespace pypac {
-namespace {
-
-// PipeWire's largest quantum (clock.quantum-limit) is 8192 frames; a stream at a quarter of the
-// timeline's rate still fits.
-constexpr std::uint32_t kMaxPacket = 4 * 8192;
 
 /// Tells the ledger about one source.
-class SourceGaps final : public GapSink {
+class SourceNode::Gaps final : public GapSink {
  public:
-  SourceGaps(Ledger& ledger, LedgerAccount& account) : ledger_(ledger), account_(account) {}
+  Gaps(SourceNode& node, Ledger& ledger) : node_(node), ledger_(ledger) {}
 
   void incident(Cause cause, Frames begin, Frames frames) noexcept override {
-    ledger_.add(account_, cause, begin, frames);
+    if (is_absence(cause)) {
+      cause = node_.cause_of_silence(cause, frames);
+      absent_ = true;
+    }
+    ledger_.add(*node_.account_, cause, begin, frames);
     if (cause == Cause::late) late_frames_ += frames;
   }
 
   [[nodiscard]] Frames late_frames() const noexcept { return late_frames_; }
+  [[nodiscard]] bool absent() const noexcept { return absent_; }
 
  private:
-  Ledger& ledger_;
-  LedgerAccount& account_;
-  Frames late_frames_ = 0;
-};
+  [[nodiscard]] static bool is_absence(Cause cause) noexcept {
+    return cause == Cause::not_running || cause == Cause::no_stream || cause == Cause::paused ||
+           cause == Cause::starting || cause == Cause::stalled || cause == Cause::underrun ||
+           cause == Cause::refused || cause == Cause::backend_lost;
+  }
 
-}  // namespace
+  SourceNode& node_;
+  Ledger& ledger_;
+  Frames late_frames_ = 0;
+  bool absent_ = false;
+};
 
 SourceNode::SourceNode(std::string id, std::shared_ptr<LedgerAccount> account,
                        std::shared_ptr<Source> source, std::uint32_t sample_rate,
@@ -39,39 +44,24 @@ SourceNode::SourceNode(std::string id, std::shared_ptr<LedgerAccount> account,
       account_(std::move(account)),
       sample_rate_(sample_rate),
       source_(std::move(source)),
-      aligner_(source_->feed().channels(), max_block, kMaxPacket),
-      block_(source_->feed().channels(), max_block),
+      block_(source_->channels(), max_block),
       meter_(sample_rate) {}
 
 void SourceNode::process(Frames begin, std::uint32_t frames, HostTime until,
                          Ledger& ledger) noexcept {
   PYPAC_ASSERT_PUMP();
-  if (!begun_) aligner_.start_at(begin);
-  begun_ = true;
-  source_->poll(until);
-  SourceFeed& feed = source_->feed();
-  SourceGaps gaps(ledger, *account_);
-  source_->gather(begin, frames, gaps);
-  const Frames end = begin + frames;
-  PacketView packet;
-  while (feed.peek(0, packet) && aligner_.has_room(packet.frames)) {
-    PacketView next;
-    const bool has_next = feed.peek(1, next);
-    const bool due = packet.stamp.timeline < static_cast<double>(end);
-    if (!aligner_.place(packet, has_next ? &next : nullptr, due, gaps)) break;
-    feed.pop();
-  }
-  const auto [captured, channels] =
-      aligner_.take(begin, frames, block_.channels(), cause_of_silence(frames), gaps);
+  Gaps gaps(*this, ledger);
+  const auto [captured, channels] = source_->read({begin, frames, until, block_.channels()}, gaps);
+  // What is there ends an absence: the next one is another.
+  if (!gaps.absent()) static_cast<void>(cause_of_silence(source_->absence(), frames));
   shown_ = BlockView(channels, block_.channel_count());
-  if (captured > 0) ledger.captured(*account_, end);
+  if (captured > 0) ledger.captured(*account_, begin + frames);
   captured_frames_.store(captured_frames() + captured, std::memory_order_relaxed);
   late_frames_.store(late_frames() + gaps.late_frames(), std::memory_order_relaxed);
   meter_.process(channels, shown_.channel_count(), frames);
 }
 
-Cause SourceNode::cause_of_silence(std::uint32_t frames) noexcept {
-  const Cause absence = source_->feed().absence();
+Cause SourceNode::cause_of_silence(Cause absence, Frames frames) noexcept {
   if (absence != absence_) {
     absence_ = absence;
     absence_frames_ = 0;

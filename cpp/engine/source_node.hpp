@@ -9,8 +9,6 @@
 #include "engine/meter.hpp"
 #include "host/block_buffer.hpp"
 #include "plugin/source.hpp"
-#include "plugin/source_feed.hpp"
-#include "timeline/aligner.hpp"
 #include "timeline/ledger.hpp"
 
 namespace pypac {
@@ -46,14 +44,13 @@ class SourceNode {
   }
 
  private:
-  [[nodiscard]] Cause cause_of_silence(std::uint32_t frames) noexcept;
+  class Gaps;
+  [[nodiscard]] Cause cause_of_silence(Cause absence, Frames frames) noexcept;
 
   std::string id_;
   std::shared_ptr<LedgerAccount> account_;
   std::uint32_t sample_rate_;
   std::shared_ptr<Source> source_;
-  Aligner aligner_;                  // pump only
-  bool begun_ = false;               // pump only
   BlockBuffer block_;                // pump only: where a block is put together
   BlockView shown_ = block_.view();  // pump only
   Meter meter_;

@@ -5,19 +5,31 @@
 
 #include "core/time.hpp"
 #include "timeline/gap_sink.hpp"
+#include "timeline/packet.hpp"
 
 namespace pypac {
 
 class ClockDomain;
-class SourceFeed;
 
-/// Brings frames from the outside into a feed.
-///
-/// A source with a thread of its own (an audio system's callback) pushes from there and leaves
-/// poll() empty; one without (synthetic, offline) produces in poll(), which the pump calls before
-/// each block with the host time up to which frames are wanted.
+/// Brings frames from the outside to the timeline.
 class Source {
  public:
+  /// Blocks are at most so long: 10 ms at the highest rate.
+  static constexpr std::uint32_t kMaxBlock = 2048;
+
+  /// A block that is wanted.
+  struct Wanted {
+    Frames begin = 0;
+    std::uint32_t frames = 0;      // at most kMaxBlock
+    HostTime until{};              // for a source without a thread of its own: produce up to then
+    float* const* room = nullptr;  // a pointer a channel, `frames` samples each
+  };
+  /// What there is of it. Where nothing came it is silence.
+  struct Taken {
+    std::uint32_t captured = 0;              // how many of its frames came from the source
+    const float* const* channels = nullptr;  // valid until the next read(); `room`, or elsewhere
+  };
+
   virtual ~Source() = default;
 
   /// [control-thread] The session starts: frame 0 is heard at `origin`.
@@ -30,25 +42,20 @@ class Source {
     start(origin);
   }
 
-  /// [control-thread] No packet is pushed once this has returned.
+  /// [control-thread] Nothing more is taken from the outside once this has returned.
   virtual void stop() noexcept = 0;
 
-  /// [pump]
-  virtual void poll(HostTime until) noexcept { static_cast<void>(until); }
+  /// [pump] Gives a block. The first may begin anywhere; each other begins where the last one
+  /// ended. Tells `gaps` of each frame that is not captured, once.
+  [[nodiscard]] virtual Taken read(const Wanted& wanted, GapSink& gaps) noexcept = 0;
 
-  /// [pump] For a source that mixes what comes in at several places: the block [begin, begin +
-  /// frames) is about to be taken from feed(). Tells `gaps` what that feed does not show.
-  virtual void gather(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept {
-    static_cast<void>(begin);
-    static_cast<void>(frames);
-    static_cast<void>(gaps);
-  }
+  [[nodiscard]] virtual std::uint32_t channels() const noexcept = 0;
 
   /// [any-thread, realtime-safe] The clock to show for this source. Lives as long as the source.
-  [[nodiscard]] virtual const ClockDomain& clock() noexcept;
+  [[nodiscard]] virtual const ClockDomain& clock() const noexcept = 0;
 
-  /// [any-thread] Lives as long as the source.
-  [[nodiscard]] virtual SourceFeed& feed() noexcept = 0;
+  /// [any-thread, realtime-safe] Why nothing comes, if nothing comes.
+  [[nodiscard]] virtual Cause absence() const noexcept = 0;
 };
 
 }  // namespace pypac

@@ -4,17 +4,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "plugin/source.hpp"
-
 namespace pypac {
 namespace {
 // The shortest packets seen are 32 frames (PipeWire's clock.min-quantum).
 constexpr std::uint32_t kShortestPacket = 32;
 }  // namespace
-
-const ClockDomain& Source::clock() noexcept {
-  return feed().domain();
-}
 
 SourceFeed::SourceFeed(std::uint32_t channels, std::uint32_t capacity_frames,
                        std::shared_ptr<ClockDomain> domain)

@@ -59,7 +59,7 @@ struct PipewireAvailability {
 ///     PipewireCapture capture({});
 ///     auto game = capture.add_source("game", {.patterns = {"cs2.exe"}});
 ///     game->start(clock.now());
-///     // a pump reads game->feed()
+///     // a pump calls game->read()
 class PipewireCapture final : public CaptureBackend {
  public:
   /// Can the library be loaded here? Says nothing of a daemon.

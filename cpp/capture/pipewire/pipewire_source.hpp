@@ -25,11 +25,12 @@ class PipewireSource final : public Source {
     mixed_.start(origin);
   }
   void stop() noexcept override { mixed_.stop(); }
-  void gather(Frames begin, std::uint32_t frames, GapSink& gaps) noexcept override {
-    mixed_.gather(begin, frames, gaps);
+  [[nodiscard]] Taken read(const Wanted& wanted, GapSink& gaps) noexcept override {
+    return mixed_.read(wanted, gaps);
   }
-  [[nodiscard]] SourceFeed& feed() noexcept override { return mixed_.feed(); }
-  [[nodiscard]] const ClockDomain& clock() noexcept override { return mixed_.clock(); }
+  [[nodiscard]] std::uint32_t channels() const noexcept override { return mixed_.channels(); }
+  [[nodiscard]] const ClockDomain& clock() const noexcept override { return mixed_.clock(); }
+  [[nodiscard]] Cause absence() const noexcept override { return mixed_.absence(); }
 
   /// See MixedSource.
   void set_absence(Cause cause, bool restarting = false) noexcept {

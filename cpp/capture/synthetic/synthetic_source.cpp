@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <numbers>
+#include <utility>
 
 #include "core/decibels.hpp"
 
@@ -16,12 +17,18 @@ constexpr std::int64_t kNumberedPeriod = std::int64_t{1} << 24;
 
 SyntheticSource::SyntheticSource(const SyntheticSignal& signal, std::uint32_t sample_rate,
                                  std::uint32_t channels, std::uint32_t capacity_frames)
-    : signal_(signal),
+    : SyntheticSource(signal, sample_rate, channels, capacity_frames,
+                      std::make_shared<ClockDomain>(sample_rate)) {}
+
+SyntheticSource::SyntheticSource(const SyntheticSignal& signal, std::uint32_t sample_rate,
+                                 std::uint32_t channels, std::uint32_t capacity_frames,
+                                 std::shared_ptr<ClockDomain> domain)
+    : FedSource(channels, std::max(capacity_frames, 4 * signal.quantum), domain),
+      signal_(signal),
       sample_rate_(sample_rate),
       device_rate_(sample_rate * (1 + signal.skew_ppm * 1e-6)),
       amplitude_(static_cast<float>(linear_from_db(signal.level_dbfs))),
-      domain_(std::make_shared<ClockDomain>(sample_rate)),
-      feed_(channels, std::max(capacity_frames, 4 * signal.quantum), domain_),
+      domain_(std::move(domain)),
       random_(signal.seed + 1) {
   feed_.set_absence(Cause::stalled);
 }
@@ -44,7 +51,7 @@ bool SyntheticSource::dropped(std::int64_t begin, std::int64_t end) const noexce
   });
 }
 
-void SyntheticSource::poll(HostTime until) noexcept {
+void SyntheticSource::produce(HostTime until) noexcept {
   const double until_s = std::chrono::duration<double>(until - origin_).count();
   // A packet is there once its last frame has been heard.
   while (seconds_of(position_ + signal_.quantum) <= until_s) {

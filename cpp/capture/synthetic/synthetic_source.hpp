@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "core/time.hpp"
-#include "plugin/source.hpp"
-#include "plugin/source_feed.hpp"
+#include "plugin/fed_source.hpp"
 
 namespace pypac {
 
@@ -33,9 +32,9 @@ struct SyntheticSignal {
   std::uint32_t quantum = 480;  // frames a packet
 };
 
-/// A source whose frames are known in advance. Made in poll(), so that it runs in real time and
+/// A source whose frames are known in advance. Made in produce(), so that it runs in real time and
 /// offline alike.
-class SyntheticSource final : public Source {
+class SyntheticSource final : public FedSource {
  public:
   /// [control-thread]
   SyntheticSource(const SyntheticSignal& signal, std::uint32_t sample_rate, std::uint32_t channels,
@@ -44,10 +43,12 @@ class SyntheticSource final : public Source {
   void start(HostTime origin) override { join(origin, 0); }
   void join(HostTime origin, Frames first) override;
   void stop() noexcept override {}
-  void poll(HostTime until) noexcept override;
-  [[nodiscard]] SourceFeed& feed() noexcept override { return feed_; }
+  void produce(HostTime until) noexcept override;
 
  private:
+  SyntheticSource(const SyntheticSignal& signal, std::uint32_t sample_rate, std::uint32_t channels,
+                  std::uint32_t capacity_frames, std::shared_ptr<ClockDomain> domain);
+
   [[nodiscard]] double seconds_of(std::int64_t position) const noexcept;
   [[nodiscard]] bool dropped(std::int64_t begin, std::int64_t end) const noexcept;
   void generate(float* samples) noexcept;
@@ -57,7 +58,6 @@ class SyntheticSource final : public Source {
   double device_rate_;  // frames per second of host time
   float amplitude_;
   std::shared_ptr<ClockDomain> domain_;
-  SourceFeed feed_;
   HostTime origin_{};
   std::int64_t position_ = 0;  // pump only
   std::minstd_rand random_;    // pump only

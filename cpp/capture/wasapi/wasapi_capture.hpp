@@ -57,7 +57,7 @@ struct WasapiAvailability {
 ///     WasapiCapture capture({});
 ///     auto game = capture.add_source("game", {.patterns = {"cs2.exe"}});
 ///     game->start(clock.now());
-///     // a pump reads game->feed()
+///     // a pump calls game->read()
 class WasapiCapture final : public CaptureBackend {
  public:
   /// Is this a Windows that can capture single programs?

@@ -206,9 +206,8 @@ class Listener final : pypac::GapSink {
   std::vector<std::int64_t> shifts() {
     std::vector<std::int64_t> all;
     for (const pypac::Frames until = due(); at_ + 480 <= until; at_ += 480) {
-      source_->gather(at_, 480, *this);
-      pypac::PacketView packet;
-      for (; source_->feed().peek(0, packet); source_->feed().pop()) look_at(packet, all);
+      const pypac::Source::Taken taken = source_->read({at_, 480, origin_, room_.data()}, *this);
+      look_at(taken.channels, all);
     }
     return all;
   }
@@ -221,22 +220,37 @@ class Listener final : pypac::GapSink {
     const pypac::HostTime past = pypac::SystemClock().now() - 100ms - origin_;
     return past.count() * 48 / 1'000'000;
   }
-  void incident(pypac::Cause, pypac::Frames, pypac::Frames) noexcept override {}
+  void incident(pypac::Cause cause, pypac::Frames, pypac::Frames frames) noexcept override {
+    using pypac::Cause;
+    if (cause != Cause::late && cause != Cause::overlap && cause != Cause::restamped)
+      gap_ += frames;
+  }
 
-  void look_at(const pypac::PacketView& packet, std::vector<std::int64_t>& all) {
-    if (next_ >= 0) missing_ += packet.stamp.device_time - next_;
-    next_ = packet.stamp.device_time + packet.frames;
-    for (std::uint32_t i = 0; i < packet.frames; ++i) {
-      const auto position = static_cast<std::int64_t>(std::lround(packet.samples[i] * 16777216.0));
-      CHECK(packet.samples[packet.frames + i] == -packet.samples[i]);
-      if (position != 0) all.push_back((position - (packet.stamp.device_time + i)) & 0xffffff);
+  void look_at(const float* const* channels, std::vector<std::int64_t>& all) {
+    // A gap counts once something is behind it.
+    if (gap_ < 480) {
+      if (heard_) missing_ += gap_before_ + gap_;
+      gap_before_ = 0;
+      heard_ = true;
+    } else if (heard_) {
+      gap_before_ += gap_;
+    }
+    gap_ = 0;
+    for (std::uint32_t i = 0; i < 480; ++i) {
+      const auto position = static_cast<std::int64_t>(std::lround(channels[0][i] * 16777216.0));
+      CHECK(channels[1][i] == -channels[0][i]);
+      if (position != 0) all.push_back((position - (at_ + i)) & 0xffffff);
     }
   }
 
   std::shared_ptr<pypac::Source> source_;
   pypac::HostTime origin_;
   pypac::Frames at_ = 0;
-  std::int64_t next_ = -1;
+  std::array<std::array<float, 480>, 2> samples_{};
+  std::array<float*, 2> room_{samples_[0].data(), samples_[1].data()};
+  bool heard_ = false;
+  pypac::Frames gap_ = 0;         // in this block
+  pypac::Frames gap_before_ = 0;  // since the last frame
   std::int64_t missing_ = 0;
 };
 
@@ -289,7 +303,7 @@ TEST_CASE(
   CHECK(comes_true([&] { return state("game") == SourceState::not_running; }, 500ms));
   std::this_thread::sleep_for(150ms);
   game_heard.shifts();
-  CHECK(game_source->feed().absence() == pypac::Cause::not_running);
+  CHECK(game_source->absence() == pypac::Cause::not_running);
   rest_heard.shifts();
   std::this_thread::sleep_for(50ms);
   CHECK(rest_heard.shifts().empty());
@@ -298,7 +312,7 @@ TEST_CASE(
   CHECK(comes_true([&] { return state("voice") == SourceState::backend_lost; }));
   std::this_thread::sleep_for(150ms);
   voice_heard.shifts();
-  CHECK(voice_source->feed().absence() == pypac::Cause::backend_lost);
+  CHECK(voice_source->absence() == pypac::Cause::backend_lost);
   audio.start_daemon();
   audio.play("bare-voice");
   REQUIRE(comes_true([&] { return state("voice") == SourceState::capturing; }));
@@ -374,7 +388,7 @@ TEST_CASE("a source that stays loses no frame while others come and go") {
   static_cast<void>(gone.shifts());  // what came before
   std::this_thread::sleep_for(150ms);
   CHECK(gone.shifts().empty());
-  CHECK(removed->feed().absence() == pypac::Cause::not_running);
+  CHECK(removed->absence() == pypac::Cause::not_running);
 
   hear();
   CHECK(all.size() > 48000);

@@ -13,7 +13,7 @@ namespace {
 std::int64_t frames_after(const SyntheticSignal& signal, HostTime time) {
   SyntheticSource source(signal, 48000, 2, 480'000);
   source.start(5s);
-  source.poll(5s + time);
+  source.produce(5s + time);
   std::int64_t frames = 0;
   PacketView packet;
   while (source.feed().peek(0, packet)) {
@@ -44,7 +44,7 @@ TEST_CASE("a tone has its level, the noise stays under its own, and channels are
     signal.kind = kind;
     SyntheticSource source(signal, 48000, 2, 48000);
     source.start(0s);
-    source.poll(100ms);
+    source.produce(100ms);
     PacketView packet;
     double highest = 0;
     while (source.feed().peek(0, packet)) {

@@ -14,8 +14,7 @@
 #include "capture/wasapi/loopback_packets.hpp"
 #include "core/host_clock.hpp"
 #include "engine/engine.hpp"
-#include "plugin/source.hpp"
-#include "plugin/source_feed.hpp"
+#include "plugin/fed_source.hpp"
 #include "timeline/clock_domain.hpp"
 #include "timeline/simulated_clock.hpp"
 
@@ -26,14 +25,20 @@ namespace pypac::test {
 /// the time, a second of which nothing comes and of which Windows says nothing.
 ///
 /// It plays the true time: the phase of a cosine (left) and a sine (right) of 48 Hz.
-class SimulatedLoopback final : public Source {
+class SimulatedLoopback final : public FedSource {
  public:
   static constexpr std::uint32_t kRate = 48000;
   static constexpr std::uint32_t kFrames = 480;
   static constexpr double kTone = 48;
   static constexpr std::uint32_t kLongestLoss = 10;  // packets
 
-  explicit SimulatedLoopback(double jump_at_s) : jump_at_s_(jump_at_s), interleaved_(2 * kFrames) {
+  explicit SimulatedLoopback(double jump_at_s)
+      : SimulatedLoopback(jump_at_s, std::make_shared<ClockDomain>(kRate)) {}
+  SimulatedLoopback(double jump_at_s, const std::shared_ptr<ClockDomain>& domain)
+      : FedSource(2, 16 * kFrames, domain),
+        jump_at_s_(jump_at_s),
+        domain_(domain),
+        interleaved_(2 * kFrames) {
     feed_.set_absence(Cause::stalled);
   }
 
@@ -43,9 +48,8 @@ class SimulatedLoopback final : public Source {
     domain_->set_origin(origin);
   }
   void stop() noexcept override {}
-  [[nodiscard]] SourceFeed& feed() noexcept override { return feed_; }
 
-  void poll(HostTime until) noexcept override {
+  void produce(HostTime until) noexcept override {
     const double until_s = in_seconds(until - origin_);
     for (;;) {
       const double frame_s = 1 / (kRate * (1 + skew()));
@@ -115,8 +119,7 @@ class SimulatedLoopback final : public Source {
   static double in_seconds(HostTime time) { return std::chrono::duration<double>(time).count(); }
 
   const double jump_at_s_;
-  std::shared_ptr<ClockDomain> domain_ = std::make_shared<ClockDomain>(kRate);
-  SourceFeed feed_{2, 16 * kFrames, domain_};
+  std::shared_ptr<ClockDomain> domain_;
   LoopbackPackets packets_{kRate};
   HostTime origin_{};
   double begin_s_ = 0.1;  // when the first frame of the next packet is heard, since the origin

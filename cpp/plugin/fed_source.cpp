@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#include "plugin/fed_source.hpp"
+
+#include <utility>
+
+namespace pypac {
+namespace {
+// PipeWire's largest quantum (clock.quantum-limit) is 8192 frames; a stream at a quarter of the
+// timeline's rate still fits.
+constexpr std::uint32_t kMaxPacket = 4 * 8192;
+}  // namespace
+
+FedSource::FedSource(std::uint32_t channels, std::uint32_t capacity_frames,
+                     std::shared_ptr<ClockDomain> domain)
+    : feed_(channels, capacity_frames, std::move(domain)),
+      aligner_(channels, kMaxBlock, kMaxPacket) {}
+
+Source::Taken FedSource::read(const Wanted& wanted, GapSink& gaps) noexcept {
+  if (!begun_) aligner_.start_at(wanted.begin);
+  begun_ = true;
+  produce(wanted.until);
+  place_packets(feed_, aligner_, wanted.begin + wanted.frames, gaps);
+  const auto [captured, channels] =
+      aligner_.take(wanted.begin, wanted.frames, wanted.room, feed_.absence(), gaps);
+  return {captured, channels};
+}
+
+void place_packets(SourceFeed& feed, Aligner& aligner, Frames end, GapSink& gaps) noexcept {
+  PacketView packet;
+  while (feed.peek(0, packet) && aligner.has_room(packet.frames)) {
+    PacketView next;
+    const bool has_next = feed.peek(1, next);
+    const bool due = packet.stamp.timeline < static_cast<double>(end);
+    if (!aligner.place(packet, has_next ? &next : nullptr, due, gaps)) return;
+    feed.pop();
+  }
+}
+
+}  // namespace pypac
