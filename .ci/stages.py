@@ -36,9 +36,8 @@ class Target:
 
 
 CORES = os.cpu_count() or 1
-# Most of a test is waiting for sound to pass.
-WORKERS = 2 * CORES
-WINE_WORKERS = CORES + 1  # it computes more
+# Most of a test is waiting for sound to pass; but several OBS at once leave the players no time.
+WORKERS = CORES + 1
 PYTEST = '.venv/bin/python -m pytest --junitxml="$PYPAC_REPORTS/{name}.xml" {options}'
 CTEST = (
     'ctest --preset {preset} --parallel {cores} --output-junit "$PYPAC_REPORTS/ctest-{name}.xml"'
@@ -92,11 +91,10 @@ STAGES = [
     ctest("release"),
     replace(ctest("windows", "wait"), after=("python",)),
     # By test: one module has more than half of them.
-    pytest("windows", f"-n {WINE_WORKERS} --dist=worksteal tests/windows", ("build-windows",)),
+    pytest("windows", f"-n {WORKERS} --dist=worksteal tests/windows", ("build-windows",)),
     Stage(
         "windows-python",
-        f"tests/windows/python_tests -n {WINE_WORKERS}"
-        ' --junitxml="$PYPAC_REPORTS/windows-python.xml"',
+        f'tests/windows/python_tests -n {WORKERS} --junitxml="$PYPAC_REPORTS/windows-python.xml"',
         ("build-windows",),
     ),
     *ctest_apart("asan"),
