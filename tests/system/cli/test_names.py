@@ -82,9 +82,9 @@ def test_a_number_in_quotes_is_a_name_and_a_bare_one_a_pid(sandbox, call, tmp_pa
         return level_db(samples[RATE // 2 :, 0], frequency)
 
     # Which program is where, also on a busy machine, whose programs have gaps.
-    assert level("name", 440) > -24 > -60 > level("name", 1000)
-    assert level("pid", 1000) > -24 > -60 > level("pid", 440)
-    assert level("rest", 1000) > -24 > -60 > level("rest", 440)
+    assert level("name", 440) > -36 > -60 > level("name", 1000)
+    assert level("pid", 1000) > -36 > -60 > level("pid", 440)
+    assert level("rest", 1000) > -36 > -60 > level("rest", 440)
 
 
 def test_record_finds_programs_of_any_script_and_names_the_files_after_them(
