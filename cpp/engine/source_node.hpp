@@ -13,6 +13,23 @@
 
 namespace pypac {
 
+/// Which cause the ledger is told of a source's silence.
+///
+/// Example: not_running, then 50 ms of starting, then sound: all of it is not_running.
+class SilenceCause {
+ public:
+  explicit SilenceCause(std::uint32_t sample_rate) noexcept : brief_(sample_rate / 4) {}
+
+  /// [pump] So many frames later the source says this of its absence.
+  [[nodiscard]] Cause follow(Cause absence, Frames frames) noexcept;
+
+ private:
+  Frames brief_;
+  Cause absence_ = Cause::not_running;  // as seen last
+  Cause silence_ = Cause::not_running;  // what the ledger is told
+  Frames absence_frames_ = 0;           // for how long it has been that
+};
+
 /// A source in the engine: its packets, brought to the timeline, block by block.
 class SourceNode {
  public:
@@ -44,19 +61,13 @@ class SourceNode {
   }
 
  private:
-  class Gaps;
-  [[nodiscard]] Cause cause_of_silence(Cause absence, Frames frames) noexcept;
-
   std::string id_;
   std::shared_ptr<LedgerAccount> account_;
-  std::uint32_t sample_rate_;
   std::shared_ptr<Source> source_;
   BlockBuffer block_;                // pump only: where a block is put together
   BlockView shown_ = block_.view();  // pump only
   Meter meter_;
-  Cause absence_ = Cause::not_running;  // pump only: the feed's, as seen last
-  Cause silence_ = Cause::not_running;  // pump only: what the ledger is told
-  Frames absence_frames_ = 0;           // pump only: for how long it has been that
+  SilenceCause silence_;  // pump only
   std::atomic<Frames> captured_frames_{0};
   std::atomic<Frames> late_frames_{0};
 };

@@ -93,7 +93,7 @@ def test_an_installed_package_has_plugins_by_name_and_by_module(
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
     points = "[pypac_obs.outputs]\ncounting = counting_package:Counter\n"
     (info / "entry_points.txt").write_text(points)
-    monkeypatch.syspath_prepend(tmp_path / "lib")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "lib"), *sys.path])
     assert installed_plugins() == ("counting",)
     outputs = {
         name: {"plugin": {"use": use, "settings": {"path": str(tmp_path / f"{name}.txt")}}}
