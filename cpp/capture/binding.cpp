@@ -280,6 +280,20 @@ void note_left_out(Binding& binding, const Selector& selector, const StreamIdent
 
 }  // namespace
 
+const char* name_of(StreamKind kind) {
+  switch (kind) {
+    case StreamKind::playback:
+      return "playback";
+    case StreamKind::re_emitter:
+      return "re_emitter";
+    case StreamKind::input:
+      return "input";
+    case StreamKind::own:
+      break;
+  }
+  return "own";
+}
+
 void PinnedProcesses::pin(std::span<const Selector> selectors, const ProcessTable& processes) {
   for (const Selector& selector : selectors) {
     pin_pids(selector, processes);

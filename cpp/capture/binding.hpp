@@ -52,6 +52,9 @@ enum class StreamKind : std::uint8_t {
   input,       // a microphone or a virtual source
 };
 
+/// As users read it.
+[[nodiscard]] const char* name_of(StreamKind kind);
+
 /// Who an audio stream belongs to, by every name there is.
 struct StreamIdentity {
   std::uint64_t serial = 0;  // unique in the audio system's life

@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "plugin/fed_source.hpp"
+
 namespace pypac {
 namespace {
 
@@ -121,15 +123,7 @@ void Tap::play(Frames begin, std::uint32_t frames, Cause absence, GapSink& gaps)
   std::move(first_kept, gaps_.begin() + gap_count_, gaps_.begin());
   gap_count_ -= past;
 
-  const Frames end = begin + frames;
-  PacketView packet;
-  while (gap_count_ + 2 < kMaxGaps && feed_.peek(0, packet) && aligner_.has_room(packet.frames)) {
-    PacketView next;
-    const bool has_next = feed_.peek(1, next);
-    const bool due = packet.stamp.timeline < static_cast<double>(end);
-    if (!aligner_.place(packet, has_next ? &next : nullptr, due, *this)) break;
-    feed_.pop();
-  }
+  place_packets(feed_, aligner_, begin + frames, *this, [&] { return gap_count_ + 2 < kMaxGaps; });
   taken_ = aligner_.take(begin, frames, room_.data(), absence, *this);
   told_ = nullptr;
 }

@@ -15,10 +15,6 @@ namespace {
 // A chain warms up for 0.2 s and a budget, and is then faded over to.
 constexpr int kLongestFadeMs = 2000;
 
-float gain_of(double gain_db) {
-  return static_cast<float>(linear_from_db(gain_db));
-}
-
 template <typename Specs>
 auto& find(Specs& specs, const std::string& id, const std::string& what) {
   const auto at = std::ranges::find_if(specs, [&](const auto& one) { return one.id == id; });
@@ -166,7 +162,7 @@ TrackSpec& Engine::spec_of(const std::string& track) {
 void Engine::set_track_gain(const std::string& track, double gain_db) {
   const std::lock_guard lock(control_mutex_);
   spec_of(track).gain_db = gain_db;
-  plans_.back()->track(track)->node->set_gain(gain_of(gain_db));
+  plans_.back()->track(track)->node->set_gain(gain_from_db(gain_db));
 }
 
 void Engine::set_track_muted(const std::string& track, bool muted) {
@@ -184,7 +180,7 @@ void Engine::set_send_gain(const std::string& track, const std::string& source, 
     throw Failure(ErrorKind::invalid_argument, "nothing is sent from " + source + " to " + track);
   at->gain_db = gain_db;
   for (const Plan::Send& send : plans_.back()->track(track)->sends)
-    if (!send.leaving && send.source->id() == source) send.node->set_gain(gain_of(gain_db));
+    if (!send.leaving && send.source->id() == source) send.node->set_gain(gain_from_db(gain_db));
 }
 
 void Engine::set_filter(const std::string& track, const std::string& filter,

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "plugin/block_math.hpp"
+
 namespace pypac {
 namespace {
 
@@ -58,13 +60,8 @@ void Mixer::clear(const AudioBlock& track) noexcept {
 }
 
 void Mixer::scale(const AudioBlock& track, const GlideBlock& gain) noexcept {
-  if (gain.is(1)) return;
   if (gain.is(0)) return clear(track);  // nothing times a program's NaN is no silence
-  for (std::uint32_t c = 0; c < track.channel_count; ++c) {
-    float* const samples = track.channels[c];
-    for (std::uint32_t i = 0; i < gain.frames; ++i) samples[i] *= gain.at(i);
-    for (std::uint32_t i = gain.frames; i < track.frames; ++i) samples[i] *= gain.rest;
-  }
+  scale_block(track, gain);
 }
 
 }  // namespace pypac

@@ -22,10 +22,6 @@ constexpr double kWarmUpSeconds = 0.2;
   throw Failure(ErrorKind::invalid_argument, message, remedy);
 }
 
-float gain_of(double gain_db) {
-  return static_cast<float>(linear_from_db(gain_db));
-}
-
 template <typename Specs>
 void check_ids(const Specs& specs, const std::string& what, std::size_t most) {
   std::set<std::string> ids;
@@ -122,7 +118,7 @@ class Compilation {
     Plan::Track track;
     if (draft.before && draft.before->node->channels() == spec.channels) {
       track.node = draft.before->node;
-      values_.push_back([node = track.node, gain = gain_of(spec.gain_db), muted = spec.muted] {
+      values_.push_back([node = track.node, gain = gain_from_db(spec.gain_db), muted = spec.muted] {
         node->set_gain(gain);
         node->set_muted(muted);
       });
@@ -138,7 +134,7 @@ class Compilation {
       diff_.added_tracks.push_back(spec.id);
       track.node = std::make_shared<TrackNode>(spec.id, spec.channels, ledger_.open_account(),
                                                options_.sample_rate, options_.block_frames,
-                                               gain_of(spec.gain_db), spec.muted);
+                                               gain_from_db(spec.gain_db), spec.muted);
     }
     const bool rerouted = add_sends(spec, draft.before, track);
     const bool refiltered = add_filters(spec, draft, track);
@@ -171,7 +167,7 @@ class Compilation {
           break;
         }
       }
-      const float gain = gain_of(send.gain_db);
+      const float gain = gain_from_db(send.gain_db);
       if (node) {
         values_.push_back([node, gain] { node->set_gain(gain); });
       } else {

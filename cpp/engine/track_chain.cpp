@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <span>
 
 #include "core/thread_role.hpp"
 #include "engine/track_node.hpp"
+#include "plugin/block_math.hpp"
 
 namespace pypac {
 
@@ -41,8 +41,7 @@ GlideBlock ChainLines::take_share(std::uint32_t frames) noexcept {
 
 AudioBlock ChainLines::copy_of(const AudioBlock& block) noexcept {
   const AudioBlock copy = copy_.block(block.frames);
-  for (std::uint32_t c = 0; c < block.channel_count; ++c)
-    std::memcpy(copy.channels[c], block.channels[c], block.frames * sizeof(float));
+  copy_block(block, copy);
   return copy;
 }
 

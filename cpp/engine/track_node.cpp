@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "engine/track_node.hpp"
 
-#include <cstring>
 #include <utility>
 
 #include "core/thread_role.hpp"
 #include "engine/mixer.hpp"
+#include "plugin/block_math.hpp"
 
 namespace pypac {
 
@@ -61,26 +61,18 @@ void TrackNode::finish(const TrackChain& chain, const TrackChain* old_chain, boo
   chain.filter(mix, position);
   if (is_key) {
     const AudioBlock key = key_block_.block(frames_);
-    for (std::uint32_t c = 0; c < mix.channel_count; ++c)
-      std::memcpy(key.channels[c], mix.channels[c], frames_ * sizeof(float));
+    copy_block(mix, key);
     Mixer::scale(key, level);
     key_ = key_block_.view();
   }
   chain.lines->delay_behind(mix);
-  if (old_is_heard) cross_fade(*old_chain, old, mix, share, position);
+  if (old_is_heard) {
+    old_chain->filter(old, position);
+    old_chain->lines->delay_behind(old);
+    cross_fade(old, share, mix);
+  }
   Mixer::scale(mix, level);
   meter_.process(mix.channels, mix.channel_count, frames_);
-}
-
-void TrackNode::cross_fade(const TrackChain& old_chain, const AudioBlock& old,
-                           const AudioBlock& mix, const GlideBlock& share,
-                           Frames position) noexcept {
-  old_chain.filter(old, position);
-  old_chain.lines->delay_behind(old);
-  for (std::uint32_t c = 0; c < mix.channel_count; ++c)
-    for (std::uint32_t i = 0; i < mix.frames; ++i)
-      mix.channels[c][i] =
-          old.channels[c][i] + share.at(i) * (mix.channels[c][i] - old.channels[c][i]);
 }
 
 }  // namespace pypac

@@ -62,8 +62,6 @@ class TrackNode {
   [[nodiscard]] float target() const noexcept {
     return muted_.load(std::memory_order_relaxed) ? 0 : gain_.load(std::memory_order_relaxed);
   }
-  void cross_fade(const TrackChain& old_chain, const AudioBlock& old, const AudioBlock& mix,
-                  const GlideBlock& share, Frames position) noexcept;
 
   std::string id_;
   std::shared_ptr<LedgerAccount> account_;

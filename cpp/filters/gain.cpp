@@ -2,6 +2,7 @@
 #include "filters/gain.hpp"
 
 #include "core/decibels.hpp"
+#include "plugin/block_math.hpp"
 
 namespace pypac {
 
@@ -19,19 +20,12 @@ const PluginInfo& Gain::info() const noexcept {
 }
 
 void Gain::activate(const Activation& activation) {
-  gain_.emplace(glide_frames(activation.sample_rate),
-                static_cast<float>(linear_from_db(activation.values[0])));
+  gain_.emplace(glide_frames(activation.sample_rate), gain_from_db(activation.values[0]));
 }
 
 void Gain::process(const ProcessContext& context) noexcept {
-  for (const ParamChange& change : context.changes)
-    gain_->aim(static_cast<float>(linear_from_db(change.value)));
-  const GlideBlock gain = gain_->take(context.audio.frames);
-  for (std::uint32_t c = 0; c < context.audio.channel_count; ++c) {
-    float* const samples = context.audio.channels[c];
-    for (std::uint32_t i = 0; i < gain.frames; ++i) samples[i] *= gain.at(i);
-    for (std::uint32_t i = gain.frames; i < context.audio.frames; ++i) samples[i] *= gain.rest;
-  }
+  for (const ParamChange& change : context.changes) gain_->aim(gain_from_db(change.value));
+  scale_block(context.audio, gain_->take(context.audio.frames));
 }
 
 }  // namespace pypac

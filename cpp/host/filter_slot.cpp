@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <cstring>
 #include <utility>
 
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
+#include "plugin/block_math.hpp"
 
 namespace pypac {
 namespace {
@@ -88,24 +88,16 @@ void FilterSlot::process(const AudioBlock& block, std::span<const BlockView> key
     line_->write({block.channels, block.channel_count}, block.frames);
     if (!only_wet) line_->read(latency_, dry);
   } else if (!only_wet && !only_dry) {
-    for (std::uint32_t c = 0; c < block.channel_count; ++c)
-      std::memcpy(dry.channels[c], block.channels[c], block.frames * sizeof(float));
+    copy_block(block, dry);
   }
   resting_ = only_dry;
   if (!only_dry) run(block, keys, position);
   if (only_wet) return;
   if (only_dry) {
-    if (!line_) return;
-    for (std::uint32_t c = 0; c < block.channel_count; ++c)
-      std::memcpy(block.channels[c], dry.channels[c], block.frames * sizeof(float));
+    if (line_) copy_block(dry, block);
     return;
   }
-  const GlideBlock wet = wet_.take(block.frames);
-  for (std::uint32_t c = 0; c < block.channel_count; ++c) {
-    float* const out = block.channels[c];
-    for (std::uint32_t i = 0; i < block.frames; ++i)
-      out[i] = dry.channels[c][i] + wet.at(i) * (out[i] - dry.channels[c][i]);
-  }
+  cross_fade(dry, wet_.take(block.frames), block);
   warming_ -= std::min(warming_, block.frames);
 }
 

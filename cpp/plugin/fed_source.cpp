@@ -19,21 +19,10 @@ Source::Taken FedSource::read(const Wanted& wanted, GapSink& gaps) noexcept {
   if (!begun_) aligner_.start_at(wanted.begin);
   begun_ = true;
   produce(wanted.until);
-  place_packets(feed_, aligner_, wanted.begin + wanted.frames, gaps);
+  place_packets(feed_, aligner_, wanted.begin + wanted.frames, gaps, [] { return true; });
   const auto [captured, channels] =
       aligner_.take(wanted.begin, wanted.frames, wanted.room, feed_.absence(), gaps);
   return {captured, channels};
-}
-
-void place_packets(SourceFeed& feed, Aligner& aligner, Frames end, GapSink& gaps) noexcept {
-  PacketView packet;
-  while (feed.peek(0, packet) && aligner.has_room(packet.frames)) {
-    PacketView next;
-    const bool has_next = feed.peek(1, next);
-    const bool due = packet.stamp.timeline < static_cast<double>(end);
-    if (!aligner.place(packet, has_next ? &next : nullptr, due, gaps)) return;
-    feed.pop();
-  }
 }
 
 }  // namespace pypac

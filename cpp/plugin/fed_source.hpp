@@ -40,7 +40,18 @@ class FedSource : public Source {
 };
 
 /// [pump] Brings the packets of a feed that are due, and those that there is room for, to the
-/// timeline.
-void place_packets(SourceFeed& feed, Aligner& aligner, Frames end, GapSink& gaps) noexcept;
+/// timeline, for as long as `wants_more` says so.
+template <typename Condition>
+void place_packets(SourceFeed& feed, Aligner& aligner, Frames end, GapSink& gaps,
+                   const Condition& wants_more) noexcept {
+  PacketView packet;
+  while (wants_more() && feed.peek(0, packet) && aligner.has_room(packet.frames)) {
+    PacketView next;
+    const bool has_next = feed.peek(1, next);
+    const bool due = packet.stamp.timeline < static_cast<double>(end);
+    if (!aligner.place(packet, has_next ? &next : nullptr, due, gaps)) return;
+    feed.pop();
+  }
+}
 
 }  // namespace pypac

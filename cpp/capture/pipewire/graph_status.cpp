@@ -27,20 +27,6 @@ const char* name_of(pw_node_state state) {
   }
 }
 
-const char* name_of(StreamKind kind) {
-  switch (kind) {
-    case StreamKind::playback:
-      return "playback";
-    case StreamKind::re_emitter:
-      return "re_emitter";
-    case StreamKind::input:
-      return "input";
-    case StreamKind::own:
-      break;
-  }
-  return "own";
-}
-
 /// The program's name, or else what the stream calls itself.
 std::string shown_name(const StreamIdentity& identity) {
   std::string program = program_of(identity);

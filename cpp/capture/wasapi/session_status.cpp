@@ -17,20 +17,6 @@ namespace {
 
 constexpr HostTime kLoudWithin = std::chrono::milliseconds(500);
 
-const char* name_of(StreamKind kind) {
-  switch (kind) {
-    case StreamKind::playback:
-      return "playback";
-    case StreamKind::re_emitter:
-      return "re_emitter";
-    case StreamKind::input:
-      return "input";
-    case StreamKind::own:
-      break;
-  }
-  return "own";
-}
-
 }  // namespace
 
 std::string listed(const std::vector<ProcessEntry>& processes) {
