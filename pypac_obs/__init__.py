@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from pypac_obs.incidents import Incident, describe
     from pypac_obs.input_devices import InputDevice, list_inputs
-    from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo
+    from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
     from pypac_obs.processes import AudioStream, ProcessAudio, ProcessWatch, list_processes
     from pypac_obs.profile import Profile, load_profile
     from pypac_obs.recorder import ProcessRecorder, record_process, record_process_id
@@ -115,11 +115,11 @@ _HOMES = {
     "describe": "pypac_obs.incidents",
     "InputDevice": "pypac_obs.input_devices",
     "list_inputs": "pypac_obs.input_devices",
-    "Block": "pypac_obs.outputs.base",
-    "Marker": "pypac_obs.outputs.base",
-    "Output": "pypac_obs.outputs.base",
-    "SessionInfo": "pypac_obs.outputs.base",
-    "TrackInfo": "pypac_obs.outputs.base",
+    "Block": "pypac_obs.outputs.output",
+    "Marker": "pypac_obs.outputs.output",
+    "Output": "pypac_obs.outputs.output",
+    "SessionInfo": "pypac_obs.outputs.output",
+    "TrackInfo": "pypac_obs.outputs.output",
     "AudioStream": "pypac_obs.processes",
     "ProcessAudio": "pypac_obs.processes",
     "ProcessWatch": "pypac_obs.processes",

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from pypac_obs.errors import OutputFailed
-from pypac_obs.outputs.base import Output
+from pypac_obs.outputs.output import Output
 from pypac_obs.profile.checks import listed, nearest, printable
 from pypac_obs.profile.outputs import PluginOutput
 

@@ -12,13 +12,13 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from pypac_obs.blocks import BlockStream
 from pypac_obs.errors import NotRunning, SessionClosed
 from pypac_obs.incidents import Incident
-from pypac_obs.outputs.base import Block
+from pypac_obs.outputs.output import Block
 from pypac_obs.profile import Profile
 from pypac_obs.profile.names import as_track_name
 from pypac_obs.session import Session
+from pypac_obs.session.blocks import BlockStream
 from pypac_obs.status import SessionStatus
 
 __all__ = ["ProcessRecorder", "profile_for_programs", "record_process", "record_process_id"]

@@ -13,7 +13,6 @@ import click
 import psutil
 
 from pypac_obs.audio_system import inputs_taken, missing_inputs, open_capture
-from pypac_obs.binding_notes import binding_notes
 from pypac_obs.cli.console import (
     column_table,
     ended,
@@ -48,8 +47,9 @@ from pypac_obs.profile.model import (
     SyntheticSource,
 )
 from pypac_obs.profile.paths import unsafe_characters
+from pypac_obs.session.binding_notes import binding_notes
+from pypac_obs.session.wiring import selector_of
 from pypac_obs.status import BoundProgram
-from pypac_obs.wiring import selector_of
 from pypac_obs.working_folder import absolute
 
 if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so

@@ -47,9 +47,9 @@ from pypac_obs.obs.install.plugin import install
 from pypac_obs.obs.provisioning.plan import Plan
 from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.recording import RecordedTrack, buffering_ms, read_tracks
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.profile import load_profile, parse_profile
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 from pypac_obs.session import Session
 
 __all__ = ["PROFILE", "command"]

@@ -43,8 +43,8 @@ from pypac_obs.errors import PypacError
 from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
-from pypac_obs.recent import latest
 from pypac_obs.session import Session
+from pypac_obs.session.recent import latest
 from pypac_obs.status import BoundProgram, SessionStatus, SourceStatus
 
 __all__ = [

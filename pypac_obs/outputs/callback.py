@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pypac_obs.outputs.base import Block, Output, SessionInfo
+from pypac_obs.outputs.output import Block, Output, SessionInfo
 
 __all__ = ["CallbackOutput"]
 

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.incidents import CLIPPED, DISK_FULL, FILE_GONE, OUTPUT_FAILED, Incident
 from pypac_obs.outputs import sndfile_commands
-from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo, TrackInfo, output_failure
 from pypac_obs.outputs.clipping import ClippedStretch, Clipping
+from pypac_obs.outputs.failures import output_failure
 from pypac_obs.outputs.manifest import Ledger, Manifest, TrackFile
+from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
 from pypac_obs.outputs.place import Place, find
 from pypac_obs.own_folder import is_own_folder
 from pypac_obs.profile.names import name_key

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import DISK_FULL, LATE_START, OUTPUT_FAILED, Incident
-from pypac_obs.outputs.base import Block, Marker, Output, SessionInfo
 from pypac_obs.outputs.files import FilesOutput, FilesRule
+from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo
 
 __all__ = ["FollowingFiles", "Take"]
 

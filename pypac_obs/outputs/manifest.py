@@ -13,7 +13,7 @@ from numbers import Integral
 from typing import Any
 
 from pypac_obs.incidents import Incident, describe
-from pypac_obs.outputs.base import Marker, SessionInfo
+from pypac_obs.outputs.output import Marker, SessionInfo
 from pypac_obs.outputs.place import Place, find
 from pypac_obs.whole_file import replace_file
 

@@ -22,9 +22,9 @@ from pypac_obs.obs.client.requests import Answer, Request
 from pypac_obs.obs.client.settings import ObsFolder
 from pypac_obs.obs.install.plugin import install
 from pypac_obs.obs.provisioning.provisioner import Provisioner
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.profile import Profile
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 _SCENES, _INPUTS = 20, 30
 _MOST_TRIPS, _MOST_MS = 6, 150.0

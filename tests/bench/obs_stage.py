@@ -24,8 +24,8 @@ from pypac_obs.obs.client.outputs import OutputControl, OutputKind
 from pypac_obs.obs.client.settings import ObsFolder
 from pypac_obs.obs.install.plugin import install
 from pypac_obs.obs.provisioning.provisioner import Provisioner
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 SCENE = "Benchmark"
 _READY_WITHIN_S = 60.0

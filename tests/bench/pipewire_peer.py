@@ -14,9 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pypac_obs import wiring
 from pypac_obs.audio_system import Capture, open_capture
-from pypac_obs.session import Session
+from pypac_obs.session import Session, wiring
 
 
 def threads() -> set[int]:

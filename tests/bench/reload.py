@@ -19,7 +19,7 @@ from report import Options, Report
 from stage import POSITIONS, RATE, Audio, Stage, decode
 
 from pypac_obs import Profile, Session, _core
-from pypac_obs.blocks import BlockStream
+from pypac_obs.session.blocks import BlockStream
 
 _STAY = 4
 _GUESTS = 3

@@ -562,7 +562,7 @@ def test_a_session_warns_of_what_is_no_mark() -> None:
 
 
 def test_a_session_with_all_its_marks_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pypac_obs.session.MOST_MARKERS", 1)
+    monkeypatch.setattr("pypac_obs.session.session.MOST_MARKERS", 1)
     with Session(Profile.from_dict(PROFILE), name="gaming") as session:
         assert mark("first").exit_code == 0
         second = mark("second")

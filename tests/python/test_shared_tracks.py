@@ -22,7 +22,7 @@ from pypac_obs.errors import OutputFailed, PermissionDenied
 from pypac_obs.profile import Profile
 from pypac_obs.runtime_folder import file_name_of, runtime_folder
 from pypac_obs.session import Session
-from pypac_obs.wiring import Wiring
+from pypac_obs.session.wiring import Wiring
 
 if TYPE_CHECKING:
     from tests.conftest import SecondUser

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from pypac_obs.outputs.base import SessionInfo, TrackInfo
+from pypac_obs.outputs.output import SessionInfo, TrackInfo
 
 
 class FakeReader:

@@ -19,7 +19,7 @@ import soundfile
 from fake_reader import FakeReader, Rule, numbered_tracks, session_info
 
 from pypac_obs.incidents import Incident
-from pypac_obs.outputs.base import OutputThread
+from pypac_obs.outputs.driver import OutputThread
 from pypac_obs.outputs.files import FilesOutput
 
 TRACKS = {"game": 2, "voice": 2}

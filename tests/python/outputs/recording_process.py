@@ -10,7 +10,7 @@ import time
 from fake_reader import FakeReader, Rule, numbered_tracks, session_info
 
 from pypac_obs.incidents import Incident
-from pypac_obs.outputs.base import OutputThread
+from pypac_obs.outputs.driver import OutputThread
 from pypac_obs.outputs.files import FilesOutput
 
 TRACKS = {"game": 2, "voice": 1, "music": 2}

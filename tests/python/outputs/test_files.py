@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import Incident
-from pypac_obs.outputs.base import Block, OutputThread
+from pypac_obs.outputs.driver import OutputThread
 from pypac_obs.outputs.files import FilesOutput
+from pypac_obs.outputs.output import Block
 
 if TYPE_CHECKING:
     from tests.conftest import SecondUser

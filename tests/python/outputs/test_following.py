@@ -20,7 +20,7 @@ from fake_reader import FakeReader, session_info
 from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import Incident
 from pypac_obs.outputs import files
-from pypac_obs.outputs.base import Block, Marker, OutputThread, SessionInfo, TrackInfo
+from pypac_obs.outputs.driver import OutputThread
 from pypac_obs.outputs.following import (
     FILE_WITHIN_S,
     HISTORY_S,
@@ -28,6 +28,7 @@ from pypac_obs.outputs.following import (
     FollowingFiles,
     Take,
 )
+from pypac_obs.outputs.output import Block, Marker, SessionInfo, TrackInfo
 
 RATE = 1000
 START_NS = 5_000_000_000

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import Incident, describe
-from pypac_obs.outputs.base import Block, Output, OutputThread, SessionInfo, output_failure
+from pypac_obs.outputs.driver import OutputThread
+from pypac_obs.outputs.failures import output_failure
+from pypac_obs.outputs.output import Block, Output, SessionInfo
 
 TRACKS = {"game": 2, "voice": 1}
 # As this system writes them.
@@ -449,7 +451,7 @@ def test_a_process_with_an_output_that_hangs_ends() -> None:
     program = """
 import threading
 from fake_reader import FakeReader, numbered_tracks, session_info
-from pypac_obs.outputs.base import OutputThread
+from pypac_obs.outputs.driver import OutputThread
 from pypac_obs.outputs.callback import CallbackOutput
 
 tracks = {"voice": 1}

@@ -14,7 +14,7 @@ import pytest
 
 from pypac_obs import Profile, _core
 from pypac_obs.sandbox import Player, Sandbox
-from pypac_obs.wiring import selector_of
+from pypac_obs.session.wiring import selector_of
 
 from ..conftest import wait_until
 from .conftest import Record, programs

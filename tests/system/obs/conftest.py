@@ -26,8 +26,8 @@ import soundfile
 from websockets.sync.client import connect
 
 from pypac_obs.obs.install.plugin import default_folders, install
-from pypac_obs.obs.sandbox import ObsSandbox, missing_packages
 from pypac_obs.sandbox import Player, Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox, missing_packages
 
 from ..conftest import PROGRAM, RATE, Audio, level_db, require, wait_until
 

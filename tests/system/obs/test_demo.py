@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pypac_obs.obs.sandbox import missing_packages
+from pypac_obs.sandbox.obs import missing_packages
 
 from ..conftest import PROGRAM, require
 

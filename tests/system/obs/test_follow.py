@@ -21,8 +21,8 @@ from scipy.signal import fftconvolve
 
 from pypac_obs.obs.client.settings import obs_folders
 from pypac_obs.obs.install.plugin import install
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from ..conftest import PROGRAM, RATE, wait_until
 from .conftest import Websocket, let_record, start_recording

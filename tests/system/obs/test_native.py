@@ -16,9 +16,9 @@ import pytest
 from pypac_obs.obs.client.actual import PIPEWIRE_KIND
 from pypac_obs.obs.client.connection import ObsAddress, ObsConnection, Secret
 from pypac_obs.obs.provisioning.provisioner import Provisioner
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.profile import parse_profile
 from pypac_obs.sandbox import Player, Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from ..conftest import RATE, Audio, wait_until
 from .conftest import Websocket, heard, lossless_obs

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pypac_obs.obs.install.plugin import default_folders, install
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from ..conftest import PROGRAM, RATE, wait_until
 from .conftest import Websocket, let_record

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Player, Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from ..conftest import RATE, Audio, level_db, long_or, wait_until
 from .conftest import Websocket, let_record, lossless_obs, start_recording

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Player, Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from ..conftest import RATE, Audio
 from .conftest import Websocket, heard, lossless_obs

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pypac_obs.obs.install.plugin import default_folders, install
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from ..conftest import RATE
 from .conftest import AAC_DB, AS_IT_SAYS, Run, Websocket, assert_only, audio_track, record

@@ -16,8 +16,8 @@ from pypac_obs.cli.demo_programs import joined
 from pypac_obs.obs.client.bounded_websocket import BoundedWebSocket
 from pypac_obs.obs.client.settings import ObsFolder
 from pypac_obs.obs.install.plugin import install
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from .conftest import Websocket
 

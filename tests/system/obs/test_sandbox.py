@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pypac_obs.obs.sandbox import ObsSandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from .conftest import Websocket
 

@@ -25,9 +25,9 @@ from pypac_obs.obs.client.slow_requests import request_slow
 from pypac_obs.obs.install.plugin import install
 from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.provisioning.watch import DriftWatch
-from pypac_obs.obs.sandbox import ObsSandbox
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox
 
 from .conftest import Websocket, start_recording
 

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from pypac_obs.obs.install.plugin import default_folders, install
-from pypac_obs.obs.sandbox import ObsSandbox, free_port
 from pypac_obs.sandbox import Sandbox
+from pypac_obs.sandbox.obs import ObsSandbox, free_port
 
 from ..conftest import RATE, Audio, wait_until
 from .conftest import (

@@ -41,7 +41,7 @@ from pypac_obs.obs.client.connection import (
     ObsVersion,
     Secret,
 )
-from pypac_obs.obs.sandbox import free_port
+from pypac_obs.sandbox.obs import free_port
 
 # Far longer than anything here takes; what does not end by then hangs.
 PATIENCE_S = 30.0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a session keeps in memory has an end."""
 
-from pypac_obs.recent import Recent, latest
+from pypac_obs.session.recent import Recent, latest
 
 
 def test_only_the_latest_are_kept_and_all_are_counted() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The contract of an output that is written in Python, and the thread that runs it.
+"""The thread that drives an output: it reads what the pump leaves for it, and hands it over.
 
 The native core fans every track out into one bounded ring per output. An `OutputThread` takes big
 blocks from such a ring, through a `BlockReader`, and hands them to an `Output`. An output that is
@@ -10,17 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import shutil
 import threading
 import time
 import traceback
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -28,190 +23,13 @@ from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.incidents import DISK_FULL, OUTPUT_ADDED, OUTPUT_FAILED, Incident
-from pypac_obs.profile.paths import unsafe_characters
-from pypac_obs.working_folder import is_working_folder_gone
+from pypac_obs.outputs.failures import output_failure
+from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
 
-__all__ = [
-    "Block",
-    "BlockReader",
-    "Marker",
-    "Output",
-    "OutputThread",
-    "SessionInfo",
-    "TrackInfo",
-    "output_failure",
-]
-
+__all__ = ["BlockReader", "OutputThread"]
 
 # How long an output that is not wanted may take to go.
 _DISCARD_S = 5.0
-
-
-@dataclass(frozen=True)
-class TrackInfo:
-    """A track as an output sees it: its name and how many channels it has."""
-
-    name: str
-    channels: int
-
-
-@dataclass(frozen=True)
-class SessionInfo:
-    """What an output is told before the first block.
-
-    ``tracks`` are those that this output gets. ``start_wall`` (with its time zone) and
-    ``start_host_ns`` are the same moment, frame 0, in wall time and in host time (ns).
-    """
-
-    session: str
-    profile_name: str
-    profile: Mapping[str, object]
-    sample_rate: int
-    tracks: tuple[TrackInfo, ...]
-    start_wall: datetime
-    start_host_ns: int
-    versions: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Marker:
-    """A moment that somebody marked: its frame on the timeline, its wall time, and a text."""
-
-    frame: int
-    wall: datetime
-    text: str
-
-
-@dataclass(frozen=True)
-class Block:
-    """A run of frames of every track, from timeline frame ``start`` on.
-
-    ``audio`` has one array per track: float32, C-contiguous, shape (frames, channels), full scale
-    at ±1.0. The arrays are views into the ring, valid until ``Output.write`` returns: keep a copy,
-    never the view.
-    """
-
-    start: int
-    frames: int
-    sample_rate: int
-    audio: Mapping[str, NDArray[np.float32]]
-
-
-class Output(ABC):
-    """Where tracks go. Derive from it to send them anywhere.
-
-    All methods but `keeps_marks` are called on the output's own thread, in this order: ``open``
-    once, any number of the others, then either ``close`` once, or ``abort`` once after any of them
-    has raised or the session was given up. An exception ends this output only, unless ``recover``
-    says otherwise. If ``close`` raises, ``abort`` follows; if ``open`` raises, nothing does, and
-    ``open`` has to leave nothing behind.
-
-    Blocks come in the order of the timeline. Where ``block.start`` is greater than the end of the
-    block before, this output was too slow and the frames between are lost.
-
-    >>> class Loudest(Output):
-    ...     name, tracks = "loudest", ("voice",)
-    ...     def open(self, info):
-    ...         self.peak = 0.0
-    ...     def write(self, block):
-    ...         self.peak = max(self.peak, float(np.abs(block.audio["voice"]).max()))
-    ...     def close(self, end):
-    ...         print(f"the loudest of {end} frames is {self.peak}")
-    ...     def abort(self):
-    ...         print("given up")
-    """
-
-    name: str
-    tracks: tuple[str, ...] | None = None  # which ones it wants, in its order; None: all
-
-    @abstractmethod
-    def open(self, info: SessionInfo) -> None:
-        """Gets ready. Raise OutputFailed, or any other error, to refuse."""
-
-    @abstractmethod
-    def write(self, block: Block) -> None:
-        """Takes a block. May take its time, as long as it keeps up on average."""
-
-    @abstractmethod
-    def close(self, end: int) -> None:
-        """Ends a session of ``end`` frames. What was not written by then is to be silence."""
-
-    @abstractmethod
-    def abort(self) -> None:
-        """Stops at once and saves what there is, without an exception if at all possible."""
-
-    def kept(self) -> int | None:
-        """Tells up to which frame `abort` will keep what was written; None: all of it.
-
-        Asked after a failure, so that the incident tells from where on frames are missing.
-        """
-        return None
-
-    def recover(self) -> bool:
-        """Puts away what has failed, after an exception; True if the output goes on with the rest.
-
-        The block at hand does not come again. Asked before ``abort``, which follows where this is
-        False, as it is by default. Not asked after ``open`` and ``close``.
-        """
-        return False
-
-    def failure(self) -> PypacError | None:
-        """Tells what has gone wrong although it goes on, such as a deleted file. [any-thread]
-
-        The session counts it among its errors. By default nothing.
-        """
-        return None
-
-    def new_incidents(self, *, ends: bool = False) -> Sequence[Incident]:
-        """Gives what has happened to its own frames since the last call, such as clipping.
-
-        Frames count on the timeline. Asked after each block; where the session ``ends``, what still
-        goes on ends, too. The output does not get them back by `on_incident`. By default none.
-        """
-        return ()
-
-    def prepare_tracks(self, tracks: Sequence[TrackInfo]) -> None:  # noqa: B027 - optional
-        """Gets ready for tracks that are about to come. [any-thread]
-
-        Raise OutputFailed, or any other error, to refuse: then they do not come. What was got ready
-        for is told by `tracks_changed`, or given up by `forget_tracks`. By default does nothing.
-        """
-
-    def forget_tracks(self) -> None:  # noqa: B027 - optional
-        """Gives up what `prepare_tracks` has made. [any-thread]"""
-
-    def tracks_changed(self, tracks: Sequence[TrackInfo]) -> None:  # noqa: B027 - optional
-        """Takes note that the next block has these tracks: all before, and some more.
-
-        Where `tracks` is None, or names one that has just come. Tracks that the profile has no
-        longer go on as silence. By default ignores it.
-        """
-
-    def discard(self) -> None:
-        """Undoes ``open``: what it was opened for is refused. Instead of ``close`` or ``abort``.
-
-        By default aborts. What was written is not wanted.
-        """
-        self.abort()
-
-    def on_incident(self, incident: Incident) -> None:  # noqa: B027 - optional
-        """Takes an incident of the session, soon after it happened. By default ignores it."""
-
-    def on_marker(self, marker: Marker) -> None:  # noqa: B027 - optional
-        """Takes a mark that somebody set, soon after it was set. By default ignores it."""
-
-    def keeps_marks(self) -> bool:
-        """Tells whether a mark of this moment is kept. [any-thread]
-
-        By default, whether the class has an `on_marker` of its own.
-        """
-        return type(self).on_marker is not Output.on_marker
-
-    def on_status(self, status: Mapping[str, object]) -> None:  # noqa: B027 - optional
-        """Takes the state of the session, about once a second. By default ignores it.
-
-        ``status["sources"]`` has a mapping per source with at least ``state`` and ``bindings``.
-        """
 
 
 class BlockReader(Protocol):
@@ -620,100 +438,3 @@ class OutputThread:
             if kept is not None:
                 return kept
         return self._position
-
-
-def output_failure(name: str, error: BaseException, folder: Path | None = None) -> OutputFailed:
-    """Says what an exception means to the user of the output ``name``, and what to do about it.
-
-    ``folder`` is where the output writes; by default it is taken from the exception's file name.
-    """
-    code = error.errno if isinstance(error, OSError) else None
-    if code is None:
-        return OutputFailed(f"{name}: {type(error).__name__}: {error}")
-    filename = getattr(error, "filename", None)
-    if folder is None and isinstance(filename, str):
-        folder = Path(filename).parent
-    if code == errno.ENOENT and _is_blocked_by_a_file(folder):
-        code = errno.ENOTDIR  # Windows tells the two not apart
-    if folder is not None and not folder.is_absolute() and is_working_folder_gone():
-        return OutputFailed(
-            f"{name}: {folder} is to be in the working folder, which is deleted",
-            remedy="Change to another folder (cd), or write the whole path in the profile.",
-            native_code=code,
-        )
-    if code in _REFUSED_NAMES and (refused := _refused_name(folder, filename)) is not None:
-        return OutputFailed(
-            f"{name}: {refused}",
-            remedy="Leave it out in the profile, or choose another drive.",
-            native_code=code,
-        )
-    where = str(folder) if folder is not None else "where it writes"
-    message, remedy = _SYSTEM_ERRORS.get(code, (os.strerror(code) + " ({where})", ""))
-    # Only where it is told: asking fails where the disk does.
-    free = _free_space(folder) if "{free}" in message else ""
-    return OutputFailed(
-        f"{name}: {message.format(where=where, free=free)}",
-        remedy=remedy,
-        native_code=code,
-    )
-
-
-# What file systems say to a name that they do not take.
-_REFUSED_NAMES = (errno.EINVAL, errno.ENOENT, errno.EILSEQ)
-
-
-def _refused_name(folder: Path | None, filename: object) -> str | None:
-    """Says which character of a new name the drive can't hold (FAT, exFAT, NTFS); None: no name."""
-    if folder is None:
-        return None
-    path = folder
-    if isinstance(filename, str | os.PathLike):
-        path = folder / filename  # the file name itself, where that is a full path
-    # Not Path's own, which raise what these drives say to such a name.
-    there = next((one for one in path.parents if os.path.isdir(one)), None)
-    if there is None or os.path.lexists(path):
-        return None
-    # What has been made on the way is removed again by now.
-    names = [part for part in path.relative_to(there).parts if unsafe_characters(part)]
-    if not names:
-        return None
-    name = names[0]
-    held = [f'"{character}"' for character in unsafe_characters(name)]
-    what = f"the character {held[0]}" if len(held) == 1 else f"the characters {' '.join(held)}"
-    return f'the drive of {there} can\'t hold {what} in a name, as in "{name}"'
-
-
-_ELSEWHERE = "choose another folder in the profile."
-_SYSTEM_ERRORS = {
-    errno.ENOSPC: ("the disk is full: {free} in {where}", f"Make room, or {_ELSEWHERE}"),
-    errno.EDQUOT: ("your share of the disk is used up in {where}", f"Make room, or {_ELSEWHERE}"),
-    errno.EACCES: ("no permission to write in {where}", f"Grant it, or {_ELSEWHERE}"),
-    errno.EPERM: ("no permission to write in {where}", f"Grant it, or {_ELSEWHERE}"),
-    errno.EROFS: ("{where} is on a disk that can only be read", _ELSEWHERE.capitalize()),
-    errno.ENOENT: ("{where} is not there, or no longer", "Keep the folder while recording."),
-    errno.ENOTDIR: ("{where} is no folder", _ELSEWHERE.capitalize()),
-    errno.EFBIG: (
-        "a file in {where} cannot grow any further",
-        "Write to a disk that takes larger files (FAT32 ends at 4 GiB), or raise `ulimit -f`.",
-    ),
-    errno.EIO: ("the disk fails to write in {where}", "Check the disk and its cable."),
-    errno.EMFILE: ("too many files are open", "Raise `ulimit -n`."),
-    errno.ENAMETOOLONG: ("a file's name is too long in {where}", "Shorten it in the profile."),
-}
-
-
-def _is_blocked_by_a_file(folder: Path | None) -> bool:
-    return folder is not None and any(map(os.path.isfile, (folder, *folder.parents)))
-
-
-def _free_space(folder: Path | None) -> str:
-    folder = folder or Path()
-    try:
-        there = next((f for f in (folder, *folder.parents) if f.is_dir()), Path())
-        free = shutil.disk_usage(there).free
-    except OSError:  # a parent may no longer be entered, or the disk fails
-        return "an unknown amount free"
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if free >= size:
-            return f"{free / size:.1f} {unit} free"
-    return f"{free} bytes free"

@@ -32,8 +32,8 @@ from pypac_obs.obs.provisioning.watch import DriftWatch
 from pypac_obs.profile import ObsOutput as ObsRule
 from pypac_obs.profile import Profile
 from pypac_obs.runtime_folder import make_folder
+from pypac_obs.session.wiring import Wiring
 from pypac_obs.status import OutputStatus
-from pypac_obs.wiring import Wiring
 
 __all__ = ["ObsOutput"]
 

@@ -21,8 +21,8 @@ from pypac_obs.errors import (
     SessionClosed,
     UnknownAddress,
 )
-from pypac_obs.outputs.base import SessionInfo
-from pypac_obs.wiring import Wiring
+from pypac_obs.outputs.output import SessionInfo
+from pypac_obs.session.wiring import Wiring
 
 RATE = 48_000
 NUMBERED = 1 << 24

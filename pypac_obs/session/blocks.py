@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pypac_obs import _core
 from pypac_obs.errors import SessionClosed
-from pypac_obs.outputs.base import Block
+from pypac_obs.outputs.output import Block
 
 __all__ = ["BlockStream", "TrackReader"]
 

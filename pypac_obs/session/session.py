@@ -17,9 +17,6 @@ from typing import Self
 
 from pypac_obs import _core
 from pypac_obs.audio_system import Capture, missing_inputs, only_zeros
-from pypac_obs.awake import kept_awake
-from pypac_obs.binding_notes import binding_notes
-from pypac_obs.blocks import BlockStream, TrackReader
 from pypac_obs.capabilities import versions
 from pypac_obs.errors import (
     ChangeRefused,
@@ -32,26 +29,24 @@ from pypac_obs.forked import leave_to_parent_on_fork
 from pypac_obs.incidents import Incident
 from pypac_obs.model import ProfileDiff, clean_value, diff, find, value_of
 from pypac_obs.model.layers import ProfileLayers, outputs_beyond
-from pypac_obs.outputs.base import (
-    Block,
-    Marker,
-    Output,
-    OutputThread,
-    SessionInfo,
-    TrackInfo,
-    output_failure,
-)
+from pypac_obs.obs.output import ObsOutput
 from pypac_obs.outputs.callback import CallbackOutput
+from pypac_obs.outputs.driver import OutputThread
+from pypac_obs.outputs.failures import output_failure
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.outputs.manifest import MOST_MARKERS
-from pypac_obs.outputs.obs import ObsOutput
+from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
 from pypac_obs.profile import FilesOutput as FilesRule
 from pypac_obs.profile import ObsOutput as ObsRule
 from pypac_obs.profile import PluginOutput as PluginRule
 from pypac_obs.profile import Profile, load_profile
 from pypac_obs.profile.model import DeviceSource
-from pypac_obs.recent import Recent
+from pypac_obs.session.awake import kept_awake
+from pypac_obs.session.binding_notes import binding_notes
+from pypac_obs.session.blocks import BlockStream, TrackReader
+from pypac_obs.session.recent import Recent
+from pypac_obs.session.wiring import Wiring
 from pypac_obs.session_registry import (
     Mark,
     SessionRegistration,
@@ -69,7 +64,6 @@ from pypac_obs.status import (
     dbfs,
 )
 from pypac_obs.undecoded import readable
-from pypac_obs.wiring import Wiring
 
 __all__ = ["Session"]
 
