@@ -14,6 +14,7 @@
     ├── OutputFailed      (OSError)          make room, or write somewhere else    exit 1
     ├── SessionClosed                        open a new session                    exit 1
     ├── ChangeRefused     (ValueError)       make it while no session runs         exit 1
+    │   └── RevisionConflict                 see what changed, and do it again      exit 1
     ├── UnknownAddress    (LookupError)      use one that the profile has          exit 2
     ├── InvalidValue      (ValueError)       give what the message says            exit 2
     └── ObsError                             catches everything about OBS          exit 1
@@ -56,6 +57,7 @@ __all__ = [
     "ProfileError",
     "ProfileMistake",
     "PypacError",
+    "RevisionConflict",
     "SessionClosed",
     "UnknownAddress",
     "Unsupported",
@@ -169,6 +171,10 @@ class SessionClosed(PypacError):
 
 class ChangeRefused(PypacError, ValueError):
     """A running session cannot follow this change; nothing has changed."""
+
+
+class RevisionConflict(ChangeRefused):
+    """Somebody else has changed it meanwhile; nothing has changed."""
 
 
 class UnknownAddress(PypacError, LookupError):

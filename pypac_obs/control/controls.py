@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""What the control API needs of a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pypac_obs.events import EventBus
+from pypac_obs.model import ProfileDiff
+from pypac_obs.status import SessionStatus
+
+__all__ = ["Controls", "Layer", "TakenMark", "Value"]
+
+Value = bool | float | str | tuple[str, ...] | None
+Layer = Literal["profile", "live", "held"]
+
+
+@dataclass(frozen=True)
+class TakenMark:
+    """A mark that a session has taken: its frame, and whether a file keeps it."""
+
+    frame: int
+    in_file: bool
+
+
+class Controls(Protocol):
+    """A running session, as its control API sees it. [any-thread]
+
+    Addresses are those of `pypac_obs.model.addresses`. ``origin`` is who asks, and is in the event
+    that follows. All but `stop` raise SessionClosed once the session has ended.
+    """
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+
+    @property
+    def events(self) -> EventBus:
+        """What happens in it."""
+
+    @property
+    def revision(self) -> int:
+        """Counts the changes of values and of the profile."""
+
+    def state(self) -> dict[str, object]:
+        """Gives everything that a client shows at first, as plain values."""
+
+    def status(self) -> SessionStatus:
+        """Tells of every source, track and output as it is now."""
+
+    def get(self, address: str) -> Value:
+        """Gives what is heard at an address. Raises UnknownAddress."""
+
+    def layer_of(self, address: str) -> Layer:
+        """Tells where that value comes from. Raises UnknownAddress."""
+
+    def set(self, address: str, value: object, *, origin: str = "") -> Value:
+        """Sets the live value, and gives it in the profile's form.
+
+        Raises UnknownAddress, InvalidValue or ChangeRefused; nothing has changed then.
+        """
+
+    def adjust(self, address: str, by: float, *, origin: str = "") -> Value:
+        """Adds to a number, as far as its range goes. Raises as `set` does."""
+
+    def toggle(self, address: str, *, origin: str = "") -> Value:
+        """Turns a switch over. Raises InvalidValue where the address is of none."""
+
+    def fade(self, address: str, value: object, seconds: float, *, origin: str = "") -> None:
+        """Brings a number to a value within that time; returns at once.
+
+        Whoever sets the same address ends the fade. Raises as `set` does.
+        """
+
+    def hold(self, address: str, value: object, *, client: str) -> Value:
+        """Has another value for as long as the client holds it. Raises as `set` does."""
+
+    def release(self, address: str, *, client: str) -> Value:
+        """Ends a hold, and gives what is heard then. Not held by that client: does nothing."""
+
+    def release_all(self, client: str) -> None:
+        """Ends all holds of a client that has gone. Raises nothing."""
+
+    def plan(self) -> ProfileDiff:
+        """Reads the profile's file, and tells what `reload` would change. Raises ProfileError."""
+
+    def reload(self, *, origin: str = "", expect_revision: int | None = None) -> ProfileDiff:
+        """Follows the profile's file as it is now.
+
+        Raises ProfileError, ChangeRefused, RevisionConflict, or what opening a source or an output
+        raises; nothing has changed then.
+        """
+
+    def undo(self, *, origin: str = "") -> ProfileDiff:
+        """Goes back to the profile before the last `reload`. Raises ChangeRefused without one."""
+
+    def mark(self, text: str, host_ns: int | None = None, *, origin: str = "") -> TakenMark:
+        """Marks a moment of host time (None: this one) with a text of one line.
+
+        Raises ValueError for the text or the time, OutputFailed where there are too many marks.
+        """
+
+    def stop(self) -> None:
+        """Asks the session to end; returns at once."""
+
+    def level_layout(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names the sources and the tracks, in the order of `levels`."""
+
+    def levels(self, rows: NDArray[np.float32]) -> int:
+        """Writes peak, RMS and highest peak (linear) of each source, then of each track.
+
+        ``rows`` has the shape (n, 3); gives how many rows there are.
+        """
