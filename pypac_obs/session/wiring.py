@@ -89,6 +89,11 @@ class Wiring:
         """The tracks in the profile's order, with their numbers of channels."""
         return {name: rule.channels for name, rule in self.profile.tracks.items()}
 
+    @property
+    def has_microphone(self) -> bool:
+        """False where it is known that there is none."""
+        return self.capture is None or bool(self.capture.server_info().default_source)
+
     def apply(self, profile: Profile) -> _core.PlanDiff:
         """Makes sources and tracks those of this profile, also while the session runs.
 
