@@ -11,7 +11,7 @@ voice.filter.compressor.bypass
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -19,17 +19,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from pypac_obs.errors import InvalidValue, UnknownAddress
 from pypac_obs.profile import Profile, TrackRule
-from pypac_obs.profile.checks import Between, describe, listed, nearest
-from pypac_obs.profile.filters import filter_infos, filter_names, settings_model
+from pypac_obs.profile.checks import describe, listed, nearest
+from pypac_obs.profile.filters import filter_names, settings_model
 from pypac_obs.profile.model import Send
 
 __all__ = [
     "Target",
-    "ValueInfo",
     "addresses",
     "clean_value",
     "find",
-    "info_of",
     "value_of",
     "with_value",
 ]
@@ -96,45 +94,6 @@ def find(profile: Profile, address: str) -> Target:
         rest = [one.address for one in every.values() if one.track == track]
         remedy = f"{track} has {listed(rest, 'and')}."
     raise UnknownAddress(f"there is nothing at {describe(address)}", remedy=remedy)
-
-
-@dataclass(frozen=True)
-class ValueInfo:
-    """What can be at an address: ``type`` as in a filter's descriptor; ``min`` and ``max`` of a
-    number, ``choices`` of a choice."""
-
-    type: str
-    unit: str = ""
-    min: float | None = None
-    max: float | None = None
-    logarithmic: bool = False
-    choices: tuple[str, ...] = ()
-    help: str = ""
-
-    def to_json(self) -> dict[str, object]:
-        """Gives plain values, without what says nothing."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, "", ())}
-
-
-def info_of(target: Target) -> ValueInfo:
-    """Tells what can be at an address."""
-    if target.param == "bypass" or (target.part == "track" and target.param == "mute"):
-        return ValueInfo("boolean")
-    if target.part == "filter":
-        param = next(one for one in filter_infos()[target.kind].params if one.id == target.param)
-        ranged = param.type in ("number", "integer")
-        return ValueInfo(
-            param.type,
-            param.unit,
-            param.min if ranged else None,
-            param.max if ranged else None,
-            param.logarithmic,
-            param.choices,
-            param.help,
-        )
-    field = (TrackRule if target.part == "track" else Send).model_fields[target.param]
-    between = next(one for one in field.metadata if isinstance(one, Between))
-    return ValueInfo("number", "dB", between.lowest, between.highest)
 
 
 @cache

@@ -19,10 +19,10 @@ from pypac_obs.errors import (
 )
 from pypac_obs.events import EventBus, ProfileApplied, ProfileRefused, ValuesChanged
 from pypac_obs.model import ProfileDiff, clean_value, diff, find
-from pypac_obs.model.addresses import info_of
 from pypac_obs.model.layers import ProfileLayers
+from pypac_obs.model.ranges import range_of
 from pypac_obs.profile import Profile, load_profile
-from pypac_obs.session.fades import FadeThread
+from pypac_obs.session.fades import Fades, FadeThread
 from pypac_obs.session.output_set import OutputChange, OutputSet
 from pypac_obs.session.profile_outputs import ProfileOutputs
 from pypac_obs.session.wiring import Wiring
@@ -46,18 +46,20 @@ class Controller:
         profile_outputs: ProfileOutputs,
         events: EventBus,
         *,
-        on_profile: Callable[[Profile], None],
+        on_layers: Callable[[ProfileLayers], None],
     ) -> None:
         self._layers = layers
         self._wiring = wiring
         self._outputs = outputs
         self._profile_outputs = profile_outputs
         self._events = events
-        self._on_profile = on_profile
+        self._on_layers = on_layers
         self._revision = 1
         # Layers and revision; held for the length of a swap, never while an output is opened.
         self._lock = threading.RLock()
-        self._fades = FadeThread(self._fade_to)
+        self._fades = Fades(self._fade_to)
+        self._fade_origins: dict[str, str] = {}
+        self._fade_thread = FadeThread(self._fades)
 
     @property
     def revision(self) -> int:
@@ -71,7 +73,7 @@ class Controller:
 
     def close(self) -> None:
         """Ends the fades. May be called again."""
-        self._fades.close()
+        self._fade_thread.close()
 
     # Values -------------------------------------------------------------------------------------
 
@@ -85,8 +87,10 @@ class Controller:
 
     def set(self, address: str, value: object, *, origin: str = "") -> Value:
         """Sets the live value, and gives it in the profile's form; see `Controls.set`."""
-        self._fades.cancel(address)
-        return self._set(address, value, origin)
+        with self._lock:
+            clean = self._set(address, value, origin)
+            self._fades.cancel(address)
+        return clean
 
     def _set(self, address: str, value: object, origin: str) -> Value:
         with self._lock:
@@ -99,16 +103,13 @@ class Controller:
 
     def adjust(self, address: str, by: float, *, origin: str = "") -> Value:
         """Adds to a number, as far as its range goes; see `Controls.adjust`."""
-        self._fades.cancel(address)
         with self._lock:
             target = find(self._layers.present, address)
             before = self._layers.live.get(address, self._layers.value(address))
-            if isinstance(before, bool) or not isinstance(before, int | float):
+            numbers = range_of(target)
+            if numbers is None or not isinstance(before, int | float):
                 raise InvalidValue(f"{address} is no number", remedy="Set it instead.")
-            info = info_of(target)
-            assert info.min is not None
-            assert info.max is not None
-            return self._set(address, min(info.max, max(info.min, before + by)), origin)
+            return self.set(address, numbers.clamp(before + by), origin=origin)
 
     def toggle(self, address: str, *, origin: str = "") -> Value:
         """Turns a switch over; see `Controls.toggle`."""
@@ -116,27 +117,26 @@ class Controller:
             before = self._layers.value(address)
             if not isinstance(before, bool):
                 raise InvalidValue(f"{address} is no switch", remedy="Set it to a value instead.")
-            return self._set(address, not before, origin)
+            return self.set(address, not before, origin=origin)
 
     def fade(self, address: str, value: object, seconds: float, *, origin: str = "") -> None:
         """Brings a number to a value within that time; see `Controls.fade`."""
         with self._lock:
             target = find(self._layers.present, address)
             goal = clean_value(target, value)
-            before = self._layers.value(address)
-            for one in (before, goal):
-                if isinstance(one, bool) or not isinstance(one, int | float):
-                    raise InvalidValue(f"{address} cannot be faded", remedy="Set it instead.")
-            if not 0 <= seconds <= 3600:
-                raise InvalidValue("a fade takes 0 to 3600 seconds")
-            assert isinstance(before, int | float)
+            before = self._layers.live.get(address, self._layers.value(address))
+            numbers = range_of(target)
+            if numbers is None or not isinstance(before, int | float):
+                raise InvalidValue(f"{address} cannot be faded", remedy="Set it instead.")
             assert isinstance(goal, int | float)
-            self._fades.start(address, float(before), float(goal), seconds, origin)
+            self._fades.start(address, before, goal, seconds, numbers)
+            self._fade_origins[address] = origin
+        self._fade_thread.wake()
 
-    def _fade_to(self, address: str, value: float, origin: str) -> None:
-        """A step of a fade; one that no longer has its place ends."""
-        with contextlib.suppress(PypacError):
-            self._set(address, value, origin)
+    def _fade_to(self, address: str, value: float) -> None:
+        with self._lock:
+            if self._fades.is_fading(address):
+                self._set(address, value, self._fade_origins.get(address, ""))
 
     def hold(self, address: str, value: object, *, client: str) -> Value:
         """Has another value for as long as the client holds it; see `Controls.hold`."""
@@ -185,7 +185,7 @@ class Controller:
         self._layers = layers
         self._wiring.profile = layers.present
         self._revision += 1
-        self._on_profile(layers.present)
+        self._on_layers(layers)
 
     # The profile --------------------------------------------------------------------------------
 
@@ -252,6 +252,8 @@ class Controller:
                 remedy="Look at what has changed, then do it again.",
             )
         layers = change_layers(self._layers)
+        if layers.written == self._layers.written:
+            return ProfileDiff()
         difference = diff(self._layers.present, layers.present)
         if difference.restart:
             raise ChangeRefused(

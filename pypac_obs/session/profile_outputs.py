@@ -48,18 +48,20 @@ class ProfileOutputs:
         self._open_incidents = open_incidents
         self._present: dict[str, Output] = {}
         self._obs: ObsOutput | None = None
+        self._made: tuple[Output, ...] = ()  # that were ever in force
         self._next: dict[str, Output] = {}  # what a change would leave
         self._next_obs: ObsOutput | None = None
         for name, rule in profile.outputs.by_name().items():
             if not isinstance(rule, ObsRule):
                 self._present[name] = self._make(name, rule, profile)
+        self._made = tuple(self._present.values())
         if self._obs_rule(profile) is not None:
             self._obs = self._make_obs(profile, _following(self._present))
 
     @property
     def made(self) -> tuple[Output, ...]:
-        """Those that have a thread."""
-        return tuple(self._present.values())
+        """Those that have a thread, also those that the profile no longer has."""
+        return self._made
 
     def open_obs(self, wiring: Wiring, outputs: OutputSet, *, alone: bool) -> Incident | None:
         """Lays out what OBS takes; see `ObsOutput.open`."""
@@ -155,6 +157,8 @@ class ProfileOutputs:
     def commit(self) -> None:
         """Keeps what `prepare` has made."""
         self._present, self._obs = self._next, self._next_obs
+        came = (one for one in self._present.values() if one not in self._made)
+        self._made = (*self._made, *came)
 
 
 def _following(outputs: dict[str, Output]) -> FollowingFiles | None:

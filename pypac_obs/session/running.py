@@ -18,9 +18,11 @@ from pypac_obs.session.changes_seen import ChangesSeen
 from pypac_obs.session.controller import Controller
 from pypac_obs.session.courtesies import Courtesies
 from pypac_obs.session.incident_log import IncidentLog
+from pypac_obs.session.live_values import RememberedValues
 from pypac_obs.session.marks import Marks
 from pypac_obs.session.notices import Notices
 from pypac_obs.session.output_set import OutputSet
+from pypac_obs.session.profile_keeper import ProfileKeeper
 from pypac_obs.session.profile_outputs import ProfileOutputs
 from pypac_obs.session.public_control import PublicControl
 from pypac_obs.session.session_controls import SessionControls
@@ -73,19 +75,30 @@ class Running:
         self._origin: tuple[int, datetime] | None = None  # frame 0, in host time and in wall time
         self._control: PublicControl | None = None
         self.begun = False
-        self.wiring = Wiring(profile)
+        self._remembered = RememberedValues()
+        live = self._remembered.load(profile) if profile.control.remember else {}
+        notices.warn(*self._remembered.take_warnings())
+        layers = ProfileLayers(profile, live)
+        self.wiring = Wiring(layers.present)
         self.outputs = OutputSet(
             self.wiring, log, info=self._info, status=lambda: self.status.for_manifest()
         )
         self.status = StatusReader(name, self.wiring, log, notices, self.outputs.states)
         self.controller = Controller(
-            ProfileLayers(profile),
+            layers,
             self.wiring,
             self.outputs,
             profile_outputs,
             events,
-            on_profile=on_profile,
+            on_layers=self._take_layers,
         )
+        self._keeper = ProfileKeeper(
+            profile.file if profile.control.enabled and not offline else None,
+            self._remembered,
+            notices,
+            lambda: self.controller.reload(origin="file"),
+        )
+        on_profile(layers.present)
         courtesies = Courtesies(self.wiring, self.status, notices)
         seen = ChangesSeen(self.wiring, self.status, self.outputs, events)
         self._supervisor = Supervisor(
@@ -146,6 +159,7 @@ class Running:
         self.outputs.start_natives()
         self._supervisor.start()
         self.begun = True
+        self._keeper.start()
         if not self._offline:
             self._control = self._public_control(origin_ns)
 
@@ -222,7 +236,12 @@ class Running:
             self._log.collect(self.wiring)
             rest -= piece
 
+    def _take_layers(self, layers: ProfileLayers) -> None:
+        self._on_profile(layers.present)
+        self._keeper.note(layers)
+
     def _close_control(self) -> None:
+        self._keeper.close()
         self.controller.close()
         if self._control is not None:
             self._control.close()

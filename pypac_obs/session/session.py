@@ -85,9 +85,9 @@ class Session:
             notices=self._notices,
             open_incidents=lambda: self._log.open_incidents(self._require().wiring),
         )
-        self._outputs = [*outputs, *self._profile_outputs.made]
+        self._given = tuple(outputs)
         if on_block is not None:
-            self._outputs.append(CallbackOutput(on_block))
+            self._given = (*self._given, CallbackOutput(on_block))
         self._running: Running | None = None
         self._started = False
         self._stop_asked = False
@@ -126,7 +126,7 @@ class Session:
                 on_ended=self._ended.set,
                 stop=self._ask_for_end,
             )
-            self._running.start(self._outputs, self._duration_s, refuse=self._refuse_if_stopped)
+            self._running.start(self.outputs, self._duration_s, refuse=self._refuse_if_stopped)
         except BaseException:
             if self._running is not None:
                 self._running.give_up()
@@ -262,21 +262,15 @@ class Session:
         PermissionDenied), OutputFailed for an output that cannot be begun, and SessionClosed;
         nothing has changed then.
         """
-        return self._changed(lambda running: running.controller.apply(profile))
+        return self._require_changeable().controller.apply(profile)
 
     def reload(self) -> ProfileDiff:
         """Has the running session do what its profile's file says now. Raises as `apply` does."""
-        return self._changed(lambda running: running.controller.reload())
+        return self._require_changeable().controller.reload()
 
     def undo(self) -> ProfileDiff:
         """Goes back to the profile before the last `apply`. Raises ChangeRefused without one."""
-        return self._changed(lambda running: running.controller.undo())
-
-    def _changed(self, change: Callable[[Running], ProfileDiff]) -> ProfileDiff:
-        difference = change(self._require_changeable())
-        made = self._profile_outputs.made
-        self._outputs = [*self._outputs, *(one for one in made if one not in self._outputs)]
-        return difference
+        return self._require_changeable().controller.undo()
 
     # Audio --------------------------------------------------------------------------------------
 
@@ -341,7 +335,7 @@ class Session:
     @property
     def outputs(self) -> tuple[Output, ...]:
         """Where its tracks go or went: the outputs that it was given, and those of its profile."""
-        return tuple(self._outputs)
+        return (*self._given, *self._profile_outputs.made)
 
     @property
     def errors(self) -> tuple[PypacError, ...]:

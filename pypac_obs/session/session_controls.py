@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pypac_obs.control.controls import TakenMark, Value
 from pypac_obs.events import EventBus
-from pypac_obs.model import addresses, value_of
-from pypac_obs.model.addresses import info_of
+from pypac_obs.model import Target, addresses, value_of
+from pypac_obs.model.ranges import range_of
 from pypac_obs.session.controller import Controller
 from pypac_obs.session.marks import Marks
 from pypac_obs.session.wiring import Wiring
@@ -82,7 +82,7 @@ class SessionControls:
             target.address: {
                 "value": _plain(value_of(profile, target)),
                 "layer": layers.layer_of(target.address),
-                **info_of(target).to_json(),
+                **_range(target),
             }
             for target in addresses(profile)
         }
@@ -107,3 +107,16 @@ class SessionControls:
 
 def _plain(value: Value) -> object:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _range(target: Target) -> dict[str, object]:
+    """What a client needs to show a number as a fader."""
+    numbers = range_of(target)
+    if numbers is None:
+        return {}
+    return {
+        "unit": numbers.unit,
+        "min": numbers.lowest,
+        "max": numbers.highest,
+        "logarithmic": numbers.logarithmic,
+    }
