@@ -50,7 +50,6 @@ from pypac_obs.session.wiring import Wiring
 from pypac_obs.session_registry import (
     Mark,
     SessionRegistration,
-    TakenMark,
     checked_text,
     frame_at,
 )
@@ -773,7 +772,6 @@ class Session:
         try:
             while not wiring.engine.wait_finished(_WATCH_S):
                 self._collect_incidents(wiring)
-                self._collect_marks()
                 for courtesy in (
                     wiring.collect,
                     self._look_after_obs,
@@ -786,7 +784,6 @@ class Session:
                     # The program has ended and forgot to stop the session.
                     self._finish(wiring)
             self._collect_incidents(wiring)
-            self._collect_marks()
         finally:
             wiring.engine.abort()
             self._put_away()
@@ -898,20 +895,6 @@ class Session:
         if self._obs is not None:
             for incident in self._obs.look_after_tracks():
                 self._note(incident)
-
-    def _collect_marks(self) -> None:
-        if self._registration is None:
-            return
-        for mark in self._registration.take_marks():
-            in_file = self._keeps_marks()
-            try:
-                frame = self._add_marker(mark)
-            except PypacError as refusal:
-                self._registration.refuse(mark, str(refusal))
-            else:
-                self._registration.answer(mark, TakenMark(frame, in_file))
-        with self._lock:
-            self._warnings += self._registration.take_trouble()
 
     def _keeps_marks(self) -> bool:
         return any(thread.running and thread.output.keeps_marks() for thread in self._threads)
