@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
     from pypac_obs import _core
@@ -138,6 +139,31 @@ class SessionStatus:
         assert isinstance(plain, dict)
         return plain | {"seconds": round(self.seconds, 3)}
 
+    @classmethod
+    def from_json(cls, values: object) -> SessionStatus:
+        """Makes a status of what `to_json` gives, of a newer version too.
+
+        Raises ValueError for anything else.
+        """
+        return _read(
+            cls,
+            values,
+            sources=_tuple_of(
+                lambda one: _read(
+                    SourceStatus,
+                    one,
+                    programs=_tuple_of(
+                        lambda item: _read(BoundProgram, item, devices=_tuple_of(_text))
+                    ),
+                    level=_level,
+                )
+            ),
+            tracks=_tuple_of(lambda one: _read(TrackStatus, one, level=_level)),
+            outputs=_tuple_of(lambda one: _read(OutputStatus, one)),
+            warnings=_tuple_of(_text),
+            news=_tuple_of(_text),
+        )
+
 
 def _finite(value: object) -> object:
     if isinstance(value, dict):
@@ -147,3 +173,70 @@ def _finite(value: object) -> object:
     if isinstance(value, float):
         return round(value, 3) if math.isfinite(value) else None
     return value
+
+
+T = TypeVar("T")
+
+
+def _read(kind: type[T], values: object, **readers: Callable[[Any], object]) -> T:
+    """Makes a dataclass of plain values; ``readers`` are for fields that are not plain."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"expected an object for {kind.__name__}, found {values!r}")
+    known: dict[str, object] = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        if field.name in values:
+            read = readers.get(field.name) or _PLAIN[str(field.type)]
+            known[field.name] = read(values[field.name])
+    try:
+        return kind(**known)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _tuple_of(read: Callable[[Any], T]) -> Callable[[object], tuple[T, ...]]:
+    def read_all(values: object) -> tuple[T, ...]:
+        if not isinstance(values, list):
+            raise ValueError(f"expected a list, found {values!r}")
+        return tuple(map(read, values))
+
+    return read_all
+
+
+def _level(values: object) -> Level:
+    return _read(Level, values, peak=_decibels, rms=_decibels, max_peak=_decibels)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text, found {value!r}")
+    return value
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, found {value!r}")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"expected a whole number, found {value!r}")
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"expected a number, found {value!r}")
+    return float(value)
+
+
+def _decibels(value: object) -> float:
+    return -math.inf if value is None else _number(value)
+
+
+_PLAIN: Mapping[str, Callable[[object], object]] = {
+    "str": _text,
+    "bool": _switch,
+    "int": _whole,
+    "float": _number,
+}

@@ -24,7 +24,7 @@ from pypac_obs.cli.console import (
     sentence,
 )
 from pypac_obs.cli.run import warnings_of
-from pypac_obs.cli.running import program_name
+from pypac_obs.cli.status_view import program_name
 from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.obs.client.settings import ServerWords, is_here

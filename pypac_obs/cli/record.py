@@ -7,8 +7,9 @@ import click
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.detached_output import detached_output
+from pypac_obs.cli.durations import duration_option
 from pypac_obs.cli.run import warnings_of_folder
-from pypac_obs.cli.running import duration_option, run_session
+from pypac_obs.cli.running import run_session
 from pypac_obs.errors import ProfileError
 from pypac_obs.profile import Profile
 from pypac_obs.recorder import profile_for_programs

@@ -9,7 +9,8 @@ import click
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.detached_output import detached_output
-from pypac_obs.cli.running import duration_option, run_session
+from pypac_obs.cli.durations import duration_option
+from pypac_obs.cli.running import run_session
 from pypac_obs.obs.client.settings import ServerWords
 from pypac_obs.obs.provisioning.lint import profile_warnings
 from pypac_obs.profile import FilesOutput, Profile, expand_path, load_profile
