@@ -235,7 +235,7 @@ class Controller:
         try:
             return load_profile(file)
         except ProfileError as error:
-            problems = tuple(str(mistake) for mistake in error.mistakes) or (str(error),)
+            problems = tuple(str(mistake) for mistake in error.mistakes)
             self._events.publish(ProfileRefused(problems, origin))
             raise
 

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from pypac_obs.control.controls import Controls
 from pypac_obs.errors import PypacError
 from pypac_obs.profile.model import ControlRule
 from pypac_obs.session.notices import Notices
 from pypac_obs.session_registry import SessionRegistration
+
+if TYPE_CHECKING:
+    from pypac_obs.control.server import ControlServer
 
 __all__ = ["PublicControl"]
 
@@ -54,16 +58,18 @@ class PublicControl:
             registration.close()
 
     def _serve(self, registration: SessionRegistration) -> None:
-        # Only here: it takes half a second to load, and not every session has it.
-        from pypac_obs.control.server import ControlServer
-
-        server = ControlServer(self._controls, port=self._rule.port)
+        server: ControlServer | None = None
         try:
+            # Only here: it takes half a second to load, and not every session has it.
+            from pypac_obs.control.server import ControlServer
+
+            server = ControlServer(self._controls, port=self._rule.port)
             registration.publish_control(server.start())
-        except (PypacError, OSError) as error:
+        except Exception as error:
             remedy = f" {error.remedy}" if isinstance(error, PypacError) else ""
             self._notices.warn(f"the session cannot be controlled: {error}.{remedy}")
         try:
             self._closing.wait()
         finally:
-            server.stop()
+            if server is not None:
+                server.stop()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A session whose profile changes while it runs, on synthetic sources."""
 
-import copy
 import errno
 import json
 import time
@@ -24,57 +23,7 @@ from pypac_obs.errors import (
 from pypac_obs.outputs.output import SessionInfo
 from pypac_obs.session.wiring import Wiring
 
-RATE = 48_000
-NUMBERED = 1 << 24
-
-
-@pytest.fixture(autouse=True)
-def _own_runtime_folder(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
-        monkeypatch.setenv(name, str(tmp_path_factory.mktemp("runtime")))
-
-
-def base(folder: Path) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "sources": {
-            "one": {"synthetic": {"kind": "numbered"}},
-            "tone": {"synthetic": {"kind": "tone", "frequency_hz": 1000, "level_dbfs": 0}},
-        },
-        "tracks": {"one": {"from": "one"}, "tone": {"from": "tone"}},
-        "outputs": {"files": {"folder": str(folder)}},
-    }
-
-
-def profile(data: dict[str, Any], **changes: Any) -> Profile:
-    data = copy.deepcopy(data)
-    for key, value in changes.items():
-        section, name = key.split("__")
-        if value is None:
-            del data[section][name]
-        else:
-            data[section][name] = value
-    return Profile.from_dict(data)
-
-
-def hear(session: Session, frames: int) -> int:
-    """Waits for so much more of the timeline, and gives where it is then."""
-    until = session.position + frames
-    while session.position < until:
-        time.sleep(0.002)
-    return session.position
-
-
-def read(folder: Path, track: str) -> NDArray[np.float32]:
-    audio: NDArray[np.float32] = soundfile.read(folder / f"{track}.wav", dtype="float32")[0]
-    return audio[:, 0]
-
-
-def is_numbered(samples: NDArray[np.float32], first: int = 0) -> bool:
-    wanted = (np.arange(first, first + len(samples)) % NUMBERED) / NUMBERED
-    return bool(np.array_equal(samples, wanted.astype(np.float32)))
+from .synthetic import RATE, base, hear, is_numbered, profile, read
 
 
 def test_a_value_that_is_set_is_heard_at_once_without_a_click(tmp_path: Path):
