@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import subprocess
@@ -23,6 +24,7 @@ from fake_session import (
     refusal,
     use_private_folders,
 )
+from rich.console import Console
 
 from pypac_obs.cli import commands, status
 from pypac_obs.control import client as client_module
@@ -405,6 +407,20 @@ def test_watch_gives_json_lines(gaming: FakeSession, monkeypatch: pytest.MonkeyP
     assert (result.exit_code, result.stderr) == (0, "")
     frames = [json.loads(line)["frames"] for line in result.stdout.splitlines()]
     assert frames == [48000, 96000]
+
+
+def test_watch_draws_a_table_on_a_terminal(
+    gaming: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, legacy_windows=False)
+    monkeypatch.setattr(status, "make_console", lambda: console)
+    monkeypatch.setattr(status, "_LIVE_S", 0.0)
+    ends_after(gaming, 2)
+    result = call("status", "--watch")
+    assert (result.exit_code, result.stdout) == (0, "gaming has ended.\n")
+    for words in ("0:01.000", "0:02.000", "Game (PID 42)", "2 incidents so far.", "Ctrl-C ends"):
+        assert words in screen.getvalue()
 
 
 def test_ctrl_c_ends_the_watch_and_not_the_session(
