@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import pytest
 
 from pypac_obs.control.token import read_or_make_token
 from pypac_obs.session_registry import SessionRegistration
+
+_starts = itertools.count(1)  # a later one is listed later
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def use_private_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def fake_session(name: str = "gaming", *, publish: bool = True) -> Iterator[FakeSession]:
     """Runs one until the end of the block."""
     with contextlib.ExitStack() as last_first:
-        registration = SessionRegistration(name, 48000, 1_000_000_000)
+        registration = SessionRegistration(name, 48000, next(_starts))
         last_first.callback(registration.close)
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         last_first.callback(server.server_close)
