@@ -137,12 +137,13 @@ def test_what_was_set_outlives_another_profile_that_says_the_same_of_it(tmp_path
     [
         ({"session__sample_rate": 44100}, "session.sample_rate takes a restart"),
         ({"tracks__one": {"from": "one", "channels": 1}}, "tracks.one.channels takes a restart"),
+        ({"control__port": 14800}, "control.port takes a restart"),
     ],
 )
 def test_what_takes_a_restart_is_refused_and_changes_nothing(
     tmp_path: Path, change: dict[str, Any], reason: str
 ):
-    data = {**base(tmp_path / "take"), "session": {}}
+    data = {**base(tmp_path / "take"), "session": {}, "control": {}}
     with Session(profile(data)) as session:
         before = session.profile
         with pytest.raises(ChangeRefused, match=reason):
