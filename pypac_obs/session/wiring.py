@@ -61,6 +61,7 @@ class Wiring:
         #: Also of sources that were removed: the ledger may still tell of them.
         self.tracks_of_source: dict[str, tuple[str, ...]] = {}
         self._sources: dict[str, _WiredSource] = {}
+        self._captured: tuple[str, ...] = ()
         self._leaving: list[tuple[str, int]] = []  # captures, and since when they are not needed
         self.output_frames = self._frames(settings.rings.output_ms)
         # What the mixer waits for lies in the ring meanwhile.
@@ -82,7 +83,7 @@ class Wiring:
     @property
     def captured_sources(self) -> tuple[str, ...]:
         """The sources that come from the audio system."""
-        return tuple(name for name, one in self._sources.items() if one.capture_id is not None)
+        return self._captured
 
     @property
     def track_channels(self) -> dict[str, int]:
@@ -125,6 +126,7 @@ class Wiring:
             if old is not sources.get(name) and old.capture_id is not None:
                 self._leaving.append((old.capture_id, self.engine.position))
         self._sources, self.profile = sources, profile
+        self._captured = tuple(name for name, one in sources.items() if one.capture_id is not None)
         for name in sources:
             self.tracks_of_source[name] = tuple(
                 track
