@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
@@ -39,6 +39,14 @@ class Level:
     rms: float
     max_peak: float
 
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {
+            "peak": _finite(self.peak),
+            "rms": _finite(self.rms),
+            "max_peak": _finite(self.max_peak),
+        }
+
 
 @dataclass(frozen=True)
 class BoundProgram:
@@ -59,7 +67,12 @@ class BoundProgram:
 
     def to_json(self) -> dict[str, object]:
         """Gives plain values."""
-        return asdict(self) | {"devices": list(self.devices)}
+        return {
+            "pid": self.pid,
+            "program": self.program,
+            "application_name": self.application_name,
+            "devices": list(self.devices),
+        }
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,20 @@ class SourceStatus:
     late_frames: int
     level: Level
 
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "reason": self.reason,
+            "programs": [program.to_json() for program in self.programs],
+            "drift_ppm": _finite(self.drift_ppm),
+            "bit_exact": self.bit_exact,
+            "captured_frames": self.captured_frames,
+            "late_frames": self.late_frames,
+            "level": self.level.to_json(),
+        }
+
 
 @dataclass(frozen=True)
 class TrackStatus:
@@ -92,6 +119,10 @@ class TrackStatus:
     name: str
     frames: int
     level: Level
+
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {"name": self.name, "frames": self.frames, "level": self.level.to_json()}
 
 
 @dataclass(frozen=True)
@@ -107,6 +138,15 @@ class OutputStatus:
     error: str
     lost_frames: int
     state: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {
+            "name": self.name,
+            "error": self.error,
+            "lost_frames": self.lost_frames,
+            "state": self.state,
+        }
 
 
 @dataclass(frozen=True)
@@ -134,10 +174,23 @@ class SessionStatus:
         return self.frames / self.sample_rate
 
     def to_json(self) -> dict[str, object]:
-        """Gives the status as plain values; minus infinity becomes None."""
-        plain = _finite(asdict(self))
-        assert isinstance(plain, dict)
-        return plain | {"seconds": round(self.seconds, 3)}
+        """Gives the status as plain values; minus infinity becomes None.
+
+        By hand, because `dataclasses.asdict` copies everything twice, and this runs every second.
+        """
+        return {
+            "session": self.session,
+            "sample_rate": self.sample_rate,
+            "frames": self.frames,
+            "sources": [source.to_json() for source in self.sources],
+            "tracks": [track.to_json() for track in self.tracks],
+            "outputs": [output.to_json() for output in self.outputs],
+            "incidents": self.incidents,
+            "warnings": list(self.warnings),
+            "news": list(self.news),
+            "news_total": self.news_total,
+            "seconds": round(self.seconds, 3),
+        }
 
     @classmethod
     def from_json(cls, values: object) -> SessionStatus:
@@ -165,14 +218,8 @@ class SessionStatus:
         )
 
 
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float):
-        return round(value, 3) if math.isfinite(value) else None
-    return value
+def _finite(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None
 
 
 T = TypeVar("T")

@@ -103,6 +103,11 @@ class ObsLink:
         """What the link is doing, in plain words."""
         return self._state
 
+    @property
+    def running(self) -> bool:
+        """True from `start` to `stop`."""
+        return self._thread.ident is not None and not self._stopping.is_set()
+
     def start(self) -> None:
         """Starts the thread; returns at once, whether OBS runs or not."""
         self._thread.start()

@@ -229,6 +229,23 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
     assert 'Warning: The source "spare" goes into no track' in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("control", "said"),
+    [
+        ("{}", "Control of the running session on 127.0.0.1, port 14700 or the next\n"),
+        ("{port: 15000, remember: true}", "port 15000 or the next; values that are set then are"),
+        ("{enabled: false}", "Control of the running session is switched off"),
+    ],
+)
+def test_check_says_how_the_session_can_be_controlled(tmp_path: Path, control: str, said: str):
+    profile = synthetic(tmp_path)
+    with profile.open("a", encoding="utf-8") as file:
+        file.write(f"\ncontrol: {control}\n")
+    assert said in call("check", profile).stdout
+    told = json.loads(call("check", profile, "--json").stdout)["control"]
+    assert told == load_profile(profile).control.model_dump()
+
+
 def test_check_names_the_password_and_who_gets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
