@@ -35,6 +35,7 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.console_events import console_events
 from pypac_obs.cli.detached_output import detached_output, wait_until_read
 from pypac_obs.cli.logoff import logoff_window
+from pypac_obs.cli.session_log import session_log
 from pypac_obs.cli.status_view import StatusChanges, has_unicode, state_words, status_lines
 from pypac_obs.errors import PypacError
 from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
@@ -335,7 +336,7 @@ class _LiveTable:
 # Running -----------------------------------------------------------------------------------------
 
 
-def run_session(session: Session, *, as_json: bool = False) -> Summary:
+def run_session(session: Session, *, as_json: bool = False, log_level: str = "info") -> Summary:
     """Runs a session to its end, or until a signal asks for it, and prints the summary.
 
     Nothing that becomes of standard output and error ends it (`detached_output`). A session whose
@@ -343,7 +344,7 @@ def run_session(session: Session, *, as_json: bool = False) -> Summary:
     what makes the exit code 1. Raises what `Session.start` raises.
     """
     stop = _StopRequest()
-    with stop.installed(), detached_output():
+    with stop.installed(), detached_output(), session_log(session, log_level):
         console = make_console()
         session.start()
         try:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.incidents import DISK_FULL, OUTPUT_ADDED, OUTPUT_FAILED, Incident
+from pypac_obs.log import LOGGER
 from pypac_obs.outputs.failures import output_failure
 from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
 from pypac_obs.status import OutputStatus
@@ -283,6 +284,7 @@ class OutputThread:
             self._error = OutputFailed(f"{self._output.name}: {type(error).__name__}")
         with contextlib.suppress(Exception):
             self._error = self._as_pypac_error(error)
+        LOGGER.warning("the output %s has failed", self._output.name, exc_info=error)
         return True
 
     def _as_pypac_error(self, error: BaseException) -> PypacError:

@@ -151,6 +151,13 @@ class FilesOutput(Output):
         return self._folder
 
     @property
+    def manifest_path(self) -> Path | None:
+        """Where session.json is, or was at the end; None before ``open``."""
+        if self._manifest is None or self._folder is None:
+            return None
+        return self._folder / self._manifest.name
+
+    @property
     def paths(self) -> Mapping[str, Path]:
         """The file of each track; empty before ``open``."""
         return {file.track: file.path for file in self._files}

@@ -76,6 +76,11 @@ class Manifest:
         self.error: str | None = None
         self.frames = 0
 
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self._name
+
     def add_incident(self, incident: Incident) -> None:
         """Counts it under its cause, with the frames that are missing or clipped because of it."""
         count = self._incidents.setdefault(incident.cause, {"count": 0, "frames": 0})

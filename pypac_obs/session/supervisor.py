@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from pypac_obs import _core
 from pypac_obs.errors import PypacError
+from pypac_obs.log import LOGGER
 from pypac_obs.session.awake import kept_awake
 from pypac_obs.session.notices import Notices
 
@@ -81,5 +82,6 @@ class Supervisor:
             except Exception as error:
                 # Sources come and go meanwhile: what was looked at may be gone.
                 if not isinstance(error, PypacError | LookupError):
+                    LOGGER.exception("a courtesy of the session failed")
                     what = f"{type(error).__name__}: {error}"
                     self._notices.warn(f"the session's watch failed: {what}")

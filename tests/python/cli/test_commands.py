@@ -345,6 +345,35 @@ def test_a_run_is_exactly_as_long_as_told(tmp_path: Path, text: str, frames: int
     assert "No incidents: nothing is missing." in result.stdout
 
 
+def test_a_run_keeps_a_log_beside_its_files(tmp_path: Path):
+    result = call("run", synthetic(tmp_path), "--duration", "0.6", "--log-level", "debug")
+    assert result.exit_code == 0, result.stderr
+    lines = (tmp_path / "out" / "session.log").read_text(encoding="utf-8").splitlines()
+    assert re.search(r" INFO +MainThread: computed starts, by the profile .*pypac-obs \d", lines[0])
+    assert any("source tone is playing" in line for line in lines)
+    assert lines[-1].endswith("computed has ended")
+    assert str(tmp_path) not in lines[0]
+
+
+def test_a_run_without_files_keeps_its_log_in_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for variable in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    profile = tmp_path / "unheard.yaml"
+    profile.write_text(
+        "version: 1\nsources:\n  a: {synthetic: {kind: tone}}\ntracks:\n  a: {from: a}\n"
+    )
+    (tmp_path / "pypac-obs" / "logs").mkdir(parents=True)
+    for number in range(12):
+        (tmp_path / "pypac-obs" / "logs" / f"2020-01-{number + 1:02} 120000 old.log").touch()
+    assert call("run", profile, "--duration", "0.3").exit_code == 0
+    logs = sorted((tmp_path / "pypac-obs" / "logs").iterdir())
+    assert len(logs) == 10  # the newest
+    assert logs[-1].name.endswith(" unheard.log")
+    assert "unheard has ended" in logs[-1].read_text(encoding="utf-8")
+
+
 def test_a_run_in_a_pipe_writes_lines_and_no_control_characters(tmp_path: Path):
     result = call("run", synthetic(tmp_path), "--duration", "0.6")
     assert "\x1b" not in result.stdout
