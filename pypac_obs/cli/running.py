@@ -81,6 +81,7 @@ _STYLES = {
     "blind_tap": "red",
     "refused": "red",
     "stalled": "red",
+    "failed": "red",
     "backend_lost": "red",
 }
 

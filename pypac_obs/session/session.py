@@ -108,8 +108,9 @@ class Session:
     time.
 
     Raises ProfileError before anything is opened, BackendUnavailable, PermissionDenied or
-    Unsupported where there is no audio system, and OutputFailed where an output cannot be opened
-    or, at once, a plugin that the profile names cannot be loaded.
+    Unsupported where there is no audio system, PluginFailed where a source or a filter of the
+    profile's cannot be loaded, and OutputFailed where an output cannot be opened or, at once,
+    loaded.
     All methods are for any thread. A session runs once, in the process that has started it: in
     a forked child `stop` and the end of a ``with`` block do nothing, and what needs the session
     raises SessionClosed.
@@ -202,7 +203,7 @@ class Session:
                 raise SessionClosed("a session starts only once", remedy="Make a new Session.")
             self._started = True
         try:
-            self._wiring = Wiring(self.profile)
+            self._wiring = Wiring(self.profile, offline=self._offline)
             self._start(self._wiring)
         except BaseException:
             self._give_up()
@@ -346,6 +347,7 @@ class Session:
         # In pieces, so that the ledger's list is fetched before it is full.
         piece = -(-self.sample_rate // wiring.block_frames) * wiring.block_frames
         while rest > 0:
+            wiring.feed_offline(min(rest, piece))
             wiring.engine.run_offline(min(rest, piece))
             self._collect_incidents(wiring)
             rest -= piece
@@ -716,6 +718,8 @@ class Session:
             bound = self._captured(wiring, name)
             state, reason = bound.state, bound.reason
             programs = tuple(map(BoundProgram.of, bound.streams))
+        elif (thread := wiring.source_thread(name)) is not None:
+            state, reason = thread.status()
         if state == "capturing":
             state = "playing"
             if progress.level.silent_frames > _SILENT_S * self.sample_rate:
@@ -809,6 +813,7 @@ class Session:
         """Closes outputs and capture, whatever goes wrong on the way."""
         with contextlib.ExitStack() as last_first:
             last_first.callback(self._ended.set)
+            last_first.callback(self._close_sources)
             last_first.callback(self._stop_capture)
             # To let go of OBS may take a while: the files are closed before.
             if self._obs is not None:
@@ -818,6 +823,11 @@ class Session:
                 last_first.callback(self._obs.stop_following)
             if self._registration is not None:
                 last_first.callback(self._registration.close)
+
+    def _close_sources(self) -> None:
+        if self._wiring is not None:
+            for warning in self._wiring.close_sources():
+                self._warn_once(warning)
 
     def _stop_capture(self) -> None:
         capture = self._wiring.capture if self._wiring is not None else None
