@@ -27,12 +27,14 @@ if TYPE_CHECKING:
         ObsWrongPassword,
         OutputFailed,
         PermissionDenied,
+        PluginFailed,
         ProfileError,
         ProfileMistake,
         PypacError,
         SessionClosed,
         Unsupported,
     )
+    from pypac_obs.filter import Filter, Parameter
     from pypac_obs.incidents import Incident, describe
     from pypac_obs.input_devices import InputDevice, list_inputs
     from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from pypac_obs.profile import Profile, load_profile
     from pypac_obs.recorder import ProcessRecorder, record_process, record_process_id
     from pypac_obs.session import Session
+    from pypac_obs.source import Source, SourceInfo
     from pypac_obs.status import SessionStatus
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "Block",
     "Capability",
     "DeviceGone",
+    "Filter",
     "Incident",
     "InputDevice",
     "Marker",
@@ -63,7 +67,9 @@ __all__ = [
     "ObsWrongPassword",
     "Output",
     "OutputFailed",
+    "Parameter",
     "PermissionDenied",
+    "PluginFailed",
     "ProcessAudio",
     "ProcessRecorder",
     "ProcessWatch",
@@ -75,6 +81,8 @@ __all__ = [
     "SessionClosed",
     "SessionInfo",
     "SessionStatus",
+    "Source",
+    "SourceInfo",
     "TrackInfo",
     "Unsupported",
     "capabilities",
@@ -104,11 +112,14 @@ _HOMES = {
     "ObsWrongPassword": "pypac_obs.errors",
     "OutputFailed": "pypac_obs.errors",
     "PermissionDenied": "pypac_obs.errors",
+    "PluginFailed": "pypac_obs.errors",
     "ProfileError": "pypac_obs.errors",
     "ProfileMistake": "pypac_obs.errors",
     "PypacError": "pypac_obs.errors",
     "SessionClosed": "pypac_obs.errors",
     "Unsupported": "pypac_obs.errors",
+    "Filter": "pypac_obs.filter",
+    "Parameter": "pypac_obs.filter",
     "Incident": "pypac_obs.incidents",
     "describe": "pypac_obs.incidents",
     "InputDevice": "pypac_obs.input_devices",
@@ -129,6 +140,8 @@ _HOMES = {
     "record_process_id": "pypac_obs.recorder",
     "Session": "pypac_obs.session",
     "SessionStatus": "pypac_obs.status",
+    "Source": "pypac_obs.source",
+    "SourceInfo": "pypac_obs.source",
 }
 
 

@@ -81,7 +81,8 @@ class SourceStatus:
 
     ``state`` is one of: playing, silent (captured zeros), paused, muted, starting, not_running,
     no_stream, frozen, blind_tap (it plays and hides from capture), refused (it can't be captured
-    without something else), stalled, backend_lost; ``reason`` says it in one plain sentence.
+    without something else), stalled, failed (its plugin raised), backend_lost; ``reason`` says it
+    in one plain sentence.
     ``drift_ppm`` is its clock against host time, and ``bit_exact`` whether its frames pass
     unchanged. ``captured_frames`` came from the program; the rest of the timeline is silence of
     ours, listed in the ledger. ``late_frames`` came after their time and were dropped.

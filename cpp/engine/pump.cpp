@@ -194,6 +194,8 @@ void Pump::note(const Plan::Track& track, Frames begin, std::uint32_t frames) no
   if (node.empty())
     ledger_.add(node.account(), track.removed ? Cause::track_removed : Cause::no_sources, begin,
                 frames);
+  else if (const auto [at, late] = track.chain.late(begin); late > 0)
+    ledger_.add(node.account(), Cause::filter_late, at, late);
   else if (!node.silenced())
     ledger_.captured(node.account(), begin + frames);
   else if (begin >= budget_)  // the fader stands behind the delay

@@ -97,6 +97,7 @@ void FilterSlot::process(const AudioBlock& block, std::span<const BlockView> key
   }
   resting_ = only_dry;
   if (!only_dry) run(block, keys, position);
+  late_ = heard && warming_ == 0 ? filter_->late_frames() : 0;
   if (only_wet) return;
   if (only_dry) {
     if (line_) copy_block(dry, block);

@@ -63,6 +63,9 @@ class Filter {
   /// active.
   [[nodiscard]] virtual std::uint32_t latency_frames() const noexcept { return 0; }
 
+  /// [pump] How many frames of the last block it had no time for, and let pass: for the ledger.
+  [[nodiscard]] virtual std::uint32_t late_frames() const noexcept { return 0; }
+
   /// [any-thread, realtime-safe] For how many frames it may sound after its input has become
   /// silent. Constant while active.
   [[nodiscard]] virtual std::uint32_t tail_frames() const noexcept { return 0; }

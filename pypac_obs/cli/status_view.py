@@ -36,6 +36,7 @@ _STYLES = {
     "blind_tap": "red",
     "refused": "red",
     "stalled": "red",
+    "failed": "red",
     "backend_lost": "red",
 }
 

@@ -57,7 +57,7 @@ def value_from(text: str, present: object) -> object:
 
 
 def value_text(value: object) -> str:
-    """Writes a value so that `value_from` reads it.
+    """Writes a value as users read it.
 
     >>> value_text(-6.0), value_text(True), value_text(["game", "music"]), value_text(None)
     ('-6', 'on', 'game, music', 'none')

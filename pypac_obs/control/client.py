@@ -241,7 +241,8 @@ class ControlClient:
         if status == http.HTTPStatus.UNAUTHORIZED:
             return PypacError(
                 f"{self._who} does not accept the control token",
-                remedy="The token has changed since the session started. Restart the session.",
+                remedy="Run the command as the session's user, with the same configuration folder "
+                "(HOME and XDG_CONFIG_HOME; on Windows USERPROFILE).",
             )
         told = answer.get("error") if answer is not None else None
         if not isinstance(told, dict):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -40,12 +41,26 @@ class Performer:
         self._releases = Workers("control release", 1, 1000)
 
     async def perform(
-        self, command: Command, arguments: Mapping[str, object], origin: str
+        self,
+        command: Command,
+        arguments: Mapping[str, object],
+        origin: str,
+        gone: threading.Event | None = None,
     ) -> Reads:
-        """Does one command. Raises what `error_reply` understands."""
+        """Does one command. Raises what `error_reply` understands.
+
+        ``gone`` tells that the client has gone, after which `release_all` was called: a hold that
+        was under way then ends at once.
+        """
         checked = command.arguments.model_validate(dict(arguments))
-        workers = self._slow if command.slow else self._quick
-        done = workers.submit(lambda: command.run(self._controls, checked, origin))
+
+        def run() -> Reads:
+            result = command.run(self._controls, checked, origin)
+            if gone is not None and gone.is_set():
+                self._controls.release_all(origin)
+            return result
+
+        done = (self._slow if command.slow else self._quick).submit(run)
         try:
             return await asyncio.wait_for(done, _WITHIN_S)
         except TimeoutError:

@@ -6,6 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
+import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,6 +46,7 @@ _WAITING_REQUESTS = 100
 # A client that is refused is read from no quicker than that, and closed where it goes on.
 _REFUSED_PAUSE_S = 0.01
 _MOST_REFUSED = 200
+_REFUSED_WITHIN_S = 10.0
 
 _log = logging.getLogger("pypac_obs.control")
 
@@ -114,7 +118,8 @@ class _Connection:
         self._performer = performer
         self._requests: asyncio.Queue[RequestMessage] = asyncio.Queue(_WAITING_REQUESTS)
         self._rate = CommandRate()
-        self._refused = 0
+        self._refused: deque[float] = deque(maxlen=_MOST_REFUSED)
+        self._gone = threading.Event()
 
     async def run(self, name: str) -> tuple[int, str]:
         """Gives what to close the socket with."""
@@ -136,6 +141,7 @@ class _Connection:
             for one in tasks:
                 one.cancel()
             self._clients.remove(client)
+            self._gone.set()
             self._performer.release_all(client.name)
 
     async def _state(self) -> Reads:
@@ -154,10 +160,9 @@ class _Connection:
             except (BadRequest, ValidationError, TooManyRequests) as error:
                 self._reply(client, values.get("id"), error_reply(error))
                 if isinstance(error, TooManyRequests):
-                    self._refused += 1
+                    if self._floods():
+                        return _POLICY, "too many requests"
                     await asyncio.sleep(_REFUSED_PAUSE_S)
-                if self._refused > _MOST_REFUSED:
-                    return _POLICY, "too many requests"
 
     def _admit(self, request: RequestMessage) -> None:
         if not self._rate.take():
@@ -166,7 +171,13 @@ class _Connection:
             self._requests.put_nowait(request)
         except asyncio.QueueFull:
             raise TooManyRequests("100 requests wait already", remedy="Wait for replies.") from None
-        self._refused = 0
+
+    def _floods(self) -> bool:
+        """Counts a refusal; True where so many were refused lately that nothing else helps."""
+        now = time.monotonic()
+        flood = len(self._refused) == _MOST_REFUSED and now - self._refused[0] < _REFUSED_WITHIN_S
+        self._refused.append(now)
+        return flood
 
     async def _do(self, client: Client) -> tuple[int, str]:
         """Does the requests, one after the other."""
@@ -193,7 +204,7 @@ class _Connection:
             hz = None if wanted.meters is None else wanted.meters.hz
             client.subscribe(events=wanted.events, hz=hz)
             return {}
-        return await self._performer.perform(command, arguments, client.name)
+        return await self._performer.perform(command, arguments, client.name, self._gone)
 
     def _reply(self, client: Client, number: object, outcome: Reads | ErrorReply) -> None:
         reply: dict[str, object] = {"type": "reply", "id": number}

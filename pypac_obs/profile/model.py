@@ -36,6 +36,7 @@ from pypac_obs.profile.checks import (
 )
 from pypac_obs.profile.filters import FilterForm, FilterRule
 from pypac_obs.profile.outputs import FilesOutput, OutputRules
+from pypac_obs.profile.plugin_rule import PluginSettings, Use
 from pypac_obs.profile.rule import WRITTEN, Name, Rule, Text, check_named
 from pypac_obs.profile.schema import schema_of
 
@@ -47,6 +48,7 @@ __all__ = [
     "FilesOutput",
     "FilterRule",
     "OutputRules",
+    "PluginSource",
     "ProcessRef",
     "ProcessSource",
     "Profile",
@@ -213,13 +215,32 @@ class SyntheticSource(Rule):
     """The signal."""
 
 
-AnySource = ProcessSource | EverythingExceptSource | DeviceSource | SystemSource | SyntheticSource
+class PluginSource(Rule):
+    """Reads frames from a source that somebody else wrote in Python. A run loads its code."""
+
+    kind: ClassVar[str] = "use"
+
+    use: Use
+    """Which one: the name of an installed plugin, module:Class or file.py:Class."""
+    settings: PluginSettings = Field(default_factory=dict)
+    """What its class is called with."""
+
+
+AnySource = (
+    ProcessSource
+    | EverythingExceptSource
+    | DeviceSource
+    | SystemSource
+    | SyntheticSource
+    | PluginSource
+)
 SOURCES: dict[str, type[AnySource]] = {
     "process": ProcessSource,
     "everything_except": EverythingExceptSource,
     "device": DeviceSource,
     "system": SystemSource,
     "synthetic": SyntheticSource,
+    "use": PluginSource,
 }
 
 

@@ -79,7 +79,7 @@ class Running:
         live = self._remembered.load(profile) if profile.control.remember else {}
         notices.warn(*self._remembered.take_warnings())
         layers = ProfileLayers(profile, live)
-        self.wiring = Wiring(layers.present)
+        self.wiring = Wiring(layers.present, offline=offline)
         self.outputs = OutputSet(
             self.wiring, log, info=self._info, status=lambda: self.status.for_manifest()
         )
@@ -119,6 +119,7 @@ class Running:
                 # To let go of OBS may take a while: the files are closed before.
                 self.outputs.close_natives,
                 self._stop_capture,
+                self._close_sources,
                 lambda: events.publish(SessionEnding()),
                 on_ended,
             ),
@@ -232,6 +233,7 @@ class Running:
         # In pieces, so that the ledger's list is fetched before it is full.
         piece = -(-rate // block) * block
         while rest > 0:
+            self.wiring.feed_offline(min(rest, piece))
             self.wiring.engine.run_offline(min(rest, piece))
             self._log.collect(self.wiring)
             rest -= piece
@@ -245,6 +247,9 @@ class Running:
         self.controller.close()
         if self._control is not None:
             self._control.close()
+
+    def _close_sources(self) -> None:
+        self._notices.warn(*self.wiring.close_sources())
 
     def _stop_capture(self) -> None:
         capture = self.wiring.capture

@@ -52,8 +52,9 @@ class Session:
     time.
 
     Raises ProfileError before anything is opened, BackendUnavailable, PermissionDenied or
-    Unsupported where there is no audio system, and OutputFailed where an output cannot be opened
-    or, at once, a plugin that the profile names cannot be loaded.
+    Unsupported where there is no audio system, PluginFailed where a source or a filter of the
+    profile's cannot be loaded, and OutputFailed where an output cannot be opened or, at once,
+    loaded.
     All methods are for any thread. A session runs once, in the process that has started it: in
     a forked child `stop` and the end of a ``with`` block do nothing, and what needs the session
     raises SessionClosed.

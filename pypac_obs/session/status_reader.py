@@ -92,6 +92,8 @@ class StatusReader:
             bound = self.captured(name)
             state, reason = bound.state, bound.reason
             programs = tuple(map(BoundProgram.of, bound.streams))
+        elif (thread := wiring.source_thread(name)) is not None:
+            state, reason = thread.status()
         if state == "capturing":
             state = "playing"
             if progress.level.silent_frames > _SILENT_S * wiring.sample_rate:

@@ -221,7 +221,11 @@ class FakeControls:
     def _in_file(self) -> Profile:
         if isinstance(self.file, ProfileError):
             raise self.file
-        return Profile.from_dict(self.file)
+        new = Profile.from_dict(self.file)
+        for address in self._live:  # what was set stays
+            value = value_of(self._profile, find(self._profile, address))
+            new = with_value(new, find(new, address), value)
+        return new
 
     def _apply(self, new: Profile, origin: str) -> ProfileDiff:
         changes = diff(self._profile, new)

@@ -8,7 +8,7 @@ import logging
 import time
 
 import pytest
-from conftest import TOKEN, Api
+from control_api import TOKEN, Api
 from fake_controls import FakeControls
 from websockets.exceptions import ConnectionClosed
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import BEARER, TOKEN, Api
+from control_api import BEARER, TOKEN, Api
 from fake_controls import FakeControls
 
 from pypac_obs.control.server import ControlServer
