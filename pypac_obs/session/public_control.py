@@ -35,9 +35,13 @@ class PublicControl:
         self._thread = threading.Thread(target=self._run, name="session control", daemon=True)
         self._thread.start()
 
+    def ask_to_end(self) -> None:
+        """Has it end; returns at once."""
+        self._closing.set()
+
     def close(self) -> None:
         """Makes the session unknown again, and ends the API."""
-        self._closing.set()
+        self.ask_to_end()
         self._thread.join()
 
     def _run(self) -> None:
