@@ -120,6 +120,7 @@ class Running:
                 self.outputs.close_natives,
                 self._stop_capture,
                 self._close_sources,
+                self._unregister,
                 lambda: events.publish(SessionEnding()),
                 on_ended,
             ),
@@ -245,6 +246,10 @@ class Running:
     def _close_control(self) -> None:
         self._keeper.close()
         self.controller.close()
+        if self._control is not None:
+            self._control.stop_serving()
+
+    def _unregister(self) -> None:
         if self._control is not None:
             self._control.close()
 
