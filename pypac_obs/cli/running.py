@@ -31,13 +31,23 @@ from pypac_obs.cli.console import (
     print_json,
     say,
     say_error,
+    sentence,
 )
 from pypac_obs.cli.console_events import console_events
 from pypac_obs.cli.detached_output import detached_output, wait_until_read
 from pypac_obs.cli.logoff import logoff_window
 from pypac_obs.cli.session_log import session_log
-from pypac_obs.cli.status_view import StatusChanges, has_unicode, state_words, status_lines
+from pypac_obs.cli.status_view import has_unicode, state_words, status_lines
 from pypac_obs.errors import PypacError
+from pypac_obs.events import (
+    Event,
+    IncidentNoted,
+    NewsTold,
+    OutputChanged,
+    SourceChanged,
+    Subscription,
+    Warned,
+)
 from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
@@ -49,6 +59,7 @@ __all__ = ["FileSummary", "Summary", "grouped", "run_session"]
 # The live view is drawn five times a second; a pipe gets lines, and JSON, once a second.
 _LIVE_S = 0.2
 _LINES_S = 0.25
+_BRIEF_S = 1.0
 _JSON_S = 1.0
 _SHOWN_INCIDENTS = 5
 _SAID_APART = 3
@@ -271,7 +282,7 @@ class _View(Protocol):
 
     period_s: float
 
-    def show(self, session: Session, status: SessionStatus) -> None:
+    def show(self, session: Session) -> None:
         """Shows how it is now."""
 
 
@@ -280,31 +291,41 @@ class _JsonLines:
 
     period_s = _JSON_S
 
-    def show(self, session: Session, status: SessionStatus) -> None:
+    def show(self, session: Session) -> None:
         """Writes the status."""
-        print_json(status.to_json())
+        print_json(session.status().to_json())
 
 
 class _EventLines:
-    """Lines for what changes: states of sources, incidents, warnings."""
+    """A line for each event: states of sources and outputs, incidents, warnings, news."""
 
     period_s = _LINES_S
 
-    def __init__(self) -> None:
-        self._changes = StatusChanges()
-        self._incidents = 0
+    def __init__(self, events: Subscription) -> None:
+        self._events = events
 
-    def show(self, session: Session, status: SessionStatus) -> None:
-        """Writes what is new since the last time."""
-        self._changes.show(status)
-        self.show_incidents(session)
-
-    def show_incidents(self, session: Session) -> None:
-        """Writes the incidents that are new since the last time."""
+    def show(self, session: Session) -> None:
+        """Writes what has happened since the last time."""
         at = timeline_text(max(0, session.position), session.sample_rate)
-        incidents, self._incidents = session.incidents_since(self._incidents)
-        for incident in incidents:
-            say(f"{at}  {ended(describe(incident, session.sample_rate))}")
+        while (event := self._events.get(timeout_s=0)) is not None:
+            for line in _lines_of(event, session):
+                say(f"{at}  {line}")
+
+
+def _lines_of(event: Event, session: Session) -> Iterator[str]:
+    if isinstance(event, SourceChanged):
+        brief = session.position < _BRIEF_S * session.sample_rate
+        if not (event.state == "starting" and brief):  # as everything does at the start
+            yield f"{event.name}: {state_words(event)}"
+    elif isinstance(event, OutputChanged):
+        if event.state:
+            yield f"{event.name}: {sentence(event.state)}"
+    elif isinstance(event, IncidentNoted):
+        yield ended(describe(event.incident, session.sample_rate))
+    elif isinstance(event, Warned):
+        yield sentence(event.text)
+    elif isinstance(event, NewsTold):
+        yield ended(event.text)
 
 
 class _LiveTable:
@@ -316,8 +337,9 @@ class _LiveTable:
         self._live = live
         self._unicode = has_unicode(live.console)
 
-    def show(self, session: Session, status: SessionStatus) -> None:
+    def show(self, session: Session) -> None:
         """Draws it."""
+        status = session.status()
         lines = status_lines(status, unicode=self._unicode)
         lines += self._incident_lines(session, status)
         lines.append(plain("Ctrl-C ends it.", "dim"))
@@ -346,11 +368,12 @@ def run_session(session: Session, *, as_json: bool = False, log_level: str = "in
     stop = _StopRequest()
     with stop.installed(), detached_output(), session_log(session, log_level):
         console = make_console()
-        session.start()
-        try:
-            _watch(session, stop, console, as_json)
-        finally:
-            session.stop()
+        with session.events.subscribe() as events:
+            session.start()
+            try:
+                _watch(session, stop, console, as_json, events)
+            finally:
+                session.stop()
         wait_until_read()  # a reader that has taken nothing for long misses lines, but not these
         summary = _summary(session)
         if as_json:
@@ -363,7 +386,9 @@ def run_session(session: Session, *, as_json: bool = False, log_level: str = "in
     return summary
 
 
-def _watch(session: Session, stop: _StopRequest, console: Console, as_json: bool) -> None:
+def _watch(
+    session: Session, stop: _StopRequest, console: Console, as_json: bool, events: Subscription
+) -> None:
     with contextlib.ExitStack() as stack:
         view: _View
         if as_json:
@@ -374,27 +399,37 @@ def _watch(session: Session, stop: _StopRequest, console: Console, as_json: bool
             stop.leave_terminal = live.stop
             view = _LiveTable(stack.enter_context(live))
         else:
-            view = _EventLines()
+            view = _EventLines(events)
             say(_start_line(session))
+        carefully = _Carefully(view)
         due = time.monotonic()
-        said = False
         while not stop.asked:
-            try:
-                status = session.status()
-                view.show(session, status)
-                if status.outputs and all(output.error for output in status.outputs):
-                    break  # nobody would notice for hours that nothing is written any more
-            except Exception as error:  # a bug in what is shown is no reason to end a recording
-                if not said:
-                    said = True
-                    what = f"{type(error).__name__}: {error}"
-                    say_error(PypacError(f"the session cannot be shown ({what}); it goes on"))
+            carefully.show(session)
+            if session.has_failed:
+                break  # nobody would notice for hours that nothing is written any more
             due = max(due + view.period_s, time.monotonic())
             if _ended(session, stop, due):
                 break
         if isinstance(view, _EventLines):
             session.stop()  # so that the last incidents are known
-            view.show_incidents(session)
+            carefully.show(session)
+
+
+class _Carefully:
+    """Shows a session: a bug in what is shown is no reason to end a recording, and is told once."""
+
+    def __init__(self, view: _View) -> None:
+        self._view = view
+        self._said = False
+
+    def show(self, session: Session) -> None:
+        try:
+            self._view.show(session)
+        except Exception as error:
+            if not self._said:
+                self._said = True
+                what = f"{type(error).__name__}: {error}"
+                say_error(PypacError(f"the session cannot be shown ({what}); it goes on"))
 
 
 def _start_line(session: Session) -> str:

@@ -15,6 +15,7 @@ from pypac_obs.cli.console import (
     say,
     sentence,
 )
+from pypac_obs.events import SourceChanged
 from pypac_obs.incidents import timeline_text
 from pypac_obs.status import BoundProgram, SessionStatus, SourceStatus
 
@@ -137,11 +138,11 @@ def _says_more(program: BoundProgram) -> bool:
     )
 
 
-def _bound_to(source: SourceStatus) -> str:
+def _bound_to(source: SourceStatus | SourceChanged) -> str:
     return ", ".join(dict.fromkeys(map(program_name, source.programs)))
 
 
-def state_words(source: SourceStatus) -> str:
+def state_words(source: SourceStatus | SourceChanged) -> str:
     """Says what a source does now, and what it is bound to."""
     words = _state_cell(source)
     if source.state in ("not_running", "no_stream"):
@@ -150,7 +151,7 @@ def state_words(source: SourceStatus) -> str:
     return f"{words} Bound to {bound}." if bound else words
 
 
-def _state_cell(source: SourceStatus) -> str:
+def _state_cell(source: SourceStatus | SourceChanged) -> str:
     return "Playing." if source.state == "playing" else sentence(source.reason)
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,7 @@ __all__ = ["PublicControl"]
 class PublicControl:
     """Registers a session, and opens its control API, on a thread of its own; until `close`.
 
-    `stop_serving` ends the API before. The session is known until its outputs are closed, so that
-    whoever has asked for its end can wait for that. That either is not to be had is no reason not
-    to run: it is warned of.
+    That either is not to be had is no reason not to run: it is warned of.
     """
 
     def __init__(
@@ -34,30 +31,20 @@ class PublicControl:
         self._rule = rule
         self._start_host_ns = start_host_ns
         self._notices = notices
-        self._ending = threading.Event()
-        self._is_silent = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="session control", daemon=True)
         self._thread.start()
 
-    def stop_serving(self) -> None:
-        """Ends the API. May be called again."""
-        self._ending.set()
-        self._is_silent.wait()
+    def ask_to_end(self) -> None:
+        """Has it end; returns at once."""
+        self._closing.set()
 
     def close(self) -> None:
-        """Makes the session unknown again, and ends the API. May be called again."""
-        self._ending.set()
-        self._closing.set()
+        """Makes the session unknown again, and ends the API."""
+        self.ask_to_end()
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            self._run_registered()
-        finally:
-            self._is_silent.set()
-
-    def _run_registered(self) -> None:
         try:
             registration = SessionRegistration(
                 self._controls.name, self._controls.sample_rate, self._start_host_ns
@@ -69,8 +56,8 @@ class PublicControl:
         try:
             if self._rule.enabled:
                 self._serve(registration)
-            self._is_silent.set()
-            self._closing.wait()
+            else:
+                self._closing.wait()
         finally:
             registration.close()
 
@@ -85,8 +72,8 @@ class PublicControl:
         except Exception as error:
             remedy = f" {error.remedy}" if isinstance(error, PypacError) else ""
             self._notices.warn(f"the session cannot be controlled: {error}.{remedy}")
-        self._ending.wait()
-        if server is not None:
-            with contextlib.suppress(OSError):
-                registration.publish_control(None)
-            server.stop()
+        try:
+            self._closing.wait()
+        finally:
+            if server is not None:
+                server.stop()

@@ -113,14 +113,14 @@ class Running:
             ),
             finish=self.finish,
             put_away=(
-                self._close_control,
+                self._end_changes,
                 self.outputs.stop_following,
                 self.outputs.close_threads,
                 # To let go of OBS may take a while: the files are closed before.
                 self.outputs.close_natives,
                 self._stop_capture,
                 self._close_sources,
-                self._unregister,
+                self._close_control,
                 lambda: events.publish(SessionEnding()),
                 on_ended,
             ),
@@ -243,13 +243,13 @@ class Running:
         self._on_profile(layers.present)
         self._keeper.note(layers)
 
-    def _close_control(self) -> None:
+    def _end_changes(self) -> None:
+        if self._control is not None:
+            self._control.ask_to_end()
         self._keeper.close()
         self.controller.close()
-        if self._control is not None:
-            self._control.stop_serving()
 
-    def _unregister(self) -> None:
+    def _close_control(self) -> None:
         if self._control is not None:
             self._control.close()
 

@@ -346,6 +346,12 @@ class Session:
         """
         return self._running.outputs.errors() if self._running is not None else ()
 
+    @property
+    def has_failed(self) -> bool:
+        """True while it has outputs, and all of them have failed."""
+        states = self._running.outputs.states() if self._running is not None else ()
+        return bool(states) and all(one.error for one in states)
+
     def status(self) -> SessionStatus:
         """Tells of every source, track and output as it is now; after the end, as it was then."""
         return self._require().status.read()
