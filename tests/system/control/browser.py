@@ -36,10 +36,7 @@ class Browser:
         self._numbers = itertools.count(1)
         self._opening: connect | None = None
         try:
-            port = self._port(folder / "DevToolsActivePort")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
-                page = next(one for one in json.load(answer) if one["type"] == "page")
-            self._opening = connect(page["webSocketDebuggerUrl"], proxy=None, max_size=None)
+            self._opening = connect(self._page(folder), proxy=None, max_size=None)
             self._socket: ClientConnection = self._opening.__enter__()
             self._command("Page.enable")
         except BaseException:
@@ -84,13 +81,20 @@ class Browser:
     ) -> None:
         self.close()
 
-    def _port(self, file: Path) -> int:
+    def _page(self, folder: Path) -> str:
+        """The address by which its first page is debugged."""
+        file = folder / "DevToolsActivePort"
         until = time.monotonic() + _STARTED_WITHIN_S
-        while not file.exists() or "\n" not in file.read_text():
+        while True:
+            if file.exists() and "\n" in (said := file.read_text()):
+                port = int(said.splitlines()[0])
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
+                    pages = [one for one in json.load(answer) if one["type"] == "page"]
+                if pages:
+                    return str(pages[0]["webSocketDebuggerUrl"])
             assert self._process.poll() is None, Path(self._log.name).read_text()
             assert time.monotonic() < until, Path(self._log.name).read_text()
             time.sleep(0.01)
-        return int(file.read_text().splitlines()[0])
 
     def _command(self, method: str, **parameters: object) -> Any:
         number = next(self._numbers)
