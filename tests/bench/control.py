@@ -2,7 +2,7 @@
 """What the control API costs: meters of 32 tracks for three clients, and a `set` by HTTP.
 
 The server is in a process of its own, in front of levels that are computed: what the engine costs
-is not in it. Its CPU before anybody connects is taken off nothing: it is a figure of its own.
+is not in it.
 """
 
 from __future__ import annotations
