@@ -7,10 +7,10 @@
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
     from pypac_obs.capabilities import Capability, capabilities
     from pypac_obs.errors import (
         BackendUnavailable,
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
         ObsWrongPassword,
         OutputFailed,
         PermissionDenied,
+        PluginFailed,
         ProfileError,
         ProfileMistake,
         PypacError,
         SessionClosed,
         Unsupported,
     )
+    from pypac_obs.filter import Filter, Parameter
     from pypac_obs.incidents import Incident, describe
     from pypac_obs.input_devices import InputDevice, list_inputs
     from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
@@ -40,9 +42,8 @@ if TYPE_CHECKING:
     from pypac_obs.profile import Profile, load_profile
     from pypac_obs.recorder import ProcessRecorder, record_process, record_process_id
     from pypac_obs.session import Session
+    from pypac_obs.source import Source, SourceInfo
     from pypac_obs.status import SessionStatus
-
-__version__ = version("pypac-obs")
 
 __all__ = [
     "AudioStream",
@@ -50,6 +51,7 @@ __all__ = [
     "Block",
     "Capability",
     "DeviceGone",
+    "Filter",
     "Incident",
     "InputDevice",
     "Marker",
@@ -65,7 +67,9 @@ __all__ = [
     "ObsWrongPassword",
     "Output",
     "OutputFailed",
+    "Parameter",
     "PermissionDenied",
+    "PluginFailed",
     "ProcessAudio",
     "ProcessRecorder",
     "ProcessWatch",
@@ -77,6 +81,8 @@ __all__ = [
     "SessionClosed",
     "SessionInfo",
     "SessionStatus",
+    "Source",
+    "SourceInfo",
     "TrackInfo",
     "Unsupported",
     "capabilities",
@@ -106,11 +112,14 @@ _HOMES = {
     "ObsWrongPassword": "pypac_obs.errors",
     "OutputFailed": "pypac_obs.errors",
     "PermissionDenied": "pypac_obs.errors",
+    "PluginFailed": "pypac_obs.errors",
     "ProfileError": "pypac_obs.errors",
     "ProfileMistake": "pypac_obs.errors",
     "PypacError": "pypac_obs.errors",
     "SessionClosed": "pypac_obs.errors",
     "Unsupported": "pypac_obs.errors",
+    "Filter": "pypac_obs.filter",
+    "Parameter": "pypac_obs.filter",
     "Incident": "pypac_obs.incidents",
     "describe": "pypac_obs.incidents",
     "InputDevice": "pypac_obs.input_devices",
@@ -131,16 +140,21 @@ _HOMES = {
     "record_process_id": "pypac_obs.recorder",
     "Session": "pypac_obs.session",
     "SessionStatus": "pypac_obs.status",
+    "Source": "pypac_obs.source",
+    "SourceInfo": "pypac_obs.source",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name == "__version__":
+        value: object = import_module("importlib.metadata").version("pypac-obs")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

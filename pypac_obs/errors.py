@@ -12,6 +12,7 @@
     ├── BackendUnavailable                   install or start the audio system     exit 3
     ├── DeviceGone                           plug it in again, or pick another     exit 1
     ├── OutputFailed      (OSError)          make room, or write somewhere else    exit 1
+    ├── PluginFailed                         correct it, or what it is given       exit 1
     ├── SessionClosed                        open a new session                    exit 1
     ├── ChangeRefused     (ValueError)       make it while no session runs         exit 1
     │   └── RevisionConflict                 see what changed, and do it again      exit 1
@@ -56,6 +57,7 @@ __all__ = [
     "ObsWrongPassword",
     "OutputFailed",
     "PermissionDenied",
+    "PluginFailed",
     "ProfileError",
     "ProfileMistake",
     "PypacError",
@@ -165,6 +167,10 @@ class OutputFailed(PypacError, OSError):
     def __init__(self, message: str, *, remedy: str = "", native_code: int | None = None) -> None:
         super().__init__(message, remedy=remedy, native_code=native_code)
         self.errno = native_code
+
+
+class PluginFailed(PypacError):
+    """A source or a filter that somebody else wrote cannot be loaded, made or opened."""
 
 
 class SessionClosed(PypacError):

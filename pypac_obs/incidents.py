@@ -57,6 +57,9 @@ _SENTENCES = {
     "track_muted": "{tracks} was muted {span}",
     "no_sources": "{tracks} had no source {span}",
     "track_removed": "{tracks} was not in the profile {span}",
+    "source_failed": "{who} had failed {span}: the plugin that it is read from gave no audio",
+    "filter_late": "a filter of {tracks} was not in time {span}: its process was too slow, or not "
+    "there, and the track went by it",
     LATE_START: "the output {output} was told too late to begin: {frames} of {tracks} are missing "
     "{span}",
     OUTPUT_ADDED: "the output {output} was not in the profile {span}: {tracks} begins with silence",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The registry of plugins that others wrote in Python, as far as there are contracts: outputs.
+"""The registry of plugins that others wrote in Python: sources, filters and outputs.
 
 A profile names one by ``use``, in one of three ways:
 
-loudness             an entry point in the group ``pypac_obs.outputs`` of an installed package
+loudness             an entry point of an installed package, in the group of its `PluginKind`
 my_package:Loudness  a class in a module that Python can import
 meter.py:Meter       a class in a file; a relative path counts from the profile's folder
 
@@ -28,15 +28,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pypac_obs.errors import OutputFailed
+from pypac_obs.errors import OutputFailed, PluginFailed, PypacError
+from pypac_obs.filter import Filter
 from pypac_obs.outputs.output import Output
 from pypac_obs.profile.checks import listed, nearest, printable
 from pypac_obs.profile.outputs import PluginOutput
+from pypac_obs.source import Source
 
-__all__ = ["OUTPUTS", "Plugin", "find_plugin", "installed_plugins", "load_plugin", "make_output"]
+__all__ = [
+    "FILTERS",
+    "OUTPUTS",
+    "SOURCES",
+    "Plugin",
+    "PluginKind",
+    "find_plugin",
+    "in_words",
+    "installed_plugins",
+    "load_plugin",
+    "make_output",
+    "make_source",
+]
 
-#: The group of entry points that are outputs.
-OUTPUTS = "pypac_obs.outputs"
+
+@dataclass(frozen=True)
+class PluginKind:
+    """What plugins there are for one purpose."""
+
+    base: type[Any]
+    """The class that they are derived from, a public name of the package."""
+    error: type[PypacError]
+    """What is raised where one cannot be had."""
+
+    @property
+    def word(self) -> str:
+        """What such a plugin is."""
+        return self.base.__name__.lower()
+
+    @property
+    def group(self) -> str:
+        """The group of entry points by which packages make theirs known."""
+        return f"pypac_obs.{self.word}s"
+
+
+SOURCES = PluginKind(Source, PluginFailed)
+FILTERS = PluginKind(Filter, PluginFailed)
+OUTPUTS = PluginKind(Output, OutputFailed)
 
 _LARGEST_FILE = 1 << 20
 _WRITE_IT_SO = "Write `use: file.py:Class`, `use: module:Class`, or an installed plugin's name."
@@ -53,6 +89,7 @@ class Plugin:
     """The file that is loaded, or that its module begins with; None: the module has none."""
     module: str = ""
     """The module to import; empty: the file is loaded by itself."""
+    kind: PluginKind = OUTPUTS
 
     def __str__(self) -> str:
         if not self.module:
@@ -61,63 +98,63 @@ class Plugin:
         return f"{self.class_name} of the module {self.module}{where}"
 
 
-def installed_plugins(group: str = OUTPUTS) -> tuple[str, ...]:
-    """The names of the plugins that installed packages have in a group of entry points."""
-    found = importlib.metadata.entry_points(group=group)
+def installed_plugins(kind: PluginKind = OUTPUTS) -> tuple[str, ...]:
+    """The names of the plugins of a kind that installed packages have."""
+    found = importlib.metadata.entry_points(group=kind.group)
     return tuple(sorted({one.name for one in found}))
 
 
-def find_plugin(use: str, folder: Path, group: str = OUTPUTS) -> Plugin:
-    """Finds what a profile in ``folder`` names. Raises OutputFailed where it is not to be had."""
+def find_plugin(use: str, folder: Path, kind: PluginKind = OUTPUTS) -> Plugin:
+    """Finds what a profile in ``folder`` names. Raises the kind's error where it is not there."""
     target, _, class_name = use.rpartition(":")
     if not target:
-        return _entry_point(use, group)
+        return _entry_point(use, kind)
     if target.endswith(".py"):
         path = Path(os.path.expanduser(target))
         path = Path(os.path.realpath(folder / path))
-        os.close(_open(use, path))
-        return Plugin(use, class_name, path)
-    return _in_module(use, target, class_name)
+        os.close(_open(use, path, kind))
+        return Plugin(use, class_name, path, kind=kind)
+    return _in_module(use, target, class_name, kind)
 
 
-def _entry_point(use: str, group: str) -> Plugin:
-    found = list(importlib.metadata.entry_points(group=group, name=use))
+def _entry_point(use: str, kind: PluginKind) -> Plugin:
+    found = list(importlib.metadata.entry_points(group=kind.group, name=use))
     if not found:
-        names = installed_plugins(group)
+        names = installed_plugins(kind)
         meant = nearest(use, names)
         hint = f"Did you mean {meant}? " if meant else ""
         there = f"Installed are {listed(names, 'and')}. " if names else ""
-        raise OutputFailed(
-            f"no installed package has a plugin {printable(use)} (entry points of {group})",
+        raise kind.error(
+            f"no installed package has a plugin {printable(use)} (entry points of {kind.group})",
             remedy=f"{hint or there}{_WRITE_IT_SO}",
         )
     targets = sorted({one.value for one in found})
     if len(targets) > 1:
-        raise OutputFailed(
+        raise kind.error(
             f"several installed packages have a plugin {printable(use)}: {listed(targets, 'and')}",
             remedy="Write which one: `use: module:Class`.",
         )
-    return _in_module(use, found[0].module, found[0].attr)
+    return _in_module(use, found[0].module, found[0].attr, kind)
 
 
-def _in_module(use: str, module: str, class_name: str) -> Plugin:
+def _in_module(use: str, module: str, class_name: str, kind: PluginKind) -> Plugin:
     top = module.partition(".")[0]
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         spec = None
     if spec is None:
-        raise OutputFailed(
+        raise kind.error(
             f"there is no module {printable(top)} for the plugin {printable(use)}",
             remedy=f"Install the package that has it. {_WRITE_IT_SO}",
         )
     file = Path(spec.origin) if spec.has_location and spec.origin else None
     if file is not None and (refused := _refused_module(file)):
-        raise OutputFailed(
+        raise kind.error(
             f"the plugin {printable(use)} is not loaded: {refused}",
             remedy="Install its package anew, as yourself.",
         )
-    return Plugin(use, class_name, file, module)
+    return Plugin(use, class_name, file, module, kind)
 
 
 # Whose files are loaded --------------------------------------------------------------------------
@@ -156,7 +193,7 @@ def _refused(path: Path, found: os.stat_result) -> tuple[str, str]:
     return "", ""
 
 
-def _open(use: str, path: Path) -> int:
+def _open(use: str, path: Path, kind: PluginKind) -> int:
     """Opens the file of a plugin, which has to be one that nobody else can have changed."""
     why = f"the plugin {printable(use)} is not loaded"
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -164,26 +201,26 @@ def _open(use: str, path: Path) -> int:
     try:
         # Some devices do something when they are opened.
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise OutputFailed(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
+            raise kind.error(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
         file = os.open(path, flags)
     except FileNotFoundError:
         remedy = "Correct the path: a relative one counts from the profile's folder."
-        raise OutputFailed(f"{why}: there is no file {path}", remedy=remedy) from None
-    except OutputFailed:
+        raise kind.error(f"{why}: there is no file {path}", remedy=remedy) from None
+    except kind.error:
         raise
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         remedy = "See who may read it."
-        raise OutputFailed(f"{why}: {path} cannot be read: {said}", remedy=remedy) from None
+        raise kind.error(f"{why}: {path} cannot be read: {said}", remedy=remedy) from None
     try:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
-            raise OutputFailed(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
+            raise kind.error(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
         # From the root on, so that what is said comes first is what has to be mended first.
         for one in (*reversed(path.parents), path):
             refused, remedy = _refused(one, found if one is path else os.stat(one))
             if refused:
-                raise OutputFailed(f"{why}: {refused}", remedy=remedy)
+                raise kind.error(f"{why}: {refused}", remedy=remedy)
     except BaseException:
         os.close(file)
         raise
@@ -193,20 +230,21 @@ def _open(use: str, path: Path) -> int:
 # Loading -----------------------------------------------------------------------------------------
 
 
-def load_plugin(plugin: Plugin, base: type[Any]) -> type[Any]:
-    """Imports a plugin and gives its class. Raises OutputFailed with what is wrong with it.
+def load_plugin(plugin: Plugin) -> type[Any]:
+    """Imports a plugin and gives its class. Raises its kind's error with what is wrong with it.
 
     A file is run anew each time, and cannot import its neighbours: make a package for that.
     """
+    base = plugin.kind.base
     try:
         module = importlib.import_module(plugin.module) if plugin.module else _run_file(plugin)
-    except OutputFailed:
+    except PypacError:
         raise
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # what is imported may do anything, such as sys.exit()
-        raise OutputFailed(
-            f"the plugin {plugin} cannot be imported: {_in_words(error, plugin)}",
+        raise plugin.kind.error(
+            f"the plugin {plugin} cannot be imported: {in_words(error, plugin.file)}",
             remedy="Install what it needs, or correct it.",
         ) from error
     found: object = module
@@ -215,13 +253,13 @@ def load_plugin(plugin: Plugin, base: type[Any]) -> type[Any]:
     if found is None:
         classes = [name for name, one in vars(module).items() if _is_own(one, base)]
         there = f"It has {listed(classes, 'and')}." if classes else ""
-        raise OutputFailed(
+        raise plugin.kind.error(
             f"the plugin {plugin} is not there: nothing has the name {plugin.class_name}",
             remedy=there or f"Derive a class from pypac_obs.{base.__name__} there.",
         )
     if not _is_own(found, base):
-        raise OutputFailed(
-            f"the plugin {plugin} is no {base.__name__.lower()}",
+        raise plugin.kind.error(
+            f"the plugin {plugin} is no {plugin.kind.word}",
             remedy=f"Derive it from pypac_obs.{base.__name__}.",
         )
     assert isinstance(found, type)
@@ -235,10 +273,10 @@ def _is_own(found: object, base: type[Any]) -> bool:
 def _run_file(plugin: Plugin) -> types.ModuleType:
     assert plugin.file is not None
     # What was looked at is what is run, whatever has the name by now.
-    with open(_open(plugin.use, plugin.file), "rb") as file:
+    with open(_open(plugin.use, plugin.file, plugin.kind), "rb") as file:
         source = file.read(_LARGEST_FILE + 1)
     if len(source) > _LARGEST_FILE:
-        raise OutputFailed(
+        raise plugin.kind.error(
             f"the plugin {plugin} is longer than {_LARGEST_FILE >> 20} MiB",
             remedy="Make a package of it.",
         )
@@ -249,19 +287,27 @@ def _run_file(plugin: Plugin) -> types.ModuleType:
     return module
 
 
-def _in_words(error: BaseException, plugin: Plugin) -> str:
-    """Says what was raised, and at which line of the plugin's file."""
+def in_words(error: BaseException, file: Path | None) -> str:
+    """Says what a plugin has raised, and at which line of its file."""
     said = type(error).__name__
     with contextlib.suppress(Exception):  # its words are the plugin's own code, too
         said = printable(f"{said}: {error}".removesuffix(": "), 300)
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame in traceback.extract_tb(error.__traceback__):
-        if plugin.file is not None and frame.filename == str(plugin.file):
+        if file is not None and frame.filename == str(file):
             line = frame.lineno
     return f"{said} (line {line})" if line else said
 
 
-# Outputs -----------------------------------------------------------------------------------------
+# Objects of them --------------------------------------------------------------------------------
+
+
+def make_source(name: str, use: str, settings: Mapping[str, object], folder: Path) -> Source:
+    """Makes the source of that name, of a profile in ``folder``. Raises PluginFailed."""
+    with _in_front(name, SOURCES):
+        plugin = find_plugin(use, folder, SOURCES)
+        made: Source = _make(plugin, load_plugin(plugin), settings)
+    return made
 
 
 def make_output(name: str, rule: PluginOutput, folder: Path, tracks: Iterable[str]) -> Output:
@@ -270,9 +316,9 @@ def make_output(name: str, rule: PluginOutput, folder: Path, tracks: Iterable[st
     Its class is called with the settings; after that it has the profile's name and tracks. Raises
     OutputFailed.
     """
-    with _in_front(name):
+    with _in_front(name, OUTPUTS):
         plugin = find_plugin(rule.use, folder)
-        made = _make(plugin, load_plugin(plugin, Output), rule.settings)
+        made: Output = _make(plugin, load_plugin(plugin), rule.settings)
         try:
             made.name = name
             if rule.tracks is not None:
@@ -293,31 +339,31 @@ def make_output(name: str, rule: PluginOutput, folder: Path, tracks: Iterable[st
     return made
 
 
-def _make(plugin: Plugin, found: type[Output], settings: Mapping[str, object]) -> Output:
+def _make(plugin: Plugin, found: type[Any], settings: Mapping[str, object]) -> Any:
     try:
         made: object = found(**settings)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise _failed(plugin, "cannot be made", error) from error
-    if not isinstance(made, Output):
+    if not isinstance(made, plugin.kind.base):
         other = TypeError(f"its class gives another object, of {type(made).__name__}")
         raise _failed(plugin, "cannot be made", other)
     return made
 
 
-def _failed(plugin: Plugin, what: str, error: BaseException) -> OutputFailed:
-    return OutputFailed(
-        f"the plugin {plugin} {what}: {_in_words(error, plugin)}",
+def _failed(plugin: Plugin, what: str, error: BaseException) -> PypacError:
+    return plugin.kind.error(
+        f"the plugin {plugin} {what}: {in_words(error, plugin.file)}",
         remedy="Correct its `settings` in the profile, or the plugin.",
     )
 
 
 @contextlib.contextmanager
-def _in_front(name: str) -> Iterator[None]:
-    """Puts the output's name in front of what is wrong with it."""
+def _in_front(name: str, kind: PluginKind) -> Iterator[None]:
+    """Puts the plugin's name in front of what is wrong with it."""
     try:
         yield
-    except OutputFailed as error:
+    except kind.error as error:
         message = f"{name}: {error.message}"
-        raise OutputFailed(message, remedy=error.remedy) from error.__cause__
+        raise kind.error(message, remedy=error.remedy) from error.__cause__

@@ -115,6 +115,14 @@ void bind_engine(nb::module_& module) {
              bool bypassed) { self.engine().set_filter_bypassed(track, filter, bypassed); },
           "track"_a, "filter"_a, "bypassed"_a, Unlocked())
       .def(
+          "add_lane_filter",
+          [](PythonEngine& self, std::string kind, std::vector<ParamInfo> params) {
+            self.add_lane_filter(PluginInfo{.kind = std::move(kind), .params = std::move(params)});
+          },
+          "kind"_a, "params"_a, Unlocked(), "Makes filters of a kind known that run in processes.")
+      .def("take_lanes", &PythonEngine::take_lanes, Unlocked(),
+           "The lanes of filters that were made since the last call.")
+      .def(
           "collect", [](PythonEngine& self) { self.engine().collect(); }, Unlocked(),
           "Frees what has been faded out; to be called a few times a second.")
       .def_prop_ro(

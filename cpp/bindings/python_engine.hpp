@@ -19,6 +19,8 @@
 #include "core/status.hpp"
 #include "engine/engine.hpp"
 #include "filters/builtin_filters.hpp"
+#include "host/lane.hpp"
+#include "plugin/registry.hpp"
 #include "timeline/clock_domain.hpp"
 
 namespace pypac {
@@ -70,7 +72,26 @@ class PythonEngine {
   PythonEngine(std::uint32_t sample_rate, std::uint32_t block_frames, std::uint32_t latency_frames,
                std::uint32_t headroom_frames)
       : engine_(EngineOptions{sample_rate, block_frames, latency_frames, headroom_frames},
-                builtin_filters(), clock_) {}
+                filters_, clock_) {
+    add_builtin_filters(filters_);
+  }
+
+  /// Makes filters of a kind known whose work other processes do.
+  void add_lane_filter(PluginInfo described) {
+    auto info = std::make_shared<const PluginInfo>(std::move(described));
+    filters_.put([this, info] {
+      return std::make_unique<LaneFilter>(info, [this](std::shared_ptr<Lane> lane) {
+        const std::lock_guard lock(lanes_mutex_);
+        new_lanes_.push_back(std::move(lane));
+      });
+    });
+  }
+
+  /// The lanes of filters that were made since the last call.
+  std::vector<std::shared_ptr<Lane>> take_lanes() {
+    const std::lock_guard lock(lanes_mutex_);
+    return std::exchange(new_lanes_, {});
+  }
 
   Engine& engine() { return engine_; }
   const HostClock& clock() const { return clock_; }
@@ -147,8 +168,11 @@ class PythonEngine {
   }
 
   SystemClock clock_;
-  Engine engine_;
+  FilterRegistry filters_;
+  std::mutex lanes_mutex_;
+  std::vector<std::shared_ptr<Lane>> new_lanes_;
   std::mutex pop_mutex_;  // the ledger's list has one reader; taken without Python
+  Engine engine_;         // the last, so that it ends first
 };
 
 [[nodiscard]] inline std::chrono::nanoseconds nanoseconds_of(double seconds) {

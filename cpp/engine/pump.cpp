@@ -178,6 +178,7 @@ void Pump::process_block(Frames begin, std::uint32_t frames) noexcept {
 void Pump::process_track(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept {
   TrackNode& node = *track.node;
   if (track.may_pass && track.sends[0].node->passes() && node.passes()) {
+    track.sends[0].node->pass();
     node.pass(track.sends[0].source->block(), track.sends[0].source->meter());
   } else {
     node.begin(frames);
@@ -193,6 +194,8 @@ void Pump::note(const Plan::Track& track, Frames begin, std::uint32_t frames) no
   if (node.empty())
     ledger_.add(node.account(), track.removed ? Cause::track_removed : Cause::no_sources, begin,
                 frames);
+  else if (const auto [at, late] = track.chain.late(begin); late > 0)
+    ledger_.add(node.account(), Cause::filter_late, at, late);
   else if (!node.silenced())
     ledger_.captured(node.account(), begin + frames);
   else if (begin >= budget_)  // the fader stands behind the delay

@@ -12,7 +12,7 @@ namespace {
 bool is_absence(Cause cause) noexcept {
   return cause == Cause::not_running || cause == Cause::no_stream || cause == Cause::paused ||
          cause == Cause::starting || cause == Cause::stalled || cause == Cause::underrun ||
-         cause == Cause::refused || cause == Cause::backend_lost;
+         cause == Cause::refused || cause == Cause::backend_lost || cause == Cause::source_failed;
 }
 
 /// Tells the ledger about one source.

@@ -62,6 +62,17 @@ void TrackChain::filter(const AudioBlock& block, Frames position) const noexcept
   }
 }
 
+TrackChain::Late TrackChain::late(Frames position) const noexcept {
+  Late worst;
+  position -= lines->before();
+  for (const Link& link : links) {
+    position -= link.slot->latency_frames();
+    const std::uint32_t frames = link.slot->late_frames();
+    if (frames > worst.frames && position >= 0) worst = {position, frames};
+  }
+  return worst;
+}
+
 std::uint32_t TrackChain::latency_frames() const noexcept {
   std::uint32_t sum = lines->before();
   for (const Link& link : links) sum += link.leaving ? 0 : link.slot->latency_frames();

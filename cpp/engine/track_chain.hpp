@@ -80,6 +80,13 @@ struct TrackChain {
 
   /// [pump] Up to where other tracks take it as a key.
   void filter(const AudioBlock& block, Frames position) const noexcept;
+  /// [pump] What of the block that begins at `position` a filter had no time for: where it lies on
+  /// the timeline, and how many frames, of the filter that is worst off.
+  struct Late {
+    Frames begin = 0;
+    std::uint32_t frames = 0;
+  };
+  [[nodiscard]] Late late(Frames position) const noexcept;
   /// [control-thread] Of all links that stay, with what is waited for before them.
   [[nodiscard]] std::uint32_t latency_frames() const noexcept;
 };

@@ -51,6 +51,9 @@ class FilterSlot {
   void process(const AudioBlock& block, std::span<const BlockView> keys, Frames position,
                bool leaving) noexcept;
 
+  /// [pump] How many frames of the last block it should have changed, and had no time for.
+  [[nodiscard]] std::uint32_t late_frames() const noexcept { return late_; }
+
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
   [[nodiscard]] const PluginInfo& info() const noexcept { return filter_->info(); }
   /// [control-thread] Of all parameters, as last set.
@@ -77,7 +80,9 @@ class FilterSlot {
   std::optional<DelayLine> line_;
   Glide wet_;
   std::uint32_t warming_ = 0;  // frames until what the filter gives is whole
+  std::uint32_t late_ = 0;
   bool resting_ = true;        // the filter was not called for the last block
+  bool unheard_;               // nothing was heard yet that could be faded over
   std::atomic<bool> gone_{false};
   std::atomic<std::uint64_t> faults_{0};
 };

@@ -19,7 +19,8 @@ struct Activation {
   std::span<const double> values;  // of all parameters, in the order of info().params
 };
 
-/// A parameter's new value, from this block on. The filter glides to it.
+/// A parameter's new value, from this block on. The filter glides to it; in its first block, before
+/// which nothing was heard, it begins with it.
 struct ParamChange {
   std::size_t index = 0;  // in info().params
   double value = 0;       // as as_number() says
@@ -61,6 +62,9 @@ class Filter {
   /// [any-thread, realtime-safe] By how many frames the output lags the input. Constant while
   /// active.
   [[nodiscard]] virtual std::uint32_t latency_frames() const noexcept { return 0; }
+
+  /// [pump] How many frames of the last block it had no time for, and let pass: for the ledger.
+  [[nodiscard]] virtual std::uint32_t late_frames() const noexcept { return 0; }
 
   /// [any-thread, realtime-safe] For how many frames it may sound after its input has become
   /// silent. Constant while active.

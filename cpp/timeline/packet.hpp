@@ -28,6 +28,8 @@ enum class Cause : std::uint8_t {
   track_muted,      // the user muted the track
   no_sources,       // nothing is sent to the track
   track_removed,    // the profile has the track no longer
+  source_failed,    // the source's own code raised, or gave what is no audio
+  filter_late,      // a filter in another process was not in time: the track went by it
   count_
 };
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,8 +25,8 @@ from pypac_obs.cli.console import (
     sentence,
 )
 from pypac_obs.cli.run import warnings_of
-from pypac_obs.cli.running import program_name
-from pypac_obs.errors import OutputFailed, PypacError
+from pypac_obs.cli.status_view import program_name
+from pypac_obs.errors import PypacError
 from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.obs.client.settings import ServerWords, is_here
 from pypac_obs.obs.provisioning.lint import unseen_obs_warnings
@@ -33,12 +34,14 @@ from pypac_obs.profile import (
     FilesOutput,
     ObsTrack,
     PluginOutput,
+    PluginSource,
     Profile,
     expand_path,
     load_profile,
 )
 from pypac_obs.profile.model import (
     AnySource,
+    ControlRule,
     DeviceSource,
     EverythingExceptSource,
     FilterRule,
@@ -59,6 +62,9 @@ __all__ = ["command"]
 
 # How long the audio system may take to tell what it has.
 _PATIENCE_S = 2.0
+
+# What comes from no audio system.
+_OWN = (SyntheticSource, PluginSource)
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class Plans:
 
 def _plan_sources(profile: Profile) -> Plans:
     rules = profile.sources
-    if all(isinstance(rule, SyntheticSource) for rule in rules.values()):
+    if all(isinstance(rule, _OWN) for rule in rules.values()):
         return Plans([_unbound(name, rule) for name, rule in rules.items()], [], [])
     try:
         capture = open_capture(timeline_rate=profile.session.sample_rate)
@@ -134,7 +140,7 @@ def _plan_sources(profile: Profile) -> Plans:
         return Plans([_unbound(name, rule) for name, rule in rules.items()], [], [], trouble)
     try:
         capture.wait_until_running(_PATIENCE_S)
-        names = [n for n, rule in rules.items() if not isinstance(rule, SyntheticSource)]
+        names = [n for n, rule in rules.items() if not isinstance(rule, _OWN)]
         selectors = [selector_of(rules[name], profile) for name in names]
         bound = dict(zip(names, capture.preview(selectors), strict=True))
         found = [name for name, status in bound.items() if status.state != "not_running"]
@@ -151,6 +157,8 @@ def _plan_sources(profile: Profile) -> Plans:
 def _unbound(name: str, rule: AnySource) -> SourcePlan:
     if isinstance(rule, SyntheticSource):
         return SourcePlan(name, _in_words(rule), "playing", "computed by this program", ())
+    if isinstance(rule, PluginSource):
+        return SourcePlan(name, _in_words(rule), "starting", "a run opens it", ())
     return SourcePlan(name, _in_words(rule), None, "not known: there is no audio system", ())
 
 
@@ -181,6 +189,8 @@ def _in_words(rule: AnySource) -> str:
         return f"device {rule.device}{inputs}"
     if isinstance(rule, SyntheticSource):
         return f"synthetic {rule.synthetic.kind}"
+    if isinstance(rule, PluginSource):
+        return f"plugin {rule.use}"
     return "the whole system"
 
 
@@ -211,29 +221,47 @@ def _files(profile: Profile) -> Files:
 
 @dataclass(frozen=True)
 class PluginPlan:
-    """What a run would load for an output. Nothing has been imported."""
+    """What a run would load for a source, a filter or an output. Nothing has been imported."""
 
     words: str
     loads: str | None
     trouble: str = ""
 
 
-def _plugins(profile: Profile) -> dict[str, PluginPlan]:
-    plans: dict[str, PluginPlan] = {}
-    for name, rule in profile.outputs.by_name().items():
-        if isinstance(rule, PluginOutput):
-            from pypac_obs.plugins import find_plugin  # most profiles have none
+# By how a source, a filter or an output is called in what is printed.
+Plugins = dict[str, PluginPlan]
 
-            folder = profile.file.parent if profile.file is not None else Path()
-            try:
-                found = str(find_plugin(rule.use, folder))
-            except OutputFailed as error:
-                plans[name] = PluginPlan(
-                    "a plugin that cannot be had", None, f"{error}. {error.remedy}"
-                )
-            else:
-                plans[name] = PluginPlan(f"a run loads the plugin {found}", found)
-    return plans
+
+def _plugins(profile: Profile) -> Plugins:
+    return {who: _plugin(use, kind, profile) for who, kind, use in _uses(profile)}
+
+
+def _uses(profile: Profile) -> Iterator[tuple[str, str, str]]:
+    for name, source in profile.sources.items():
+        if isinstance(source, PluginSource):
+            yield _source_called(name), "SOURCES", source.use
+    for name, output in profile.outputs.by_name().items():
+        if isinstance(output, PluginOutput):
+            yield name, "OUTPUTS", output.use
+
+
+def _source_called(name: str) -> str:
+    return f"source {name}"
+
+
+def _plugin(use: str, kind: str, profile: Profile) -> PluginPlan:
+    from pypac_obs import plugins  # most profiles have none
+
+    folder = profile.file.parent if profile.file is not None else Path()
+    try:
+        found = str(plugins.find_plugin(use, folder, getattr(plugins, kind)))
+    except PypacError as error:
+        return PluginPlan("a plugin that cannot be had", None, f"{error}. {error.remedy}")
+    return PluginPlan(f"a run loads the plugin {found}", found)
+
+
+def _loads(plugin: PluginPlan | None) -> dict[str, object]:
+    return {} if plugin is None else {"loads": plugin.loads}
 
 
 def _unwritable(files: Files) -> list[str]:
@@ -276,7 +304,7 @@ def _as_json(
     profile: Profile,
     plans: Plans,
     files: Files,
-    plugins: dict[str, PluginPlan],
+    plugins: Plugins,
     warnings: list[str],
 ) -> dict[str, object]:
     outputs: dict[str, object] = {}
@@ -309,7 +337,10 @@ def _as_json(
         "sample_rate": profile.session.sample_rate,
         "latency_ms": profile.session.latency_ms,
         "audio_system": {"present": not plans.trouble, "reason": plans.trouble},
-        "sources": [source.to_json() for source in plans.sources],
+        "sources": [
+            {**source.to_json(), **_loads(plugins.get(_source_called(source.name)))}
+            for source in plans.sources
+        ],
         "tracks": [
             {
                 "name": name,
@@ -320,6 +351,7 @@ def _as_json(
             for name, track in profile.tracks.items()
         ],
         "outputs": outputs,
+        "control": profile.control.model_dump(),
         "warnings": warnings,
     }
 
@@ -328,7 +360,7 @@ def _print(
     profile: Profile,
     plans: Plans,
     files: Files,
-    plugins: dict[str, PluginPlan],
+    plugins: Plugins,
     warnings: list[str],
 ) -> None:
     console = make_console()
@@ -373,11 +405,12 @@ def _print(
             what = "Files" if output == "files" else f"Files of {output}"
             for folder in dict.fromkeys(path.parent for path in files[output].values()):
                 say(f"{what} ({rule.format}, {rule.encoding}) in {folder}")
-        elif output in plugins:
-            say(f"{output}: {plugins[output].words}")
+    for who, one in plugins.items():
+        say(f"{who}: {one.words}")
     if obs:
         say(f"Inputs (transport {obs.transport}) in {_scenes_in_words(obs.scene)} of OBS")
         say(_server_in_words(ServerWords.of(obs)))
+    say(_control_in_words(profile.control))
     for warning in warnings:
         say(f"Warning: {warning}")
 
@@ -387,6 +420,13 @@ def _server_in_words(server: ServerWords) -> str:
         return f"OBS on {server.host} gets proof of the password from {server.password_from}"
     own = is_here(server.host) and not server.password_from
     return f"OBS on {server.host} gets {'its own password alone' if own else 'no password'}"
+
+
+def _control_in_words(rule: ControlRule) -> str:
+    if not rule.enabled:
+        return "Control of the running session is switched off"
+    kept = "; values that are set then are kept for the next run" if rule.remember else ""
+    return f"Control of the running session on 127.0.0.1, port {rule.port} or the next{kept}"
 
 
 def _scenes_in_words(scenes: tuple[str, ...]) -> str:

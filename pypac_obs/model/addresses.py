@@ -23,7 +23,14 @@ from pypac_obs.profile.checks import describe, listed, nearest
 from pypac_obs.profile.filters import filter_names, settings_model
 from pypac_obs.profile.model import Send
 
-__all__ = ["Target", "addresses", "clean_value", "find", "value_of", "with_value"]
+__all__ = [
+    "Target",
+    "addresses",
+    "clean_value",
+    "find",
+    "value_of",
+    "with_value",
+]
 
 Value = bool | float | str | tuple[str, ...] | None
 

@@ -9,9 +9,11 @@ from pypac_obs.errors import ProfileError, ProfileMistake
 from pypac_obs.profile.filters import FilterRule
 from pypac_obs.profile.loader import load_profile, parse_profile
 from pypac_obs.profile.model import (
+    ControlRule,
     DeviceSource,
     DropOut,
     EverythingExceptSource,
+    PluginSource,
     ProcessRef,
     ProcessSource,
     Profile,
@@ -37,6 +39,7 @@ from pypac_obs.profile.paths import PLACEHOLDERS, expand_path
 __all__ = [
     "PLACEHOLDERS",
     "AnyOutput",
+    "ControlRule",
     "DeviceSource",
     "DropOut",
     "EverythingExceptSource",
@@ -48,6 +51,7 @@ __all__ = [
     "ObsTrack",
     "OutputRules",
     "PluginOutput",
+    "PluginSource",
     "ProcessRef",
     "ProcessSource",
     "Profile",

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pypac_obs import _core
 from pypac_obs.audio_system import Capture, open_capture
@@ -19,11 +20,14 @@ from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
     EverythingExceptSource,
+    PluginSource,
     ProcessSource,
     SyntheticSource,
     SystemSource,
     TrackRule,
 )
+from pypac_obs.session.source_threads import SourceThread, close_all
+from pypac_obs.source import SourceInfo
 
 __all__ = ["Wiring", "native_value", "selector_of", "track_spec"]
 
@@ -37,23 +41,29 @@ SHARED_TRACK_MS = 2000.0
 # Longer than what is taken out is faded for.
 _LEAVES_WITHIN_S = 0.5
 
+# How far sources that are written in Python may be ahead in a session that runs offline.
+_OFFLINE_AHEAD_S = 4
+
 
 @dataclass(frozen=True)
 class _WiredSource:
     native: _core.Source
     captures: tuple[object, ...]  # what it captures depends on
     capture_id: str | None  # None: it comes from no audio system
+    thread: SourceThread | None = None  # what fills one that is written in Python
 
 
 class Wiring:
     """The native objects of one session, by the names of its profile.
 
-    Raises BackendUnavailable, PermissionDenied or Unsupported where the profile needs an audio
-    system that is not there.
+    Raises PluginFailed for a plugin that cannot be had; BackendUnavailable, PermissionDenied or
+    Unsupported where the profile needs an audio system that is not there.
     """
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, *, offline: bool = False) -> None:
         settings = profile.session
+        self._offline = offline
+        self._source_threads: list[SourceThread] = []  # that have not ended
         self.sample_rate = settings.sample_rate
         self.latency_frames = round(settings.latency_ms * self.sample_rate / 1000)
         self.capture: Capture | None = None
@@ -61,6 +71,7 @@ class Wiring:
         #: Also of sources that were removed: the ledger may still tell of them.
         self.tracks_of_source: dict[str, tuple[str, ...]] = {}
         self._sources: dict[str, _WiredSource] = {}
+        self._captured: tuple[str, ...] = ()
         self._leaving: list[tuple[str, int]] = []  # captures, and since when they are not needed
         self.output_frames = self._frames(settings.rings.output_ms)
         # What the mixer waits for lies in the ring meanwhile.
@@ -82,12 +93,17 @@ class Wiring:
     @property
     def captured_sources(self) -> tuple[str, ...]:
         """The sources that come from the audio system."""
-        return tuple(name for name, one in self._sources.items() if one.capture_id is not None)
+        return self._captured
 
     @property
     def track_channels(self) -> dict[str, int]:
         """The tracks in the profile's order, with their numbers of channels."""
         return {name: rule.channels for name, rule in self.profile.tracks.items()}
+
+    @property
+    def has_microphone(self) -> bool:
+        """False where it is known that there is none."""
+        return self.capture is None or bool(self.capture.server_info().default_source)
 
     def apply(self, profile: Profile) -> _core.PlanDiff:
         """Makes sources and tracks those of this profile, also while the session runs.
@@ -112,6 +128,9 @@ class Wiring:
         except BaseException:
             for capture_id in made:
                 self._remove_capture(capture_id)
+            for name, one in sources.items():
+                if one.thread is not None and one is not self._sources.get(name):
+                    one.thread.stop()
             if not had_capture and self.capture is not None:
                 capture, self.capture = self.capture, None
                 capture.stop()
@@ -120,6 +139,7 @@ class Wiring:
             if old is not sources.get(name) and old.capture_id is not None:
                 self._leaving.append((old.capture_id, self.engine.position))
         self._sources, self.profile = sources, profile
+        self._captured = tuple(name for name, one in sources.items() if one.capture_id is not None)
         for name in sources:
             self.tracks_of_source[name] = tuple(
                 track
@@ -148,6 +168,23 @@ class Wiring:
         for entry in [one for one in self._leaving if self._has_faded(one[1])]:
             self._leaving.remove(entry)
             self._remove_capture(entry[0])
+
+    def source_thread(self, source: str) -> SourceThread | None:
+        """Gives what runs a source that is written in Python; None: it is another one."""
+        return self._sources[source].thread
+
+    def feed_offline(self, frames: int) -> None:
+        """Has sources that are written in Python give what the next frames are made of."""
+        if not self._source_threads:
+            return
+        self.engine.run_offline(0)  # starts them
+        until = self.engine.position + self.engine.budget_frames + frames
+        for thread in self._source_threads:
+            thread.pull(until)
+
+    def close_sources(self) -> list[str]:
+        """Ends sources that are written in Python, and says which hang."""
+        return close_all(self._source_threads)
 
     def _remove_capture(self, capture_id: str) -> None:
         assert self.capture is not None
@@ -229,6 +266,8 @@ class Wiring:
                 quantum=signal.quantum,
             )
             return _WiredSource(native, captures, None)
+        if isinstance(rule, PluginSource):
+            return self._make_plugin_source(name, rule, profile, captures)
         if self.capture is None:
             self.capture = open_capture(
                 timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
@@ -245,6 +284,28 @@ class Wiring:
         native = self.capture.add_source(capture_id, selector_of(rule, profile), SOURCE_CHANNELS)
         made.append(capture_id)
         return _WiredSource(native, captures, capture_id)
+
+    def _make_plugin_source(
+        self, name: str, rule: PluginSource, profile: Profile, captures: tuple[object, ...]
+    ) -> _WiredSource:
+        """Loads its code, and opens it. Raises PluginFailed."""
+        from pypac_obs.plugins import make_source  # most profiles have none
+
+        native = _core.PushedSource(
+            sample_rate=self.sample_rate,
+            channels=SOURCE_CHANNELS,
+            capacity_frames=_OFFLINE_AHEAD_S * self.sample_rate
+            if self._offline
+            else self._capture_frames,
+        )
+        folder = profile.file.parent if profile.file is not None else Path()
+        source = make_source(name, rule.use, rule.settings, folder)
+        info = SourceInfo(name, self.sample_rate, SOURCE_CHANNELS, rule.settings)
+        thread = SourceThread(source, native, info, self.latency_frames, offline=self._offline)
+        self._source_threads = [one for one in self._source_threads if not one.join(0)]
+        self._source_threads.append(thread)
+        thread.start()
+        return _WiredSource(native, captures, None, thread)
 
 
 def track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:

@@ -38,7 +38,7 @@ def test_every_cause_of_the_native_core_has_a_sentence_in_the_same_order() -> No
 @pytest.mark.parametrize("cause", CAUSES)
 def test_every_sentence_names_who_and_when(cause: str) -> None:
     sentence = describe(incident(cause, output="files"), 48000)
-    of_a_track = cause in ("track_muted", "no_sources", "track_removed")
+    of_a_track = cause in ("track_muted", "no_sources", "track_removed", "filter_late")
     assert "discord" in sentence or "files" in sentence or (of_a_track and "voice" in sentence)
     assert "0:01.000" in sentence
     assert "{" not in sentence

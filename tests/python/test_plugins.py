@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -294,12 +295,31 @@ def test_a_plugin_that_raises_ends_alone(tmp_path: Path):
     assert (tmp_path / "take" / "one.wav").stat().st_size > 24_000 * 8
 
 
-def test_the_example_in_the_documentation_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def documented(name: str) -> tuple[str, Any]:
+    """The example of that name in the documentation, and what a profile says of it."""
     text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    [rule] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    [found] = re.findall(rf"```python\n# {name}\n(.*?)```\n\n```yaml\n(.*?)```", text, re.DOTALL)
+    return found[0], yaml.safe_load(found[1])
+
+
+def test_the_source_in_the_documentation_works(tmp_path: Path):
+    example, rule = documented("hum.py")
+    write_plugin(tmp_path, example, "hum.py")
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump({"version": 1, **rule, "tracks": {"hum": {"from": "hum"}}}))
+    heard: list[Any] = []
+    on_block = lambda block: heard.append(block.audio["hum"].copy())  # noqa: E731
+    with Session(path, duration_s=0.2, on_block=on_block) as session:
+        session.wait()
+    audio = np.concatenate(heard)
+    expected = 0.1 * np.sin(2 * np.pi * 60 * np.arange(9600) / 48_000)
+    assert np.abs(audio - expected[:, None]).max() < 1e-6
+
+
+def test_the_example_in_the_documentation_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    example, rule = documented("meter.py")
     write_plugin(tmp_path, example, "meter.py")
-    outputs = yaml.safe_load(rule)["outputs"]
+    outputs = rule["outputs"]
     outputs["meter"]["plugin"]["settings"]["warn_above_db"] = -60
     with Session(write_profile(tmp_path, outputs), duration_s=0.2) as session:
         session.wait()

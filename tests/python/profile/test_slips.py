@@ -154,8 +154,8 @@ def test_mistakes_on_other_lines_stay():
 def test_blanks_and_quotes_inside_names_hide_no_mistake():
     text = HEAD + "  chat: {proc: ゲーム\u3000タイトル “x”}\n" + TRACKS
     assert mistakes(text) == [
-        "4:10: sources.chat.proc: expected one of process, everything_except, device, system or "
-        'synthetic, found "proc"; did you mean "process"?'
+        "4:10: sources.chat.proc: expected one of process, everything_except, device, system, "
+        'synthetic or use, found "proc"; did you mean "process"?'
     ]
 
 
