@@ -780,6 +780,7 @@ class Session:
                 self._collect_marks()
                 for courtesy in (
                     wiring.collect,
+                    partial(self._look_after_filters, wiring),
                     self._look_after_obs,
                     partial(self._warn_of_what_is_captured, wiring),
                     partial(self._warn_of_priority, wiring),
@@ -813,7 +814,7 @@ class Session:
         """Closes outputs and capture, whatever goes wrong on the way."""
         with contextlib.ExitStack() as last_first:
             last_first.callback(self._ended.set)
-            last_first.callback(self._close_sources)
+            last_first.callback(self._close_plugins)
             last_first.callback(self._stop_capture)
             # To let go of OBS may take a while: the files are closed before.
             if self._obs is not None:
@@ -824,8 +825,13 @@ class Session:
             if self._registration is not None:
                 last_first.callback(self._registration.close)
 
-    def _close_sources(self) -> None:
+    def _look_after_filters(self, wiring: Wiring) -> None:
+        for sentence in wiring.filter_news():
+            self._warn_once(sentence)
+
+    def _close_plugins(self) -> None:
         if self._wiring is not None:
+            self._wiring.close_filters()
             for warning in self._wiring.close_sources():
                 self._warn_once(warning)
 
