@@ -7,10 +7,10 @@
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
     from pypac_obs.capabilities import Capability, capabilities
     from pypac_obs.errors import (
         BackendUnavailable,
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from pypac_obs.session import Session
     from pypac_obs.source import Source, SourceInfo
     from pypac_obs.status import SessionStatus
-
-__version__ = version("pypac-obs")
 
 __all__ = [
     "AudioStream",
@@ -148,12 +146,15 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name == "__version__":
+        value: object = import_module("importlib.metadata").version("pypac-obs")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

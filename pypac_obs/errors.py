@@ -16,6 +16,7 @@
     ├── SessionClosed                        open a new session                    exit 1
     ├── ChangeRefused     (ValueError)       make it while no session runs         exit 1
     │   └── RevisionConflict                 see what changed, and do it again      exit 1
+    ├── ControlUnavailable                   free the port, or name another        exit 1
     ├── UnknownAddress    (LookupError)      use one that the profile has          exit 2
     ├── InvalidValue      (ValueError)       give what the message says            exit 2
     └── ObsError                             catches everything about OBS          exit 1
@@ -41,6 +42,7 @@ from typing import ClassVar
 __all__ = [
     "BackendUnavailable",
     "ChangeRefused",
+    "ControlUnavailable",
     "DeviceGone",
     "InvalidValue",
     "NotRunning",
@@ -181,6 +183,10 @@ class ChangeRefused(PypacError, ValueError):
 
 class RevisionConflict(ChangeRefused):
     """Somebody else has changed it meanwhile; nothing has changed."""
+
+
+class ControlUnavailable(PypacError):
+    """The session runs, and nobody can control it from outside."""
 
 
 class UnknownAddress(PypacError, LookupError):

@@ -150,24 +150,9 @@ class OwnFolder:
         else:
             os.replace(part, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
 
-    def move(self, name: str, to: OwnFolder, new_name: str) -> None:
-        """Moves an entry, whatever it is, into another folder; nothing is opened or followed."""
-        os.rename(
-            self._entry(name),
-            to._entry(new_name),
-            src_dir_fd=self._descriptor,
-            dst_dir_fd=to._descriptor,
-        )
-
     def remove(self, name: str) -> None:
         """Takes an entry away that is no folder; of a link, the link."""
         os.unlink(self._entry(name), dir_fd=self._descriptor)
-
-    def remove_read(self, name: str, found: os.stat_result) -> None:
-        """Takes away the file that `read` gave, unless something else has its name by now."""
-        now = self.stat(name)
-        if (now.st_dev, now.st_ino) == (found.st_dev, found.st_ino):
-            self.remove(name)
 
     def remove_folder(self, name: str) -> None:
         """Takes an empty folder away."""

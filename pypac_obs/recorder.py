@@ -160,6 +160,8 @@ def profile_for_programs(
             },
             "tracks": {name: {"from": name, "channels": channels} for name in names},
             "outputs": {"files": files} if files is not None else {},
+            # A library does not open a port behind the back of the program that uses it.
+            "control": {"enabled": files is not None},
         }
     )
 

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
     from pypac_obs import _core
@@ -38,6 +39,14 @@ class Level:
     rms: float
     max_peak: float
 
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {
+            "peak": _finite(self.peak),
+            "rms": _finite(self.rms),
+            "max_peak": _finite(self.max_peak),
+        }
+
 
 @dataclass(frozen=True)
 class BoundProgram:
@@ -58,7 +67,12 @@ class BoundProgram:
 
     def to_json(self) -> dict[str, object]:
         """Gives plain values."""
-        return asdict(self) | {"devices": list(self.devices)}
+        return {
+            "pid": self.pid,
+            "program": self.program,
+            "application_name": self.application_name,
+            "devices": list(self.devices),
+        }
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,20 @@ class SourceStatus:
     late_frames: int
     level: Level
 
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "reason": self.reason,
+            "programs": [program.to_json() for program in self.programs],
+            "drift_ppm": _finite(self.drift_ppm),
+            "bit_exact": self.bit_exact,
+            "captured_frames": self.captured_frames,
+            "late_frames": self.late_frames,
+            "level": self.level.to_json(),
+        }
+
 
 @dataclass(frozen=True)
 class TrackStatus:
@@ -92,6 +120,10 @@ class TrackStatus:
     name: str
     frames: int
     level: Level
+
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {"name": self.name, "frames": self.frames, "level": self.level.to_json()}
 
 
 @dataclass(frozen=True)
@@ -107,6 +139,15 @@ class OutputStatus:
     error: str
     lost_frames: int
     state: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {
+            "name": self.name,
+            "error": self.error,
+            "lost_frames": self.lost_frames,
+            "state": self.state,
+        }
 
 
 @dataclass(frozen=True)
@@ -134,17 +175,116 @@ class SessionStatus:
         return self.frames / self.sample_rate
 
     def to_json(self) -> dict[str, object]:
-        """Gives the status as plain values; minus infinity becomes None."""
-        plain = _finite(asdict(self))
-        assert isinstance(plain, dict)
-        return plain | {"seconds": round(self.seconds, 3)}
+        """Gives the status as plain values; minus infinity becomes None.
+
+        By hand, because `dataclasses.asdict` copies everything twice, and this runs every second.
+        """
+        return {
+            "session": self.session,
+            "sample_rate": self.sample_rate,
+            "frames": self.frames,
+            "sources": [source.to_json() for source in self.sources],
+            "tracks": [track.to_json() for track in self.tracks],
+            "outputs": [output.to_json() for output in self.outputs],
+            "incidents": self.incidents,
+            "warnings": list(self.warnings),
+            "news": list(self.news),
+            "news_total": self.news_total,
+            "seconds": round(self.seconds, 3),
+        }
+
+    @classmethod
+    def from_json(cls, values: object) -> SessionStatus:
+        """Makes a status of what `to_json` gives, of a newer version too.
+
+        Raises ValueError for anything else.
+        """
+        return _read(
+            cls,
+            values,
+            sources=_tuple_of(
+                lambda one: _read(
+                    SourceStatus,
+                    one,
+                    programs=_tuple_of(
+                        lambda item: _read(BoundProgram, item, devices=_tuple_of(_text))
+                    ),
+                    level=_level,
+                )
+            ),
+            tracks=_tuple_of(lambda one: _read(TrackStatus, one, level=_level)),
+            outputs=_tuple_of(lambda one: _read(OutputStatus, one)),
+            warnings=_tuple_of(_text),
+            news=_tuple_of(_text),
+        )
 
 
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float):
-        return round(value, 3) if math.isfinite(value) else None
+def _finite(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None
+
+
+T = TypeVar("T")
+
+
+def _read(kind: type[T], values: object, **readers: Callable[[Any], object]) -> T:
+    """Makes a dataclass of plain values; ``readers`` are for fields that are not plain."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"expected an object for {kind.__name__}, found {values!r}")
+    known: dict[str, object] = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        if field.name in values:
+            read = readers.get(field.name) or _PLAIN[str(field.type)]
+            known[field.name] = read(values[field.name])
+    try:
+        return kind(**known)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _tuple_of(read: Callable[[Any], T]) -> Callable[[object], tuple[T, ...]]:
+    def read_all(values: object) -> tuple[T, ...]:
+        if not isinstance(values, list):
+            raise ValueError(f"expected a list, found {values!r}")
+        return tuple(map(read, values))
+
+    return read_all
+
+
+def _level(values: object) -> Level:
+    return _read(Level, values, peak=_decibels, rms=_decibels, max_peak=_decibels)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text, found {value!r}")
     return value
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, found {value!r}")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"expected a whole number, found {value!r}")
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"expected a number, found {value!r}")
+    return float(value)
+
+
+def _decibels(value: object) -> float:
+    return -math.inf if value is None else _number(value)
+
+
+_PLAIN: Mapping[str, Callable[[object], object]] = {
+    "str": _text,
+    "bool": _switch,
+    "int": _whole,
+    "float": _number,
+}

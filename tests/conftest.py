@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 RUNTIME = "USERPROFILE" if sys.platform == "win32" else "XDG_RUNTIME_DIR"
+# Where the secret of sessions' control is, and what is remembered.
+SETTINGS = ("APPDATA",) if sys.platform == "win32" else ("XDG_CONFIG_HOME", "XDG_STATE_HOME")
 PORTS_EACH = 1000
 _FOLDER = pytest.StashKey[str]()
 
@@ -27,6 +29,8 @@ if hasattr(signal, "SIGHUP"):  # not on Windows
 def pytest_configure(config: pytest.Config) -> None:
     """Keeps test runs that go side by side apart: the places where sessions meet, and ports."""
     config.stash[_FOLDER] = os.environ[RUNTIME] = tempfile.mkdtemp(prefix="pypac-tests-")
+    for name in SETTINGS:
+        os.environ[name] = os.path.join(os.environ[RUNTIME], name.lower())
     worker = re.search(r"\d+$", os.environ.get("PYTEST_XDIST_WORKER", "0"))
     first = 20_000 + PORTS_EACH * (int(worker.group()) % 12 if worker else 0)
     os.environ["PYPAC_SANDBOX_PORTS"] = f"{first}-{first + PORTS_EACH - 1}"

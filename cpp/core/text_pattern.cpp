@@ -74,9 +74,18 @@ bool matches(const Text& pattern, const Text& text) {
   return p == pattern.size();
 }
 
+/// Most pairs differ in their first letters. Those of ASCII fold to themselves, whatever follows.
+bool begin_differently(std::string_view pattern, std::string_view text) {
+  if (pattern.empty() || text.empty()) return false;
+  if (!is_ascii(pattern.substr(0, 1)) || !is_ascii(text.substr(0, 1))) return false;
+  const char32_t wanted = Ascii{pattern}.at(0);
+  return wanted != U'*' && wanted != U'?' && wanted != Ascii{text}.at(0);
+}
+
 }  // namespace
 
 bool text_matches(std::string_view pattern, std::string_view text) {
+  if (begin_differently(pattern, text)) return false;
   if (is_ascii(pattern) && is_ascii(text)) return matches(Ascii{pattern}, Ascii{text});
   return matches(Folded{folded(pattern)}, Folded{folded(text)});
 }

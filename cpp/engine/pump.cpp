@@ -178,6 +178,7 @@ void Pump::process_block(Frames begin, std::uint32_t frames) noexcept {
 void Pump::process_track(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept {
   TrackNode& node = *track.node;
   if (track.may_pass && track.sends[0].node->passes() && node.passes()) {
+    track.sends[0].node->pass();
     node.pass(track.sends[0].source->block(), track.sends[0].source->meter());
   } else {
     node.begin(frames);

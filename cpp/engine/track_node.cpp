@@ -26,6 +26,7 @@ bool TrackNode::passes() const noexcept {
 
 void TrackNode::pass(BlockView source, const Meter& meter) noexcept {
   PYPAC_ASSERT_PUMP();
+  unheard_ = false;
   shown_ = source;
   key_ = source;
   empty_ = false;
@@ -55,7 +56,9 @@ void TrackNode::finish(const TrackChain& chain, const TrackChain* old_chain, boo
   const bool old_is_heard = old_chain && !share.is(1);
   AudioBlock old;
   if (old_is_heard) old = chain.lines->copy_of(mix);
-  fader_.aim(target());
+  const float target = this->target();
+  if (std::exchange(unheard_, false)) fader_.jump(target);
+  fader_.aim(target);
   const GlideBlock level = fader_.take(frames_);
   silenced_ = level.is(0) && muted_.load(std::memory_order_relaxed);
   chain.filter(mix, position);

@@ -16,7 +16,8 @@ class Gain final : public Filter {
   void process(const ProcessContext& context) noexcept override;
 
  private:
-  std::optional<Glide> gain_;  // pump only
+  std::optional<Glide> gain_;  // pump only, as all below
+  bool unheard_ = true;        // nothing was heard yet that it could glide from
 };
 
 }  // namespace pypac

@@ -44,7 +44,8 @@ FilterSlot::FilterSlot(std::string id, std::unique_ptr<Filter> filter, const Slo
       latency_(0),
       bypassed_(bypassed),
       dry_(options.channels, options.max_frames),
-      wet_(glide_frames(options.sample_rate), faded_in && !bypassed ? 1.0F : 0.0F) {
+      wet_(glide_frames(options.sample_rate), faded_in && !bypassed ? 1.0F : 0.0F),
+      unheard_(faded_in) {
   PYPAC_ASSERT_NOT_REALTIME();
   const std::vector<double> numbers = numbers_of(filter_->info(), values_);
   if (options.channels > filter_->info().max_channels)
@@ -73,6 +74,10 @@ void FilterSlot::process(const AudioBlock& block, std::span<const BlockView> key
                          bool leaving) noexcept {
   PYPAC_ASSERT_PUMP();
   const bool heard = !leaving && !bypassed_.load(std::memory_order_relaxed);
+  if (std::exchange(unheard_, false)) {  // bypassed, or not any more, before the first block
+    wet_.jump(heard ? 1.0F : 0.0F);
+    resting_ = !heard;
+  }
   const bool fades_in = heard && wet_.stands_at(0);
   if (fades_in && resting_) {
     filter_->reset();

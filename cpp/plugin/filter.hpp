@@ -19,7 +19,8 @@ struct Activation {
   std::span<const double> values;  // of all parameters, in the order of info().params
 };
 
-/// A parameter's new value, from this block on. The filter glides to it.
+/// A parameter's new value, from this block on. The filter glides to it; in its first block, before
+/// which nothing was heard, it begins with it.
 struct ParamChange {
   std::size_t index = 0;  // in info().params
   double value = 0;       // as as_number() says

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,12 +41,23 @@ COMMANDS = {
     "check": "Check a profile, and show what it would do now.",
     "run": "Run a profile.",
     "record": "Record programs without a profile, one track each.",
+    "status": "Show what a running session does now.",
+    "get": "Show values of a running session.",
+    "set": "Change a value of a running session.",
+    "toggle": "Turn a switch of a running session on or off.",
+    "fade": "Fade a value of a running session to another one.",
     "mark": "Mark this moment in the sessions that run.",
+    "reload": "Apply the changes in a profile's file to the running session.",
+    "stop": "End a running session.",
+    "control": "Show how other programs reach a running session.",
     "schema": "Print the JSON Schema of a profile, for editors.",
     "obs": "See and control OBS Studio.",
     "doctor": "Tell what of the system is present, and what to change.",
     "demo": "Record two programs of its own, and measure how well.",
 }
+
+# Files that are not named like their command: a module `set` here would hide Python's own.
+_FILES = {"set": "set_command"}
 
 
 class ReaderGoneError(Exception):
@@ -100,7 +110,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self._summaries:
             return None
         try:
-            command = importlib.import_module(self._files + cmd_name).command
+            command = importlib.import_module(self._files + _FILES.get(cmd_name, cmd_name)).command
         except (ImportError, OSError) as error:
             from pypac_obs.native_files import explain
 
@@ -251,7 +261,7 @@ def _say_bug(error: BaseException) -> None:
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(version("pypac-obs"), message="%(prog)s %(version)s")
+@click.version_option(package_name="pypac-obs", message="%(prog)s %(version)s")
 def commands() -> None:
     """Capture each program's audio apart, on one clock, into split files.
 

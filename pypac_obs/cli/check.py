@@ -25,7 +25,7 @@ from pypac_obs.cli.console import (
     sentence,
 )
 from pypac_obs.cli.run import warnings_of
-from pypac_obs.cli.running import program_name
+from pypac_obs.cli.status_view import program_name
 from pypac_obs.errors import PypacError
 from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.obs.client.settings import ServerWords, is_here
@@ -41,6 +41,7 @@ from pypac_obs.profile import (
 )
 from pypac_obs.profile.model import (
     AnySource,
+    ControlRule,
     DeviceSource,
     EverythingExceptSource,
     FilterRule,
@@ -353,6 +354,7 @@ def _as_json(
             for name, track in profile.tracks.items()
         ],
         "outputs": outputs,
+        "control": profile.control.model_dump(),
         "warnings": warnings,
     }
 
@@ -411,6 +413,7 @@ def _print(
     if obs:
         say(f"Inputs (transport {obs.transport}) in {_scenes_in_words(obs.scene)} of OBS")
         say(_server_in_words(ServerWords.of(obs)))
+    say(_control_in_words(profile.control))
     for warning in warnings:
         say(f"Warning: {warning}")
 
@@ -420,6 +423,13 @@ def _server_in_words(server: ServerWords) -> str:
         return f"OBS on {server.host} gets proof of the password from {server.password_from}"
     own = is_here(server.host) and not server.password_from
     return f"OBS on {server.host} gets {'its own password alone' if own else 'no password'}"
+
+
+def _control_in_words(rule: ControlRule) -> str:
+    if not rule.enabled:
+        return "Control of the running session is switched off"
+    kept = "; values that are set then are kept for the next run" if rule.remember else ""
+    return f"Control of the running session on 127.0.0.1, port {rule.port} or the next{kept}"
 
 
 def _scenes_in_words(scenes: tuple[str, ...]) -> str:

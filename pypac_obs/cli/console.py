@@ -8,15 +8,18 @@ import math
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pypac_obs.errors import ProfileError, PypacError
-from pypac_obs.status import Level
+
+if TYPE_CHECKING:  # a command that prints a line is done before these are loaded
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from pypac_obs.status import Level
 
 __all__ = [
     "column_table",
@@ -42,14 +45,15 @@ _METER_COLUMNS = 30
 _LOUD_DB, _TOO_LOUD_DB = -9.0, -1.0
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leaves it to the command what a closed pipe means: rich would end with 1."""
-        raise BrokenPipeError
-
-
 def make_console() -> Console:
     """Makes the console of standard output, as wide as its terminal."""
+    from rich.console import Console
+
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            """Leaves it to the command what a closed pipe means: rich would end with 1."""
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() else _PIPE_COLUMNS
     return _Console(width=width, highlight=False, markup=False, emoji=False)
 
@@ -75,11 +79,16 @@ def printable(text: str) -> str:
 
 def plain(text: str, style: str = "") -> Text:
     """Makes a cell of a table from any text."""
+    from rich.text import Text
+
     return Text(printable(text), style=style)
 
 
 def column_table(headings: Sequence[str], right: Iterable[str] = ()) -> Table:
     """Makes an empty table; the columns in ``right`` hold numbers."""
+    from rich import box
+    from rich.table import Table
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     numbers = set(right)
     for heading in headings:
@@ -163,6 +172,8 @@ def level_text(db: float) -> str:
 
 def meter(level: Level, *, unicode: bool = True) -> Text:
     """Draws a level from -60 to 0 dBFS: a bar for the RMS, a line for the peak."""
+    from rich.text import Text
+
     bar, tick, rest = ("█", "│", "·") if unicode else ("#", "|", ".")
     filled, peak = _columns(level.rms), _columns(level.peak)
     loud, too_loud = _columns(_LOUD_DB), _columns(_TOO_LOUD_DB)

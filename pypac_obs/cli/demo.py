@@ -35,7 +35,8 @@ from pypac_obs.cli.demo_signals import (
     measure_isolation,
     residual_db,
 )
-from pypac_obs.cli.running import Summary, parse_duration, run_session
+from pypac_obs.cli.durations import parse_duration
+from pypac_obs.cli.running import Summary, run_session
 from pypac_obs.errors import PypacError
 from pypac_obs.profile import Profile, load_profile, parse_profile
 from pypac_obs.sandbox import Sandbox

@@ -29,6 +29,7 @@ from pypac_obs.cli.demo_programs import (
     wait_until_both_play,
 )
 from pypac_obs.cli.demo_signals import clean_stretch
+from pypac_obs.cli.durations import parse_duration
 from pypac_obs.cli.obs import Server
 from pypac_obs.cli.obs_demo_tones import (
     PLAYED_DB,
@@ -38,7 +39,7 @@ from pypac_obs.cli.obs_demo_tones import (
     make_tones,
     offset_frames,
 )
-from pypac_obs.cli.running import grouped, parse_duration
+from pypac_obs.cli.running import grouped
 from pypac_obs.errors import ObsError, ObsRefused
 from pypac_obs.obs.client.connection import ObsConnection
 from pypac_obs.obs.client.outputs import OutputControl, OutputKind

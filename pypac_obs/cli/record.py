@@ -7,8 +7,10 @@ import click
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.detached_output import detached_output
+from pypac_obs.cli.durations import duration_option
 from pypac_obs.cli.run import warnings_of_folder
-from pypac_obs.cli.running import duration_option, run_session
+from pypac_obs.cli.running import run_session
+from pypac_obs.cli.session_log import log_level_option
 from pypac_obs.errors import ProfileError
 from pypac_obs.profile import Profile
 from pypac_obs.recorder import profile_for_programs
@@ -42,12 +44,14 @@ _DEFAULT_FOLDER = "~/Recordings/{date} {time}"
 @click.option(
     "--json", "as_json", is_flag=True, help="One line of JSON a second, and the summary at the end."
 )
+@log_level_option
 def command(
     programs: tuple[str, ...],
     duration: float | None,
     folder: str,
     file_format: str,
     as_json: bool,
+    log_level: str,
 ) -> int:
     """Record programs into a file each, all on one timeline.
 
@@ -61,7 +65,7 @@ def command(
         for warning in (*profile.warnings, *warnings_of_folder(profile)):
             click.echo(f"Warning: {warning}", err=True)
         session = Session(profile, duration_s=duration, name="record")
-        summary = run_session(session, as_json=as_json)
+        summary = run_session(session, as_json=as_json, log_level=log_level)
     return FAILED if summary.failures else DONE
 
 

@@ -9,7 +9,9 @@ import click
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.detached_output import detached_output
-from pypac_obs.cli.running import duration_option, run_session
+from pypac_obs.cli.durations import duration_option
+from pypac_obs.cli.running import run_session
+from pypac_obs.cli.session_log import log_level_option
 from pypac_obs.obs.client.settings import ServerWords
 from pypac_obs.obs.provisioning.lint import profile_warnings
 from pypac_obs.profile import FilesOutput, Profile, expand_path, load_profile
@@ -26,7 +28,8 @@ __all__ = ["command", "warn", "warnings_of", "warnings_of_folder"]
 @click.option(
     "--json", "as_json", is_flag=True, help="One line of JSON a second, and the summary at the end."
 )
-def command(profile: str, duration: float | None, as_json: bool) -> int:
+@log_level_option
+def command(profile: str, duration: float | None, as_json: bool, log_level: str) -> int:
     """Run a profile: capture its sources, mix its tracks, feed its outputs.
 
     Ctrl-C, SIGTERM or a closed terminal ends it cleanly; a second one aborts it at once. On a
@@ -35,7 +38,8 @@ def command(profile: str, duration: float | None, as_json: bool) -> int:
     rules = load_profile(profile)
     with detached_output():
         warn(rules)
-        summary = run_session(Session(rules, duration_s=duration), as_json=as_json)
+        session = Session(rules, duration_s=duration)
+        summary = run_session(session, as_json=as_json, log_level=log_level)
     return FAILED if summary.failures else DONE
 
 

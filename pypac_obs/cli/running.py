@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
 import signal
 import threading
 import time
@@ -14,11 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
-import click
 import soundfile
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
@@ -29,7 +27,6 @@ from pypac_obs.cli.console import (
     level_text,
     listed,
     make_console,
-    meter,
     plain,
     print_json,
     say,
@@ -39,95 +36,35 @@ from pypac_obs.cli.console import (
 from pypac_obs.cli.console_events import console_events
 from pypac_obs.cli.detached_output import detached_output, wait_until_read
 from pypac_obs.cli.logoff import logoff_window
+from pypac_obs.cli.session_log import session_log
+from pypac_obs.cli.status_view import has_unicode, state_words, status_lines
 from pypac_obs.errors import PypacError
+from pypac_obs.events import (
+    Event,
+    IncidentNoted,
+    NewsTold,
+    OutputChanged,
+    SourceChanged,
+    Subscription,
+    Warned,
+)
 from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.session import Session
-from pypac_obs.session.recent import latest
-from pypac_obs.status import BoundProgram, SessionStatus, SourceStatus
+from pypac_obs.status import SessionStatus
 
-__all__ = [
-    "FileSummary",
-    "Summary",
-    "duration_option",
-    "grouped",
-    "parse_duration",
-    "program_name",
-    "run_session",
-]
+__all__ = ["FileSummary", "Summary", "grouped", "run_session"]
 
 # The live view is drawn five times a second; a pipe gets lines, and JSON, once a second.
 _LIVE_S = 0.2
 _LINES_S = 0.25
+_BRIEF_S = 1.0
 _JSON_S = 1.0
 _SHOWN_INCIDENTS = 5
-_SHOWN_NEWS = 5
-_SHOWN_WARNINGS = 8
 _SAID_APART = 3
-_BRIEF_S = 1.0
 # `timeout` sends its signal twice, at once: to the program and to its group.
 _SAME_REQUEST_S = 0.3
-
-_STYLES = {
-    "playing": "green",
-    "silent": "yellow",
-    "paused": "yellow",
-    "muted": "yellow",
-    "starting": "cyan",
-    "not_running": "dim",
-    "no_stream": "dim",
-    "frozen": "red",
-    "blind_tap": "red",
-    "refused": "red",
-    "stalled": "red",
-    "failed": "red",
-    "backend_lost": "red",
-}
-
-# Durations ---------------------------------------------------------------------------------------
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
-_DURATION = re.compile(
-    rf"(?:(?P<h>{_NUMBER})h)?(?:(?P<m>{_NUMBER})m)?(?:(?P<s>{_NUMBER})s?)?", re.ASCII
-)
-_LONGEST_S = 366 * 86_400.0
-
-
-def parse_duration(text: str) -> float:
-    """Reads a duration in seconds; raises ValueError.
-
-    >>> [parse_duration(text) for text in ("20", "1.5", "90s", "10m", "1h30m")]
-    [20.0, 1.5, 90.0, 600.0, 5400.0]
-    """
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None or not any(match.groups()):
-        raise ValueError("expected a time such as 20, 1.5, 90s, 10m or 1h30m")
-    seconds = sum(float(value) * _UNITS[unit] for unit, value in match.groupdict("0").items())
-    if not 0 < seconds <= _LONGEST_S:
-        raise ValueError("expected more than no time, and a year at most")
-    return seconds
-
-
-def duration_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --duration to a command: seconds, or None where it is left out."""
-    return click.option(
-        "--duration",
-        metavar="TIME",
-        callback=_read_duration,
-        help="End after exactly this time: 20, 1.5, 90s, 10m, 1h30m. By default, until Ctrl-C.",
-    )(command)
-
-
-def _read_duration(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}, found {text!r}", ctx, param) from None
-
 
 # Signals -----------------------------------------------------------------------------------------
 
@@ -345,7 +282,7 @@ class _View(Protocol):
 
     period_s: float
 
-    def show(self, session: Session, status: SessionStatus) -> None:
+    def show(self, session: Session) -> None:
         """Shows how it is now."""
 
 
@@ -354,51 +291,41 @@ class _JsonLines:
 
     period_s = _JSON_S
 
-    def show(self, session: Session, status: SessionStatus) -> None:
+    def show(self, session: Session) -> None:
         """Writes the status."""
-        print_json(status.to_json())
+        print_json(session.status().to_json())
 
 
 class _EventLines:
-    """Lines for what changes: states of sources, incidents, warnings."""
+    """A line for each event: states of sources and outputs, incidents, warnings, news."""
 
     period_s = _LINES_S
 
-    def __init__(self) -> None:
-        self._sources: dict[str, tuple[str, tuple[BoundProgram, ...]]] = {}
-        self._outputs: dict[str, str] = {}
-        self._incidents = 0
-        self._warnings = 0
-        self._news = 0
+    def __init__(self, events: Subscription) -> None:
+        self._events = events
 
-    def show(self, session: Session, status: SessionStatus) -> None:
-        """Writes what is new since the last time."""
-        at = timeline_text(max(0, status.frames), status.sample_rate)
-        for source in status.sources:
-            if source.state == "starting" and status.seconds < _BRIEF_S:
-                continue  # as everything does at the start
-            known = (source.state, source.programs)
-            if self._sources.get(source.name) != known:
-                self._sources[source.name] = known
-                say(f"{at}  {source.name}: {_state_words(source)}")
-        for output in status.outputs:
-            if self._outputs.get(output.name, "") != output.state:
-                self._outputs[output.name] = output.state
-                say(f"{at}  {output.name}: {sentence(output.state)}")
-        for warning in status.warnings[self._warnings :]:
-            say(f"{at}  {sentence(warning)}")
-        self._warnings = len(status.warnings)
-        for news in latest(status.news, status.news_total - self._news):
-            say(f"{at}  {ended(news)}")
-        self._news = status.news_total
-        self.show_incidents(session)
-
-    def show_incidents(self, session: Session) -> None:
-        """Writes the incidents that are new since the last time."""
+    def show(self, session: Session) -> None:
+        """Writes what has happened since the last time."""
         at = timeline_text(max(0, session.position), session.sample_rate)
-        incidents, self._incidents = session.incidents_since(self._incidents)
-        for incident in incidents:
-            say(f"{at}  {ended(describe(incident, session.sample_rate))}")
+        while (event := self._events.get(timeout_s=0)) is not None:
+            for line in _lines_of(event, session):
+                say(f"{at}  {line}")
+
+
+def _lines_of(event: Event, session: Session) -> Iterator[str]:
+    if isinstance(event, SourceChanged):
+        brief = session.position < _BRIEF_S * session.sample_rate
+        if not (event.state == "starting" and brief):  # as everything does at the start
+            yield f"{event.name}: {state_words(event)}"
+    elif isinstance(event, OutputChanged):
+        if event.state:
+            yield f"{event.name}: {sentence(event.state)}"
+    elif isinstance(event, IncidentNoted):
+        yield ended(describe(event.incident, session.sample_rate))
+    elif isinstance(event, Warned):
+        yield sentence(event.text)
+    elif isinstance(event, NewsTold):
+        yield ended(event.text)
 
 
 class _LiveTable:
@@ -408,51 +335,15 @@ class _LiveTable:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._unicode = live.console.encoding.lower().startswith("utf")
+        self._unicode = has_unicode(live.console)
 
-    def show(self, session: Session, status: SessionStatus) -> None:
+    def show(self, session: Session) -> None:
         """Draws it."""
-        self._live.update(self._render(session, status), refresh=True)
-
-    def _render(self, session: Session, status: SessionStatus) -> RenderableType:
-        headings = ("Source", "Bound to", "State", "Drift", "Samples")
-        sources = column_table(headings, right=("Drift",))
-        for source in status.sources:
-            sources.add_row(
-                plain(source.name),
-                plain(_bound_to(source)),
-                plain(_state_cell(source), _STYLES.get(source.state, "")),
-                plain(f"{source.drift_ppm:+.1f} ppm" if source.captured_frames else ""),
-                plain(_passing(source)),
-            )
-        tracks = column_table(
-            ("Track", "-60 to 0 dBFS", "Peak", "RMS", "Highest", "Frames"),
-            right=("Peak", "RMS", "Highest", "Frames"),
-        )
-        for track in status.tracks:
-            tracks.add_row(
-                plain(track.name),
-                meter(track.level, unicode=self._unicode),
-                plain(level_text(track.level.peak)),
-                plain(level_text(track.level.rms)),
-                plain(level_text(track.level.max_peak)),
-                plain(str(track.frames)),
-            )
-        length = timeline_text(max(0, status.frames), status.sample_rate)
-        lines: list[RenderableType] = [plain(f"{session.name}  {length}", "bold"), sources, tracks]
-        lines += [plain(sentence(text), "yellow") for text in status.warnings[-_SHOWN_WARNINGS:]]
-        for output in status.outputs:
-            if output.state:
-                lines.append(plain(f"{output.name}: {sentence(output.state)}"))
-            if output.error:
-                lines.append(plain(sentence(output.error), "red"))
-            if output.lost_frames:
-                lost = counted(output.lost_frames, "frame")
-                lines.append(plain(f"The output {output.name} has lost {lost}.", "red"))
-        lines += [plain(ended(news), "dim") for news in status.news[-_SHOWN_NEWS:]]
+        status = session.status()
+        lines = status_lines(status, unicode=self._unicode)
         lines += self._incident_lines(session, status)
         lines.append(plain("Ctrl-C ends it.", "dim"))
-        return Group(*lines)
+        self._live.update(Group(*lines), refresh=True)
 
     @staticmethod
     def _incident_lines(session: Session, status: SessionStatus) -> Iterator[Text]:
@@ -464,51 +355,10 @@ class _LiveTable:
             yield plain(ended(describe(incident, session.sample_rate)))
 
 
-def program_name(program: BoundProgram) -> str:
-    """Names a program as users know it, with its PID, and its devices where they are several."""
-    name = program.program or program.application_name or "an unknown program"
-    if _says_more(program):
-        name = program.application_name
-    if not program.pid:
-        return name
-    plays = f", to {' and '.join(program.devices)}" if len(program.devices) > 1 else ""
-    return f"{name} (PID {program.pid}{plays})"
-
-
-def _says_more(program: BoundProgram) -> bool:
-    """Firefox is nicer than firefox-esr; but Discord is not Chromium, whatever it calls itself."""
-    return (
-        bool(program.application_name)
-        and program.application_name.casefold() in program.program.casefold()
-    )
-
-
-def _bound_to(source: SourceStatus) -> str:
-    return ", ".join(dict.fromkeys(map(program_name, source.programs)))
-
-
-def _state_words(source: SourceStatus) -> str:
-    words = _state_cell(source)
-    if source.state in ("not_running", "no_stream"):
-        words += " Its track is silence until it plays."
-    bound = _bound_to(source)
-    return f"{words} Bound to {bound}." if bound else words
-
-
-def _state_cell(source: SourceStatus) -> str:
-    return "Playing." if source.state == "playing" else sentence(source.reason)
-
-
-def _passing(source: SourceStatus) -> str:
-    if not source.captured_frames:
-        return ""
-    return "bit-exact" if source.bit_exact else "resampled"
-
-
 # Running -----------------------------------------------------------------------------------------
 
 
-def run_session(session: Session, *, as_json: bool = False) -> Summary:
+def run_session(session: Session, *, as_json: bool = False, log_level: str = "info") -> Summary:
     """Runs a session to its end, or until a signal asks for it, and prints the summary.
 
     Nothing that becomes of standard output and error ends it (`detached_output`). A session whose
@@ -516,13 +366,14 @@ def run_session(session: Session, *, as_json: bool = False) -> Summary:
     what makes the exit code 1. Raises what `Session.start` raises.
     """
     stop = _StopRequest()
-    with stop.installed(), detached_output():
+    with stop.installed(), detached_output(), session_log(session, log_level):
         console = make_console()
-        session.start()
-        try:
-            _watch(session, stop, console, as_json)
-        finally:
-            session.stop()
+        with session.events.subscribe() as events:
+            session.start()
+            try:
+                _watch(session, stop, console, as_json, events)
+            finally:
+                session.stop()
         wait_until_read()  # a reader that has taken nothing for long misses lines, but not these
         summary = _summary(session)
         if as_json:
@@ -535,7 +386,9 @@ def run_session(session: Session, *, as_json: bool = False) -> Summary:
     return summary
 
 
-def _watch(session: Session, stop: _StopRequest, console: Console, as_json: bool) -> None:
+def _watch(
+    session: Session, stop: _StopRequest, console: Console, as_json: bool, events: Subscription
+) -> None:
     with contextlib.ExitStack() as stack:
         view: _View
         if as_json:
@@ -546,27 +399,37 @@ def _watch(session: Session, stop: _StopRequest, console: Console, as_json: bool
             stop.leave_terminal = live.stop
             view = _LiveTable(stack.enter_context(live))
         else:
-            view = _EventLines()
+            view = _EventLines(events)
             say(_start_line(session))
+        carefully = _Carefully(view)
         due = time.monotonic()
-        said = False
         while not stop.asked:
-            try:
-                status = session.status()
-                view.show(session, status)
-                if status.outputs and all(output.error for output in status.outputs):
-                    break  # nobody would notice for hours that nothing is written any more
-            except Exception as error:  # a bug in what is shown is no reason to end a recording
-                if not said:
-                    said = True
-                    what = f"{type(error).__name__}: {error}"
-                    say_error(PypacError(f"the session cannot be shown ({what}); it goes on"))
+            carefully.show(session)
+            if session.has_failed:
+                break  # nobody would notice for hours that nothing is written any more
             due = max(due + view.period_s, time.monotonic())
             if _ended(session, stop, due):
                 break
         if isinstance(view, _EventLines):
             session.stop()  # so that the last incidents are known
-            view.show_incidents(session)
+            carefully.show(session)
+
+
+class _Carefully:
+    """Shows a session: a bug in what is shown is no reason to end a recording, and is told once."""
+
+    def __init__(self, view: _View) -> None:
+        self._view = view
+        self._said = False
+
+    def show(self, session: Session) -> None:
+        try:
+            self._view.show(session)
+        except Exception as error:
+            if not self._said:
+                self._said = True
+                what = f"{type(error).__name__}: {error}"
+                say_error(PypacError(f"the session cannot be shown ({what}); it goes on"))
 
 
 def _start_line(session: Session) -> str:
@@ -591,4 +454,4 @@ def _ended(session: Session, stop: _StopRequest, until: float) -> bool:
 def _say_who_is_absent(session: Session) -> None:
     for source in session.status().sources:
         if source.state in ("not_running", "no_stream"):
-            say(f"{source.name}: {_state_words(source)}")
+            say(f"{source.name}: {state_words(source)}")

@@ -24,7 +24,14 @@ from pypac_obs.profile.filters import PLUGIN, filter_names, settings_model
 from pypac_obs.profile.model import Send
 from pypac_obs.profile.plugin_rule import PluginValue
 
-__all__ = ["Target", "addresses", "clean_value", "find", "value_of", "with_value"]
+__all__ = [
+    "Target",
+    "addresses",
+    "clean_value",
+    "find",
+    "value_of",
+    "with_value",
+]
 
 Value = bool | float | str | tuple[str, ...] | None
 

@@ -117,6 +117,9 @@ def _restart(old: Profile, new: Profile) -> Iterator[str]:
         before, after = getattr(old.session, name), getattr(new.session, name)
         if before != after:
             yield f"session.{name} takes a restart of the session"
+    for name in ("enabled", "port"):  # what to remember is asked when there is something to keep
+        if getattr(old.control, name) != getattr(new.control, name):
+            yield f"control.{name} takes a restart of the session"
     for name, rule in new.tracks.items():
         if name in old.tracks and old.tracks[name].channels != rule.channels:
             yield f"tracks.{name}.channels takes a restart of the session"

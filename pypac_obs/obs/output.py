@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from pypac_obs import _core
 from pypac_obs.errors import (
     ObsNotAnswering,
     ObsNotRunning,
@@ -18,7 +17,8 @@ from pypac_obs.errors import (
     PermissionDenied,
     PypacError,
 )
-from pypac_obs.incidents import OUTPUT_FAILED, SHARED_TRACK_LOST, Incident
+from pypac_obs.incidents import OUTPUT_FAILED, Incident
+from pypac_obs.obs.carriers import Carrier, Carriers, TrackSource
 from pypac_obs.obs.client.connection import EventGroup, ObsAddress, ObsConnection
 from pypac_obs.obs.client.link import ObsLink
 from pypac_obs.obs.client.reading import read_kinds
@@ -29,20 +29,22 @@ from pypac_obs.obs.provisioning.plan import Report
 from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.provisioning.transport import Transport, choose_transport
 from pypac_obs.obs.provisioning.watch import DriftWatch
+from pypac_obs.outputs.output import Marker
 from pypac_obs.profile import ObsOutput as ObsRule
 from pypac_obs.profile import Profile
-from pypac_obs.runtime_folder import make_folder
-from pypac_obs.session.wiring import Wiring
 from pypac_obs.status import OutputStatus
 
 __all__ = ["ObsOutput"]
 
 
-class NativeSink(Protocol):
-    """What the pump fills without Python: shared tracks, or virtual devices."""
+@dataclass(frozen=True)
+class _Aim:
+    """What OBS shall be, and who makes it so."""
 
-    def close(self) -> None:
-        """Takes it out of the pump's way; nothing more goes there."""
+    profile: Profile
+    rule: ObsRule
+    provisioner: Provisioner
+    drift: DriftWatch
 
 
 class ObsOutput:
@@ -53,9 +55,9 @@ class ObsOutput:
     OBS that is not running is a normal state: it is served within seconds of its start.
 
     ``following`` are split files that begin and end with OBS's recording (None: none do).
-    ``on_sink`` is told of each native sink: its name in the ledger, and its tracks. ``on_news``
-    gets a sentence for each thing that was done in OBS or cannot be done, on the link's thread.
-    `open`, `start` and `close` are for one thread, `status` and `error` for any.
+    ``name_sink`` gives each native sink its name in the ledger. ``on_news`` gets a sentence for
+    each thing that was done in OBS or cannot be done, on the link's thread. `status` and `error`
+    are for any thread, the rest for one at a time.
     """
 
     def __init__(
@@ -64,35 +66,46 @@ class ObsOutput:
         session: str,
         *,
         following: TakeFiles | None,
-        on_sink: Callable[[str, tuple[str, ...]], None],
+        name_sink: Callable[[str, tuple[str, ...]], str],
         on_news: Callable[[str], None],
     ) -> None:
-        self.name, rule = next(
-            (name, rule)
-            for name, rule in profile.outputs.by_name().items()
-            if isinstance(rule, ObsRule)
-        )
-        self.tracks = tuple(rule.tracks)
-        self._profile = profile
-        self._rule = rule
+        self.name, _ = _rule_of(profile)
         self._session = session
-        self._on_sink = on_sink
         self._on_news = on_news
-        self._wiring: Wiring | None = None
-        self._sinks: dict[str, NativeSink] = {}  # by transport
-        self._virtual_sources: _core.VirtualSources | None = None
+        self._source: TrackSource | None = None
+        self._carriers = Carriers(self.name, session, name_sink=name_sink, tell=on_news)
         self._devices: DeviceWatch | None = None  # while OBS takes the tracks from virtual devices
         self._trouble: PypacError | None = None  # why OBS could not be looked at
-        self._provisioner = Provisioner(profile, session)
         self._joining: threading.Timer | None = None
         self._address: ObsAddress | None = None
         self._finding = threading.Lock()
-        self._link = ObsLink(self._find, on_connected=self._provide, on_event=self._heed)
+        self._following = following
+        self._next: tuple[_Aim, TakeFiles | None, Carrier | None] | None = (
+            None  # a change, and what it adds
+        )
+        self._link = self._make_link()
         # What has its moment does not wait for what is made in OBS, which can take long.
         self._recording = self._link if following is None else self._follow(following)
-        self._drift = DriftWatch(
-            self._provisioner, mend=rule.drift == "mend", report=on_news, post=self._post_look
+        self._aim = self._aim_at(profile)
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """The tracks that OBS gets."""
+        return tuple(self._aim.rule.tracks)
+
+    def _aim_at(self, profile: Profile) -> _Aim:
+        rule = _rule_of(profile)[1]
+        provisioner = Provisioner(profile, self._session)
+        drift = DriftWatch(
+            provisioner,
+            mend=rule.drift == "mend",
+            report=self._on_news,
+            post=self._post_look,
         )
+        return _Aim(profile, rule, provisioner, drift)
+
+    def _make_link(self) -> ObsLink:
+        return ObsLink(self._find, on_connected=self._provide, on_event=self._heed)
 
     def _follow(self, files: TakeFiles) -> ObsLink:
         follower = RecordFollower(files, report=self._on_news, later=self._join_later)
@@ -117,41 +130,42 @@ class ObsOutput:
         self._joining.start()
 
     def _find(self) -> ObsAddress:
-        password = self._rule.password
+        rule = self._aim.rule
+        password = rule.password
         if password is None or password.keyring is None:
-            return find_server(self._rule)
+            return find_server(rule)
         # A keyring may ask the user each time, so it is asked again only for another password.
         with self._finding:
             if self._address is None or isinstance(self.error, ObsWrongPassword):
-                self._address = find_server(self._rule)
+                self._address = find_server(rule)
             return self._address
 
-    def open(self, wiring: Wiring, *, alone: bool) -> Incident | None:
+    def open(self, source: TrackSource, *, alone: bool) -> Incident | None:
         """Lays the tracks out for OBS, before the timeline begins. Raises OutputFailed.
 
         A folder for them that can't be used, as it belongs to somebody else, stops nothing else:
         OBS gets no tracks until it can be, which `error` says, and what is returned. With ``alone``
         nobody else takes the tracks, and PermissionDenied or OutputFailed is raised.
         """
-        self._wiring = wiring
-        if self._rule.transport in ("plugin", "auto"):
-            try:
-                self._carry("plugin")
-            except (PermissionDenied, OutputFailed) as refusal:
-                # No number of the system's: a session of this name runs, and this one must not.
-                if alone or (not refusal.native_code and not isinstance(refusal, PermissionDenied)):
-                    raise
-                self._trouble = refusal
-                self._on_news(f"OBS gets no tracks: {refusal}. {refusal.remedy}")
-                detail = str(refusal)
-                return Incident(OUTPUT_FAILED, None, self.name, self.tracks, 0, 0, detail)
-        elif self._rule.transport == "device":
-            self._carry("device")
+        self._source = source
+        try:
+            self._lay_out(self._aim.rule)
+        except (PermissionDenied, OutputFailed) as refusal:
+            if self._aim.rule.transport == "device":
+                raise
+            # No number of the system's: a session of this name runs, and this one must not.
+            if alone or (not refusal.native_code and not isinstance(refusal, PermissionDenied)):
+                raise
+            self._trouble = refusal
+            self._on_news(f"OBS gets no tracks: {refusal}. {refusal.remedy}")
+            detail = str(refusal)
+            return Incident(OUTPUT_FAILED, None, self.name, self.tracks, 0, 0, detail)
         return None
 
-    def add_chapter(self, text: str) -> None:
-        """Makes a chapter in OBS's recording, where OBS is there, records and can. Never waits."""
-        self._recording.post(partial(_make_chapter, text))
+    def _lay_out(self, rule: ObsRule) -> Carrier | None:
+        if rule.transport in ("plugin", "auto"):
+            return self._carry("plugin", rule)
+        return self._carry("device", rule) if rule.transport == "device" else None
 
     def start(self) -> None:
         """Looks for OBS from now on; returns at once."""
@@ -159,24 +173,63 @@ class ObsOutput:
         if self._recording is not self._link:
             self._recording.start()
 
-    def look_after_tracks(self) -> list[Incident]:
+    # Changing -------------------------------------------------------------------------------------
+
+    def prepare(self, profile: Profile, following: TakeFiles | None) -> None:
+        """Gets ready to follow another profile: lays out the tracks that it brings.
+
+        Raises OutputFailed or PermissionDenied; nothing has changed then. To be followed by
+        `change` or `forget`.
+        """
+        aim = self._aim_at(profile)
+        self._next = aim, following, self._lay_out(aim.rule)
+
+    def forget(self) -> None:
+        """Gives up what `prepare` has laid out."""
+        if self._next is not None:
+            added = self._next[2]
+            self._next = None
+            if added is not None:
+                self._carriers.drop(added)
+
+    def change(self) -> None:
+        """Has OBS follow the profile that `prepare` was given; the tracks go on meanwhile."""
+        assert self._next is not None
+        (aim, following, _), self._next = self._next, None
+        before, self._aim = self._aim, aim
+        before.drift.stop()
+        elsewhere = _server(before.rule) != _server(aim.rule)
+        if elsewhere:
+            self._address = None
+        if following is not self._following or (elsewhere and following is not None):
+            self.stop_following()
+            self._following = following
+        if elsewhere or before.rule.transport != aim.rule.transport:
+            self._watch_devices(None)
+        if elsewhere:
+            self._link.stop()
+            self._link = self._make_link()
+        if following is None:
+            self._recording = self._link
+        elif elsewhere or self._recording is self._link or not self._recording.running:
+            self._recording = self._follow(following)
+        if elsewhere:
+            self._link.start()
+        else:
+            self._link.post(self._make_so)  # where OBS is not there, it is made so once it comes
+        if self._recording is not self._link and not self._recording.running:
+            self._recording.start()
+
+    def post_marker(self, marker: Marker) -> None:
+        """Makes a chapter in OBS's recording, where OBS is there, records and can. Never waits."""
+        self._recording.post(partial(_make_chapter, marker.text))
+
+    def look_after(self) -> list[Incident]:
         """Has files made anew that others have cut off; gives what that cost. Never waits for OBS.
 
         For the thread that calls `close`, a few times a second.
         """
-        incidents = []
-        for sink in list(self._sinks.values()):
-            if isinstance(sink, _core.SharedTracks):
-                for track, begin, frames, error in sink.restore_lost():
-                    lost = Incident(SHARED_TRACK_LOST, None, self.name, (track,), begin, frames)
-                    if error:
-                        detail = (
-                            f"the shared file of {track} was cut off by another program, and "
-                            f"cannot be made anew: {error}"
-                        )
-                        lost = replace(lost, cause=OUTPUT_FAILED, detail=detail)
-                    incidents.append(lost)
-        return incidents
+        return self._carriers.restore_lost()
 
     def stop_following(self) -> None:
         """Tells files no more of what OBS records, so that they can be closed."""
@@ -188,16 +241,15 @@ class ObsOutput:
     def close(self) -> None:
         """Lets go of OBS and ends the tracks; what was made in OBS stays for the next time."""
         self.stop_following()
-        self._drift.stop()
+        self._aim.drift.stop()
         self._link.stop()  # first of all: what it does just now may begin to watch devices
         self._watch_devices(None)
-        for sink in self._sinks.values():
-            sink.close()
+        self._carriers.close()
 
     @property
     def error(self) -> PypacError | None:
         """Why OBS does not get the tracks as the profile says; that it does not run is none."""
-        report = self._provisioner.report
+        report = self._aim.provisioner.report
         error = self._trouble or self._link.error or self._recording.error
         if isinstance(error, ObsNotRunning | ObsNotAnswering):
             error = None
@@ -213,9 +265,9 @@ class ObsOutput:
         return OutputStatus(self.name, "", 0, self._state())
 
     def _state(self) -> str:
-        state, trouble, report = self._link.state, self._trouble, self._provisioner.report
+        state, trouble, report = self._link.state, self._trouble, self._aim.provisioner.report
         if self._link.connection is None:
-            return state if trouble is None or self._sinks else f"{state}; no tracks: {trouble}"
+            return state if trouble is None or self._carriers else f"{state}; no tracks: {trouble}"
         if trouble is not None:
             return f"{state}: {trouble}"
         if report is None:
@@ -231,7 +283,7 @@ class ObsOutput:
     # On the link's thread -------------------------------------------------------------------------
 
     def _provide(self, connection: ObsConnection) -> None:
-        self._drift.on_connected()
+        self._aim.drift.on_connected()
         self._link.let_settle()
         self._make_so(connection)
         if isinstance(self._trouble, ObsNotAnswering):
@@ -244,33 +296,38 @@ class ObsOutput:
         )
 
     def _make_so(self, connection: ObsConnection) -> None:
+        aim = self._aim
         try:
             # The virtual devices are there before OBS looks for them.
             kinds = read_kinds(connection)
-            transport = choose_transport(self._profile, self._session, kinds)
-            self._carry(transport.name)
-            report = self._provisioner.apply(connection)
-            self._watch_devices(transport)
+            transport = choose_transport(aim.profile, self._session, kinds)
+            self._carry(transport.name, aim.rule)
+            report = aim.provisioner.apply(connection)
+            self._watch_devices(transport, aim.rule)
         except PypacError as error:
             self._trouble = error
             return
         self._trouble = None
         self._tell(report)
-        self._drift.on_applied(report)
+        aim.drift.on_applied(report)
 
-    def _watch_devices(self, transport: Transport | None) -> None:
+    def _watch_devices(self, transport: Transport | None, rule: ObsRule | None = None) -> None:
         if self._devices is not None:
             self._devices.stop()
             self._devices = None
-        sources = self._virtual_sources
-        if transport is None or transport.name != "device" or sources is None:
+        if transport is None or rule is None or transport.name != "device":
+            return
+        if not self._carriers.has_devices():
             return
         inputs = {
-            self._rule.tracks[track].name or track: rule.settings["device_id"]
-            for track, rule in transport.inputs.items()
+            rule.tracks[track].name or track: made.settings["device_id"]
+            for track, made in transport.inputs.items()
         }
         self._devices = DeviceWatch(
-            inputs, status=sources.status, report=self._on_news, post=self._link.post
+            inputs,
+            status=self._carriers.device_status,
+            report=self._on_news,
+            post=self._link.post,
         )
         self._devices.start()
 
@@ -283,30 +340,25 @@ class ObsOutput:
             self._on_news(sentence)
 
     def _heed(self, connection: ObsConnection, kind: str, data: Mapping[str, Any]) -> None:
-        self._drift.on_event(connection, kind, data)
+        self._aim.drift.on_event(connection, kind, data)
 
-    def _carry(self, transport: str) -> None:
+    def _carry(self, transport: str, rule: ObsRule) -> Carrier | None:
         """Begins to send the tracks that way, unless they go there already."""
-        assert self._wiring is not None
-        if transport in self._sinks or transport == "native":
-            return
-        sink: NativeSink
-        output = f"{self.name} by {transport}"
-        self._on_sink(output, self.tracks)
-        if transport == "device":
-            capture = self._wiring.capture
-            if capture is not None and not capture.server_info().default_source:
-                self._on_news(
-                    "There is no microphone: programs that record from the default one may take a "
-                    "virtual device of this session for it."
-                )
-            sink = self._virtual_sources = self._wiring.add_virtual_sources(
-                output, self._session, self.tracks
-            )
-        else:
-            make_folder("tracks")  # says who owns what is in the way
-            sink = self._wiring.add_shared_tracks(output, self._session, self.tracks)
-        self._sinks[transport] = sink
+        assert self._source is not None
+        return self._carriers.carry(self._source, transport, tuple(rule.tracks))
+
+
+def _rule_of(profile: Profile) -> tuple[str, ObsRule]:
+    return next(
+        (name, rule)
+        for name, rule in profile.outputs.by_name().items()
+        if isinstance(rule, ObsRule)
+    )
+
+
+def _server(rule: ObsRule) -> tuple[object, ...]:
+    """What says where OBS is."""
+    return rule.host, rule.port, rule.password
 
 
 def _make_chapter(text: str, obs: ObsConnection) -> None:

@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed, PypacError
 from pypac_obs.incidents import DISK_FULL, OUTPUT_ADDED, OUTPUT_FAILED, Incident
+from pypac_obs.log import LOGGER
 from pypac_obs.outputs.failures import output_failure
 from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
+from pypac_obs.status import OutputStatus
 
-__all__ = ["BlockReader", "OutputThread"]
+__all__ = ["BlockReader", "NativeOutput", "OutputThread"]
 
 # How long an output that is not wanted may take to go.
 _DISCARD_S = 5.0
@@ -84,8 +86,8 @@ class OutputThread:
     It is called, too, with what `Output.new_incidents` tells. An output that is ``late`` was added
     while the session ran: it is told of the frames before its first block by an incident.
 
-    `start`, `post_incident`, `post_marker`, `request_stop`, `join` and `stop` belong to any one
-    other thread; `is_current` and the properties to any thread.
+    `start`, `begin`, `wait_open`, `leave`, `post_incident`, `post_marker`, `request_stop`, `join`
+    and `stop` belong to any one other thread; `is_current` and the properties to any thread.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class OutputThread:
         self._unwanted = False
         self._closing = False  # this thread only
         self._was_opened = False
+        self._left = False  # it hung in open
         self._reads_no_more = False
         self._opened = threading.Event()  # or could not be
         # stop() joins it, and so nothing is cut off. But an output that hangs in a write, on a dead
@@ -179,16 +182,40 @@ class OutputThread:
         return threading.current_thread() is self._thread
 
     def start(self) -> None:
-        """Starts the thread and opens the output; returns when it is open.
+        """Begins, and waits until the output is open. Raises what `wait_open` raises."""
+        self.begin()
+        self.wait_open()
+
+    def begin(self) -> None:
+        """Starts the thread, which opens the output; returns at once."""
+        self._thread.start()
+
+    def wait_open(self, timeout_s: float | None = None) -> bool:
+        """Waits until the output is open; False: it is not by then.
 
         Raises OutputFailed (or another PypacError of the output) if it could not be opened: the
         thread has ended then.
         """
-        self._thread.start()
-        self._opened.wait()
-        if not self._was_opened and self._error is not None:
+        if not self._opened.wait(timeout_s):
+            return False
+        if not self._was_opened and self._error is not None and not self._left:
             self._thread.join()
             raise self._error
+        return True
+
+    def leave(self, waited_s: float) -> None:
+        """Leaves an output behind that hangs in ``open``, with an error and an incident.
+
+        What it opens later is discarded. Does nothing if it is open by now.
+        """
+        hangs = OutputFailed(
+            f"{self._output.name} does not open: it was given {waited_s:g} s",
+            remedy="See whether what it writes to (a disk, a network drive) answers.",
+        )
+        with self._ending:
+            self._left = not self._was_opened
+        if self._left and self._note_error(hangs):
+            self._tell_session(self._incident(hangs, begin=0))
 
     def post_incident(self, incident: Incident) -> None:
         """Hands an incident of the session to the output. Never waits. [any-thread]
@@ -257,6 +284,7 @@ class OutputThread:
             self._error = OutputFailed(f"{self._output.name}: {type(error).__name__}")
         with contextlib.suppress(Exception):
             self._error = self._as_pypac_error(error)
+        LOGGER.warning("the output %s has failed", self._output.name, exc_info=error)
         return True
 
     def _as_pypac_error(self, error: BaseException) -> PypacError:
@@ -295,8 +323,13 @@ class OutputThread:
             except BaseException as error:
                 self._note_error(error)
                 return
-            self._was_opened = True
+            with self._ending:
+                self._was_opened = not self._left
             self._opened.set()
+            if self._left:
+                with contextlib.suppress(Exception):
+                    self._output.discard()
+                return
             while True:
                 try:
                     self._pull()
@@ -438,3 +471,39 @@ class OutputThread:
             if kept is not None:
                 return kept
         return self._position
+
+
+class NativeOutput(Protocol):
+    """An output that the pump feeds without Python, such as OBS. The session drives it."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+
+    @property
+    def error(self) -> PypacError | None:
+        """Why it does not get the tracks; None while all is well. [any-thread]"""
+
+    def status(self) -> OutputStatus:
+        """Tells how it is now. [any-thread]"""
+
+    def start(self) -> None:
+        """Begins what goes on beside the audio; returns at once."""
+
+    def change(self) -> None:
+        """Follows the profile that it was prepared for."""
+
+    def forget(self) -> None:
+        """Gives up what it was prepared for."""
+
+    def post_marker(self, marker: Marker) -> None:
+        """Takes a mark. Never waits. [any-thread]"""
+
+    def look_after(self) -> Sequence[Incident]:
+        """Mends what others have broken, and gives what that cost; a few times a second."""
+
+    def stop_following(self) -> None:
+        """Tells files no more of what is recorded elsewhere, so that they can be closed."""
+
+    def close(self) -> None:
+        """Ends it."""

@@ -9,6 +9,7 @@ import math
 import os
 import stat
 import struct
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -43,7 +44,11 @@ _BITS = {"PCM_24": 24, "PCM_16": 16}
 _LONGEST_RIFF = 0xFFFF_FFFF
 # Placeholders that make a folder a session's own.
 _SESSION_PLACEHOLDERS = {"date", "time", "session"}
-_MANIFEST_S = 1.0
+# How often it looks for its files, and tells in session.json what has happened.
+_LOOK_S = 1.0
+# How old lengths and levels in session.json may be. To write it costs as much as a second's audio
+# of 32 tracks, and the audio files tell their own lengths.
+_MANIFEST_S = 10.0
 # A recording is the user's alone, unless its folder was there and says otherwise.
 _OWN_FOLDER = 0o700
 _OWN_FILE = 0o600
@@ -134,6 +139,7 @@ class FilesOutput(Output):
         self._prepared: dict[str, _TrackFile] = {}  # files of tracks that are about to come
         self._created: list[Path] = []  # with the folder, if it was made
         self._position = 0  # what every file holds, in frames
+        self._next_look = 0.0
         self._next_manifest = 0.0
         self._previous = 0  # the same, one block before
         self._uneven = False  # some files hold more than _position, or a part of a frame
@@ -143,6 +149,13 @@ class FilesOutput(Output):
     def folder(self) -> Path | None:
         """Where the files of this session are, or were at its end; None before ``open``."""
         return self._folder
+
+    @property
+    def manifest_path(self) -> Path | None:
+        """Where session.json is, or was at the end; None before ``open``."""
+        if self._manifest is None or self._folder is None:
+            return None
+        return self._folder / self._manifest.name
 
     @property
     def paths(self) -> Mapping[str, Path]:
@@ -505,9 +518,14 @@ class FilesOutput(Output):
         self._uneven = False
 
     def _update_manifest(self) -> None:
-        if time.monotonic() < self._next_manifest:
+        now = time.monotonic()
+        if now < self._next_look:
             return
+        self._next_look = now + _LOOK_S
         self._look_for_files()
+        assert self._manifest is not None
+        if now < self._next_manifest and not self._manifest.changed and self._manifest.is_there():
+            return
         # The sound has its open files: that a new one is refused costs no frame of it. If it still
         # is at the end, that is said.
         with contextlib.suppress(FileNotFoundError, PermissionError):
@@ -559,6 +577,7 @@ class FilesOutput(Output):
         self._own_incidents.append(incident)
         if (failure := self.failure()) is not None:
             self._manifest.error = str(failure).removeprefix(f"{self.name}: ")
+            self._manifest.changed = True
 
     def _write_manifest(self, state: str) -> None:
         assert self._manifest is not None
@@ -706,8 +725,11 @@ class _TrackFile(ABC):
         """Writes what libsndfile's own closing leaves to be written."""
 
     def _put(self, at: int, data: bytes) -> None:
-        with self._at(at):
-            self._raw.write(data)
+        if sys.platform == "win32":
+            with self._at(at):
+                self._raw.write(data)
+        else:
+            os.pwrite(self._raw.fileno(), data, at)
 
     def _get(self, at: int, size: int) -> bytes:
         with self._at(at):
@@ -715,7 +737,7 @@ class _TrackFile(ABC):
 
     @contextlib.contextmanager
     def _at(self, at: int) -> Iterator[None]:
-        # Not os.pwrite, which Windows lacks. libsndfile goes on where it was.
+        # libsndfile goes on where it was.
         before = self._raw.tell()
         self._raw.seek(at)
         try:
@@ -753,6 +775,7 @@ class _WavFile(_TrackFile):
     ) -> None:
         super().__init__(track, path, raw, sample_rate, subtype)
         self._format = _plain_format(track.channels, sample_rate, subtype)
+        self._header = self._plain_header(is_float=subtype == "FLOAT")
         self._is_float = subtype == "FLOAT"
         self._frame_bytes = track.channels * _BITS.get(subtype, 32) // 8
         self._is_plain = False
@@ -777,22 +800,33 @@ class _WavFile(_TrackFile):
             sndfile_commands.update_header(self._file)
         self.frames = self._written
 
-    def _put_header(self) -> bool:
-        """Writes the plain header; False where the file has another one."""
-        data_bytes = self._written * self._frame_bytes
-        if not self._is_plain or self._HEADER_SIZE + data_bytes > _LONGEST_RIFF:
-            return False
-        fact = _chunk(b"fact", self._written.to_bytes(4, "little")) if self._is_float else b""
-        behind = _chunk(b"fmt ", self._format) + fact
+    def _plain_header(self, *, is_float: bool) -> bytearray:
+        """A header in which only the lengths are missing."""
+        behind = _chunk(b"fmt ", self._format) + (_chunk(b"fact", bytes(4)) if is_float else b"")
         # Empty space, as long as it takes: libsndfile's own header has to fit again.
         junk = _chunk(b"JUNK", bytes(self._DATA_AT - 12 - 8 - len(behind)))
-        riff = os.fstat(self._raw.fileno()).st_size - 8
-        sizes = riff.to_bytes(4, "little"), data_bytes.to_bytes(4, "little")
-        self._put(0, b"RIFF" + sizes[0] + b"WAVE" + junk + behind + b"data" + sizes[1])
+        return bytearray(b"RIFF" + bytes(4) + b"WAVE" + junk + behind + b"data" + bytes(4))
+
+    def _put_header(self, size: int | None = None) -> bool:
+        """Writes the plain header; False where the file has another one.
+
+        ``size`` is the file's; None: nothing is behind the frames.
+        """
+        data_bytes = self._written * self._frame_bytes
+        whole = self._HEADER_SIZE + data_bytes
+        if not self._is_plain or whole > _LONGEST_RIFF:
+            return False
+        header = self._header
+        struct.pack_into("<I", header, 4, (whole if size is None else size) - 8)
+        struct.pack_into("<I", header, self._DATA_AT + 4, data_bytes)
+        if self._is_float:
+            struct.pack_into("<I", header, self._DATA_AT - 4, self._written)
+        self._put(0, bytes(header))
         return True
 
     def _header_on_close(self) -> None:
-        self._put_header()  # libsndfile has just written its own
+        # libsndfile has just written its own, and maybe a byte more, to make the length even.
+        self._put_header(os.fstat(self._raw.fileno()).st_size)
 
     def cut(self, frames: int) -> None:
         try:

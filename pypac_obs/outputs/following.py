@@ -13,10 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import DISK_FULL, LATE_START, OUTPUT_FAILED, Incident
 from pypac_obs.outputs.files import FilesOutput, FilesRule
-from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo
+from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
 
 __all__ = ["FollowingFiles", "Take"]
 
@@ -176,6 +179,11 @@ class FollowingFiles(Output):
         """Gets ready; nothing is created yet."""
         self._info = info
 
+    def tracks_changed(self, tracks: Sequence[TrackInfo]) -> None:
+        """Writes tracks that have come from the next take on."""
+        assert self._info is not None
+        self._info = replace(self._info, tracks=tuple(tracks))
+
     def write(self, block: Block) -> None:
         """Keeps the block, and does what has come due. Raises OutputFailed."""
         audio = {name: view.copy() for name, view in block.audio.items()}
@@ -304,10 +312,17 @@ class FollowingFiles(Output):
             stop = min(block.start + block.frames, end)
             if begin < stop:
                 part = slice(begin - block.start, stop - block.start)
-                audio = {name: array[part] for name, array in block.audio.items()}
+                audio = {track.name: self._part(block, track, part) for track in take.tracks}
                 run = Block(take.frame(begin), stop - begin, block.sample_rate, audio)
                 take.files.write(run)
                 self._written = stop
+
+    @staticmethod
+    def _part(block: Block, track: TrackInfo, part: slice) -> NDArray[np.float32]:
+        """A piece of a track; silence from before the track came."""
+        if track.name in block.audio:
+            return block.audio[track.name][part]
+        return np.zeros((part.stop - part.start, track.channels), np.float32)
 
     def _begin(self, take: Take) -> None:
         assert self._info is not None
@@ -325,7 +340,7 @@ class FollowingFiles(Output):
             start_host_ns=self._info.start_host_ns + round(first * 1e9 / self._info.sample_rate),
         )
         files = self._create(take, info)
-        self._take = _OpenTake(take, files, first, zero_s, self._info.sample_rate)
+        self._take = _OpenTake(take, files, first, zero_s, self._info)
         self._take.tell_of_obs()
         self._paths = dict(files.paths)
         self._written = first
@@ -447,16 +462,17 @@ class _OpenTake:
     """A take that is being written: its files, and where its frames lie on the timeline."""
 
     def __init__(
-        self, take: Take, files: FilesOutput, first: int, zero_s: float, sample_rate: int
+        self, take: Take, files: FilesOutput, first: int, zero_s: float, info: SessionInfo
     ) -> None:
         self.files = files
+        self.tracks = info.tracks  # tracks that come later have files in the next take
         self.open_incidents: list[Incident] = []
         self.told: set[tuple[str, str | None, int]] = set()
         self._take = take
         self._first = first
         self._zero_s = zero_s if take.uncertainty_s is not None else None
         self._uncertainty_s = take.uncertainty_s
-        self._sample_rate = sample_rate
+        self._sample_rate = info.sample_rate
         self._pauses: list[_LeftOut] = []
 
     @property

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from numbers import Integral
 from typing import Any
 
@@ -44,6 +45,7 @@ class Manifest:
 
     ``state`` is "running", "complete" or "failed"; "running" without a running program means that
     it was killed. ``write`` replaces the file in one step, so that a reader never finds half of it.
+    ``written`` is when: until the end, lengths and other numbers are of that moment.
     """
 
     def __init__(
@@ -68,15 +70,23 @@ class Manifest:
         self._incidents: dict[str, dict[str, int]] = {}
         self._markers: list[dict[str, Any]] = []
         self._notes: dict[str, Any] = {}
+        #: True if it says something new since the last write; numbers that only grow do not count.
+        self.changed = True
         self.state = "running"
         self.error: str | None = None
         self.frames = 0
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self._name
 
     def add_incident(self, incident: Incident) -> None:
         """Counts it under its cause, with the frames that are missing or clipped because of it."""
         count = self._incidents.setdefault(incident.cause, {"count": 0, "frames": 0})
         count["count"] += 1
         count["frames"] += incident.lost
+        self.changed = True
 
     def add_marker(self, marker: Marker) -> None:
         """Adds a mark, kept in the order of the frames; beyond 10,000 of them none."""
@@ -84,14 +94,22 @@ class Manifest:
             entry = {"frame": marker.frame, "time": marker.wall.isoformat(), "text": marker.text}
             self._markers.append(entry)
             self._markers.sort(key=lambda entry: int(entry["frame"]))
+            self.changed = True
 
     def add_note(self, key: str, value: object) -> None:
         """Says something more in the file, under a key of its own; replaces what was there."""
         self._notes[key] = _plain(value)
+        self.changed = True
 
     def add_status(self, status: Mapping[str, object]) -> None:
-        """Takes over the status; a source's state and bindings are kept with their frame."""
-        self._status = {key: _plain(value) for key, value in status.items() if key != "sources"}
+        """Takes over the status; a source's state and bindings are kept with their frame.
+
+        It is made plain only when it is written: this runs every second.
+        """
+        fresh = {key: value for key, value in status.items() if key != "sources"}
+        if _words_of(fresh) != _words_of(self._status):
+            self.changed = True
+        self._status = fresh
         sources = status.get("sources")
         if not isinstance(sources, Mapping):
             return
@@ -99,22 +117,26 @@ class Manifest:
             if not isinstance(now, Mapping):
                 continue
             entry = self._sources.setdefault(str(name), {"now": {}, "history": []})
-            kept = {key: _plain(now[key]) for key in _KEPT_OVER_TIME if key in now}
-            history = entry["history"]
-            if not history or any(history[-1].get(key) != value for key, value in kept.items()):
+            before = entry["now"]
+            if not before or any(now.get(key) != before.get(key) for key in _KEPT_OVER_TIME):
+                kept = {key: _plain(now[key]) for key in _KEPT_OVER_TIME if key in now}
+                history = entry["history"]
                 history.append({"frame": self.frames, **kept})
                 del history[:-_MOST_CHANGES]
-            entry["now"] = _plain(now)
+                self.changed = True
+            entry["now"] = now
 
     def add_track(self, track: TrackFile) -> None:
         """Takes in the file of a track that has come while the session runs."""
         self._tracks.append(track)
+        self.changed = True
 
     def set_file(self, track: str, file: str) -> None:
         """Says where the file of a track is now, if not in the folder by its path."""
         for entry in self._tracks:
             if entry.track == track:
                 entry.file = file
+                self.changed = True
 
     def set_frames(self, frames: int, files: list[int], clipped: list[int]) -> None:
         """Takes over the session's length so far, each file's, and how much of it was clipped."""
@@ -142,6 +164,17 @@ class Manifest:
             with contextlib.suppress(OSError):
                 os.unlink(part, dir_fd=folder)
             raise
+        self.changed = False
+
+    def is_there(self) -> bool:
+        """Tells whether the file is still in the folder. Raises nothing."""
+        try:
+            os.stat(self._place.name(self._name), dir_fd=self._place.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def _document(self) -> dict[str, Any]:
         info = self._info
@@ -153,6 +186,7 @@ class Manifest:
             "start": {"wall": info.start_wall.isoformat(), "host_ns": info.start_host_ns},
             "sample_rate": info.sample_rate,
             "frames": self.frames,
+            "written": datetime.now().astimezone().isoformat(timespec="seconds"),
             "output": self._output,
             "tracks": [
                 {
@@ -237,6 +271,15 @@ class Ledger:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _words_of(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves out what changes all the time."""
+    return {
+        key: value
+        for key, value in status.items()
+        if isinstance(value, bool) or not isinstance(value, int | float)
+    }
 
 
 def _plain(value: object) -> Any:

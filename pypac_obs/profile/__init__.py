@@ -9,6 +9,7 @@ from pypac_obs.errors import ProfileError, ProfileMistake
 from pypac_obs.profile.filters import FilterRule
 from pypac_obs.profile.loader import load_profile, parse_profile
 from pypac_obs.profile.model import (
+    ControlRule,
     DeviceSource,
     DropOut,
     EverythingExceptSource,
@@ -38,6 +39,7 @@ from pypac_obs.profile.paths import PLACEHOLDERS, expand_path
 __all__ = [
     "PLACEHOLDERS",
     "AnyOutput",
+    "ControlRule",
     "DeviceSource",
     "DropOut",
     "EverythingExceptSource",

@@ -41,6 +41,7 @@ from pypac_obs.profile.rule import WRITTEN, Name, Rule, Text, check_named
 from pypac_obs.profile.schema import schema_of
 
 __all__ = [
+    "ControlRule",
     "DeviceSource",
     "DropOut",
     "EverythingExceptSource",
@@ -94,6 +95,20 @@ class SessionSettings(Rule):
     much latency filters can have that come while the session runs."""
     rings: RingSettings = RingSettings()
     """The lengths of the buffers between threads."""
+
+
+# Control ---------------------------------------------------------------------------------------
+
+
+class ControlRule(Rule):
+    """Whether and where other programs of this computer can change a running session."""
+
+    enabled: Annotated[bool, Check(check_switch)] = True
+    """Whether the session can be changed from outside: by commands, pages and other programs."""
+    port: Annotated[int, Between(1024, 65_535)] = 14_700
+    """The TCP port on 127.0.0.1; where it is taken, the next free one after it."""
+    remember: Annotated[bool, Check(check_switch)] = False
+    """Whether values that were set while it runs are kept for the next run of this file."""
 
 
 # Sources ---------------------------------------------------------------------------------------
@@ -323,6 +338,8 @@ class Profile(Rule):
     """What is recorded, each under a name of your choice."""
     outputs: OutputRules = OutputRules()
     """Where the tracks go. Without any, only Python code gets the audio."""
+    control: ControlRule = ControlRule()
+    """How other programs of this computer change the session while it runs."""
 
     _file: Path | None = PrivateAttr(default=None)
     _name: str = PrivateAttr(default="profile")

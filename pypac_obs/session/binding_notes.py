@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from pypac_obs.log import keep_out
 from pypac_obs.profile.model import AnySource, SystemSource
 
 if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
@@ -36,6 +37,7 @@ def _takes_a_part(rule: AnySource) -> bool:
 def _notes_of(name: str, status: _core.CaptureStatus) -> Iterator[str]:
     for stream in status.streams:
         program = _named(stream)
+        _keep_title_out(stream)
         remedy = f"To keep it out, add `except: [{_quoted(stream.program)}]` to {name}."
         if stream.claim:
             yield (
@@ -48,6 +50,7 @@ def _notes_of(name: str, status: _core.CaptureStatus) -> Iterator[str]:
                 f"{remedy}"
             )
     for left_out in status.left_out:
+        _keep_title_out(left_out)
         if left_out.claim:
             yield (
                 f'Source {name} leaves out {_named(left_out)} only because it calls itself "'
@@ -58,6 +61,12 @@ def _notes_of(name: str, status: _core.CaptureStatus) -> Iterator[str]:
             yield (
                 f"Source {name} leaves out {_named(left_out)}: nobody tells which program it is."
             )
+
+
+def _keep_title_out(stream: _core.BoundStream | _core.LeftOut) -> None:
+    """The claim may be the title of a window, which is nobody's business in a log."""
+    if stream.claim and stream.claim.casefold() not in stream.program.casefold():
+        keep_out(stream.claim)
 
 
 def _shared(bound: Mapping[str, _core.CaptureStatus]) -> Iterator[str]:

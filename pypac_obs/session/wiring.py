@@ -80,6 +80,7 @@ class Wiring:
         #: Also of sources that were removed: the ledger may still tell of them.
         self.tracks_of_source: dict[str, tuple[str, ...]] = {}
         self._sources: dict[str, _WiredSource] = {}
+        self._captured: tuple[str, ...] = ()
         self._leaving: list[tuple[str, int]] = []  # captures, and since when they are not needed
         self.output_frames = self._frames(settings.rings.output_ms)
         # What the mixer waits for lies in the ring meanwhile.
@@ -106,12 +107,17 @@ class Wiring:
     @property
     def captured_sources(self) -> tuple[str, ...]:
         """The sources that come from the audio system."""
-        return tuple(name for name, one in self._sources.items() if one.capture_id is not None)
+        return self._captured
 
     @property
     def track_channels(self) -> dict[str, int]:
         """The tracks in the profile's order, with their numbers of channels."""
         return {name: rule.channels for name, rule in self.profile.tracks.items()}
+
+    @property
+    def has_microphone(self) -> bool:
+        """False where it is known that there is none."""
+        return self.capture is None or bool(self.capture.server_info().default_source)
 
     def apply(self, profile: Profile) -> _core.PlanDiff:
         """Makes sources and tracks those of this profile, also while the session runs.
@@ -151,6 +157,7 @@ class Wiring:
         if (lanes := self.engine.take_lanes()) and self._filters is not None:
             self._filters.adopt(lanes, wait=not self._is_wired)
         self._is_wired = True
+        self._captured = tuple(name for name, one in sources.items() if one.capture_id is not None)
         for name in sources:
             self.tracks_of_source[name] = tuple(
                 track

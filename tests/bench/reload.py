@@ -115,8 +115,8 @@ def _reload(
     """Applies one profile after the other, and gives how many ms each took."""
     chance = random.Random(1)
     over = threading.Event()
-    wiring = session._wiring
-    assert wiring is not None
+    assert session._running is not None
+    wiring = session._running.wiring
     shared = wiring.add_shared_tracks("bench", "bench", stay)
     stream = session.blocks([stay[1]])
     readers = [
@@ -173,8 +173,8 @@ def _measure_sets(options: Options, report: Report) -> None:
         }
     )
     with Session(profile) as session:
-        wiring = session._wiring
-        assert wiring is not None
+        assert session._running is not None
+        wiring = session._running.wiring
         block = wiring.block_frames
         with session.blocks(frames=480) as stream:
             for index in range(sets):

@@ -15,9 +15,15 @@ def needed(package: str) -> set[str]:
 
 def test_obsws_python_is_needed_and_is_under_the_gpl_3() -> None:
     assert "obsws-python" in needed("pypac-obs")
-    assert "websockets" not in needed("pypac-obs")
     said = distribution("obsws-python").metadata
     assert "GPL-3.0-only" in (said.get("License"), said.get("License-Expression"))
+
+
+def test_what_serves_control_is_under_the_bsd_licence() -> None:
+    for name in ("starlette", "uvicorn", "websockets"):
+        assert name in needed("pypac-obs")
+        said = distribution(name).metadata
+        assert "BSD-3-Clause" in (said.get("License"), said.get("License-Expression"))
 
 
 def test_the_packages_metadata_says_what_holds_for_both_together() -> None:

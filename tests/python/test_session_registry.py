@@ -4,21 +4,17 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from pypac_obs import _core
-from pypac_obs.cli import commands
-from pypac_obs.errors import NotRunning, OutputFailed, PermissionDenied
+from pypac_obs.errors import OutputFailed, PermissionDenied
 from pypac_obs.outputs import files as split_files
 from pypac_obs.outputs.following import FollowingFiles, Take
 from pypac_obs.own_folder import OwnFolder
@@ -26,11 +22,9 @@ from pypac_obs.profile import FilesOutput, Profile
 from pypac_obs.runtime_folder import make_folder, runtime_folder
 from pypac_obs.session import Session
 from pypac_obs.session_registry import (
-    Mark,
     SessionRegistration,
-    TakenMark,
     checked_text,
-    frame_at,
+    implausible_moment,
     running_sessions,
 )
 
@@ -58,36 +52,6 @@ def gaming() -> Iterator[SessionRegistration]:
     registration = SessionRegistration("gaming", 48000, 1_000_000_000)
     yield registration
     registration.close()
-
-
-class Taker:
-    """Takes the marks of a registration, as a session's watch does."""
-
-    def __init__(self, registration: SessionRegistration) -> None:
-        self.marks: list[Mark] = []
-        self._registration = registration
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self) -> None:
-        while not self._ended.wait(0.01):
-            for mark in self._registration.take_marks():
-                self.marks.append(mark)
-                frame = frame_at(mark.host_ns, 1_000_000_000, 48000)
-                self._registration.answer(mark, TakenMark(frame, in_file=True))
-
-    def __enter__(self) -> Taker:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-
-def marks_folder() -> Path:
-    [session] = running_sessions()
-    return session.folder / "marks"
 
 
 def test_a_session_is_listed_while_it_runs() -> None:
@@ -130,8 +94,8 @@ def test_a_session_that_died_is_not_listed_and_is_cleared_away() -> None:
 def foreign_sessions(folder: Path) -> Path:
     """Somebody's folders that look like a runtime folder with a stale session."""
     precious = folder / "sessions" / "precious-1"
-    (precious / "marks").mkdir(parents=True, mode=0o700)
-    for file in ("session.json", "letter.txt", "marks/1.json", "marks/photo.jpg"):
+    (precious / "photos").mkdir(parents=True, mode=0o700)
+    for file in ("session.json", "letter.txt", "photos/1.jpg"):
         (precious / file).write_text("mine")
     for made in (precious, precious.parent, folder):
         made.chmod(0o700)
@@ -187,7 +151,7 @@ def test_of_a_stale_session_only_its_own_files_are_removed(runtime: Path, tmp_pa
         (sessions / "letters-1").symlink_to(tmp_path / "letters-1")
     SessionRegistration("gaming", 48000, 1).close()
     left = {path.relative_to(precious).as_posix() for path in everything_in(precious)}
-    assert left == {"letter.txt", "marks", "marks/photo.jpg"}
+    assert left == {"letter.txt", "photos", "photos/1.jpg"}
     assert (sessions / "not a session").is_dir()
     assert sys.platform == "win32" or (tmp_path / "letters-1" / "session.json").exists()
 
@@ -218,95 +182,8 @@ def test_a_process_that_only_has_the_same_number_is_not_the_session() -> None:
     registration.close()
 
 
-def test_a_mark_gets_there(gaming: SessionRegistration) -> None:
-    [session] = running_sessions()
-    with Taker(gaming) as taker:
-        assert session.mark(" first\nkill ", 3_500_000_000) == TakenMark(120_000, in_file=True)
-        assert session.mark("too early", 5).frame == 0
-    assert taker.marks == [Mark(3_500_000_000, "first kill"), Mark(5, "too early")]
-
-
-def test_marks_come_in_the_order_of_their_times(gaming: SessionRegistration) -> None:
-    folder = marks_folder()
-    for host_ns in (30, 10, 20):
-        mark = json.dumps({"host_ns": host_ns, "text": "x"})
-        (folder / f"{100 - host_ns}.json").write_text(mark)
-    assert [mark.host_ns for mark in gaming.take_marks()] == [10, 20, 30]
-    assert gaming.take_marks() == []
-    assert list(folder.iterdir()) == []
-
-
-def test_what_is_no_mark_is_set_aside_and_said(gaming: SessionRegistration, tmp_path: Path) -> None:
-    folder = marks_folder()
-    secret = tmp_path / "secret"
-    secret.write_text('{"host_ns": 1, "text": "secret"}')
-    for number, content in enumerate(
-        [
-            "",
-            "{",
-            "[]",
-            "[" * 100_000,
-            "x" * 10**6,
-            '{"host_ns": "1", "text": "x"}',
-            '{"host_ns": true, "text": "x"}',
-            '{"host_ns": -1, "text": "x"}',
-            '{"host_ns": 1e3, "text": "x"}',
-            '{"host_ns": 99999999999999999999, "text": "x"}',
-            '{"host_ns": 1}',
-            '{"host_ns": 1, "text": ""}',
-            '{"host_ns": 1, "text": 7}',
-            '{"host_ns": 1, "text": "\\u001b[31m"}',
-            json.dumps({"host_ns": 1, "text": "x" * 501}),
-        ]
-    ):
-        (folder / f"{number}.json").write_text(content)
-    kinds = 1 if sys.platform == "win32" else 3
-    if sys.platform != "win32":
-        (folder / "link.json").symlink_to(secret)
-        os.mkfifo(folder / "pipe.json")
-        if os.geteuid() == 0:
-            os.mknod(folder / "device.json", 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # endless
-            kinds += 1
-    (folder / "folder.json").mkdir()
-    (folder / "folder.json" / "letter.txt").write_text("mine")
-    (folder / ".part.json").write_text("not yet")
-    assert gaming.take_marks() == []
-    assert [path.name for path in folder.iterdir()] == [".part.json"]
-    aside = sorted((folder.parent / "set-aside").iterdir())
-    assert len(aside) == 15 + kinds
-    assert any((path / "letter.txt").exists() for path in aside)
-    assert secret.exists()
-    trouble = gaming.take_trouble()
-    assert len(trouble) == 2
-    assert "no mark and is left unused" in trouble[0] + trouble[1]
-    assert "no plain file and is left unused" in trouble[0] + trouble[1]
-    (folder / "more.json").mkdir()
-    assert gaming.take_marks() == []
-    assert gaming.take_trouble() == []  # each kind once
-
-
 def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
-
-
-@pytest.mark.linux("Windows opens no folders as files")
-@pytest.mark.parametrize("kind", ["folder", "full folder", "pipe", "link"])
-def test_what_is_no_plain_file_leaks_no_descriptor(gaming: SessionRegistration, kind: str) -> None:
-    folder = marks_folder()
-    before = open_descriptors()
-    for number in range(100):
-        path = folder / f"{number}.json"
-        if kind == "pipe":
-            os.mkfifo(path)
-        elif kind == "link":
-            path.symlink_to("/etc")
-        else:
-            path.mkdir()
-            if kind == "full folder":
-                (path / "1.json").write_text('{"host_ns": 1, "text": "x"}')
-        assert gaming.take_marks() == []
-        running_sessions()
-    assert open_descriptors() <= before
 
 
 @pytest.mark.linux("Windows opens no folders as files")
@@ -319,109 +196,6 @@ def test_a_session_file_that_is_a_folder_leaks_no_descriptor() -> None:
     assert open_descriptors() <= before
 
 
-@pytest.mark.linux("descriptors are limited by POSIX's ulimit")
-def test_a_mark_that_cannot_be_read_now_is_read_later(gaming: SessionRegistration) -> None:
-    (marks_folder() / "1.json").write_text('{"host_ns": 1, "text": "x"}')
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(OwnFolder, "read", refuse)
-        assert gaming.take_marks() == []
-    assert [mark.text for mark in gaming.take_marks()] == ["x"]
-
-
-def test_a_mark_that_cannot_be_taken_away_is_not_taken_again_and_again(
-    gaming: SessionRegistration,
-) -> None:
-    (marks_folder() / "1.json").write_text('{"host_ns": 1, "text": "x"}')
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EROFS, "Read-only file system")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(OwnFolder, "remove", refuse)
-        assert [gaming.take_marks(), gaming.take_marks()] == [[], []]
-    assert len(gaming.take_marks()) == 1
-
-
-def test_a_mark_counts_only_once_the_session_answers(
-    gaming: SessionRegistration, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pypac_obs.session_registry._TAKEN_WITHIN_S", 0.2)
-    monkeypatch.setattr("pypac_obs.session_registry._ANSWERED_WITHIN_S", 0.2)
-    [session] = running_sessions()
-    taking = threading.Thread(target=lambda: (time.sleep(0.1), gaming.take_marks()))
-    taking.start()
-    with pytest.raises(NotRunning, match="does not take the mark"):
-        session.mark("taken, and lost")
-    taking.join()
-
-
-def test_an_answer_reaches_its_mark_though_the_session_ends(gaming: SessionRegistration) -> None:
-    [session] = running_sessions()
-    answered = threading.Event()
-
-    def end() -> None:
-        while not (marks := gaming.take_marks()):
-            time.sleep(0.01)
-        gaming.answer(marks[0], TakenMark(7, in_file=False))
-        gaming.close()
-        answered.set()
-
-    ending = threading.Thread(target=end)
-    ending.start()
-    assert session.mark("the last") == TakenMark(7, in_file=False)
-    ending.join()
-    assert running_sessions() == ()
-
-
-@pytest.mark.parametrize(
-    ("off_s", "why"), [(3600.0, "in the future"), (1.0, "in the future"), (-60.0, "before")]
-)
-def test_a_mark_of_an_impossible_time_is_set_aside_and_said(
-    tmp_path: Path, off_s: float, why: str
-) -> None:
-    files = {"files": {"folder": str(tmp_path / "rec")}}
-    profile = Profile.from_dict(PROFILE | {"outputs": files})
-    with Session(profile, name="gaming") as session:
-        [running] = running_sessions()
-        start_ns = running.start_host_ns if off_s < 0 else _core.host_now_ns() + 10**9
-        with pytest.raises(OutputFailed, match=f"does not take the mark: its time is .*{why}"):
-            running.mark("x", round(start_ns + off_s * 1e9))
-        [aside] = (running.folder / "set-aside").iterdir()
-        assert json.loads(aside.read_text())["text"] == "x"
-        until(lambda: any(why in text for text in session.status().warnings))
-        assert running.mark("now").in_file
-        assert running.mark("just before it began", running.start_host_ns - 10**9).frame == 0
-    assert [marker.text for marker in session.markers] == ["now", "just before it began"]
-    markers = json.loads((tmp_path / "rec" / "session.json").read_text())["markers"]
-    assert {marker["text"] for marker in markers} == {"now", "just before it began"}
-
-
-def test_a_refused_mark_says_why(gaming: SessionRegistration) -> None:
-    [session] = running_sessions()
-
-    def refuse() -> None:
-        while not (marks := gaming.take_marks()):
-            time.sleep(0.01)
-        gaming.refuse(marks[0], "there are too many")
-
-    refusing = threading.Thread(target=refuse)
-    refusing.start()
-    with pytest.raises(OutputFailed, match="gaming does not take the mark: there are too many"):
-        session.mark("x")
-    refusing.join()
-
-
-def test_a_flood_of_marks_is_taken_in_pieces(gaming: SessionRegistration) -> None:
-    folder = marks_folder()
-    for number in range(450):
-        (folder / f"{number}.json").write_text(f'{{"host_ns": {number}, "text": "x"}}')
-    assert [len(gaming.take_marks()) for _ in range(4)] == [200, 200, 50, 0]
-
-
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"name": "x", "pid": 1}', "[" * 100_000, "x" * 10**6]
 )
@@ -432,56 +206,84 @@ def test_what_is_no_session_is_not_listed(content: str) -> None:
     assert running_sessions() == ()
 
 
-def test_a_session_that_does_not_take_a_mark_is_told(
-    gaming: SessionRegistration, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pypac_obs.session_registry._TAKEN_WITHIN_S", 0.1)
-    [session] = running_sessions()
-    with pytest.raises(NotRunning, match="does not take the mark"):
-        session.mark("x")
-    assert gaming.take_marks() == []  # it is withdrawn
-    gaming.close()
-    with pytest.raises(NotRunning, match="does not take the mark"):
-        session.mark("x")
-
-
-def test_a_full_runtime_folder_is_told(
-    gaming: SessionRegistration, runtime: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_room(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(OwnFolder, "write", no_room)
-    result = CliRunner().invoke(commands, ["mark", "here"])
-    assert result.exit_code == 1
-    folder = running_sessions()[0].folder.parent.parent
-    assert result.stderr == (
-        f"Error: the mark cannot be left for the session gaming: the folder {folder} is full.\n"
-        f"Make room in {folder.parent}, then mark again.\n"
-    )
-
-
-def test_a_session_that_has_no_room_for_its_answer_is_not_called_hung(
-    gaming: SessionRegistration, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pypac_obs.session_registry._TAKEN_WITHIN_S", 0.01)
-    monkeypatch.setattr("pypac_obs.session_registry._free_bytes", lambda _: 100)
-    [session] = running_sessions()
-    with pytest.raises(OutputFailed, match="is full"):
-        session.mark("here")
-
-
 @pytest.mark.parametrize("text", ["", " \n ", "a\x1bb", "x" * 501, "\ud800"])
 def test_what_is_no_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a mark has a text"):
         checked_text(text)
 
 
+@pytest.mark.parametrize(
+    ("host_s", "why"),
+    [
+        (94.9, "before the session"),
+        (95.1, None),
+        (100.0, None),
+        (200.0, None),
+        (200.05, None),
+        (200.2, "in the future"),
+    ],
+)
+def test_a_moment_that_nobody_can_have_marked_is_told(host_s: float, why: str | None) -> None:
+    host_ns = round(host_s * 1e9)
+    assert implausible_moment(host_ns, 100 * 10**9, 200 * 10**9) == why
+
+
+# The control API's port ---------------------------------------------------------------------------
+
+
+def test_the_port_of_the_control_api_is_published(gaming: SessionRegistration) -> None:
+    assert [session.control_port for session in running_sessions()] == [None]
+    gaming.publish_control(14700)
+    assert [session.control_port for session in running_sessions()] == [14700]
+    [session] = running_sessions()
+    assert sys.platform == "win32" or (session.folder / "session.json").stat().st_mode & 0o77 == 0
+    gaming.publish_control(None)
+    assert [session.control_port for session in running_sessions()] == [None]
+
+
+def test_a_session_that_is_closed_publishes_nothing(gaming: SessionRegistration) -> None:
+    [session] = running_sessions()
+    gaming.close()
+    gaming.publish_control(14700)
+    assert running_sessions() == ()
+    assert not session.folder.exists()
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 10**30, True, 14700.0, "14700", [14700], {}])
+def test_what_is_no_port_is_none(gaming: SessionRegistration, port: object) -> None:
+    [session] = running_sessions()
+    file = session.folder / "session.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"control_port": port}))
+    assert running_sessions() == (session,)
+    assert session.control_port is None
+
+
+def test_a_session_of_an_older_version_has_no_port(gaming: SessionRegistration) -> None:
+    [session] = running_sessions()
+    file = session.folder / "session.json"
+    values = json.loads(file.read_text())
+    del values["control_port"]
+    file.write_text(json.dumps(values))
+    assert running_sessions() == (session,)
+
+
+@pytest.mark.linux("Windows opens no folders as files")
+def test_a_full_runtime_folder_leaks_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = open_descriptors()
+    with monkeypatch.context() as patch:
+        patch.setattr(OwnFolder, "write", no_room)
+        for _ in range(20):
+            with pytest.raises(OSError, match="No space left"):
+                SessionRegistration("gaming", 48000, 1)
+    assert open_descriptors() <= before
+
+
 # In a session -------------------------------------------------------------------------------------
-
-
-def mark(*args: str) -> Result:
-    return CliRunner().invoke(commands, ["mark", *args])
 
 
 def test_marks_of_a_session_are_in_its_manifest(tmp_path: Path) -> None:
@@ -489,41 +291,31 @@ def test_marks_of_a_session_are_in_its_manifest(tmp_path: Path) -> None:
     session = Session(Profile.from_dict(PROFILE | {"outputs": files}), name="gaming")
     with session:
         before = session.position
-        result = mark("first kill")
-        assert result.exit_code == 0, result.output
-        own = session.mark("by Python")
-        assert own >= before
+        frame = session.mark(" first\nkill ")
+        assert frame >= before
+        assert session.mark("second") >= frame
     assert running_sessions() == ()
     manifest = json.loads((tmp_path / "rec" / "session.json").read_text())
-    assert [entry["text"] for entry in manifest["markers"]] == ["first kill", "by Python"]
-    frame = manifest["markers"][0]["frame"]
-    assert f"(frame {frame})" in result.output
-    assert result.output.startswith("gaming: marked 0:00.")
-    assert manifest["markers"][1]["frame"] == own == session.markers[1].frame
-    assert [marker.text for marker in session.markers] == ["first kill", "by Python"]
+    assert [entry["text"] for entry in manifest["markers"]] == ["first kill", "second"]
+    assert manifest["markers"][0]["frame"] == frame == session.markers[0].frame
+    assert [marker.text for marker in session.markers] == ["first kill", "second"]
     # The same, where the mark came before the first frame was due.
     assert manifest["markers"][0]["time"] >= manifest["start"]["wall"]
 
 
-KEPT_NOWHERE = ", but no files are being written that keep it"
-
-
-def test_the_command_says_whether_a_file_keeps_the_mark(tmp_path: Path) -> None:
+def test_only_marks_within_a_take_are_in_its_manifest(tmp_path: Path) -> None:
     files = FollowingFiles(FilesOutput(folder=str(tmp_path / "rec")), list)
     profile = Profile.from_dict(PROFILE)
     with Session(profile, name="gaming", outputs=[files]) as session:
-        assert mark("between").output.rstrip().endswith(KEPT_NOWHERE)
+        between = session.mark("between")
+        until(lambda: session.position > between + 4800)
         now_ns = _core.host_now_ns()
         files.begin(Take("take.mkv", "take", None, now_ns, 0.0))
         until(files.keeps_marks)
-        result = mark("within")
-        assert result.exit_code == 0
-        assert result.output.rstrip().endswith(")")
+        session.mark("within")
         files.end(_core.host_now_ns())
         until(lambda: not files.keeps_marks())
-        result = mark("after")
-        assert result.exit_code == 0
-        assert result.output.rstrip().endswith(KEPT_NOWHERE)
+        session.mark("after")
     manifest = json.loads((tmp_path / "rec" / "take session.json").read_text())
     assert [entry["text"] for entry in manifest["markers"]] == ["within"]
     assert len(session.markers) == 3
@@ -536,80 +328,25 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_files_that_have_failed_keep_no_mark(tmp_path: Path) -> None:
+def test_files_that_have_failed_do_not_stop_marks(tmp_path: Path) -> None:
     files = {"files": {"folder": str(tmp_path / "rec")}}
     session = Session(Profile.from_dict(PROFILE | {"outputs": files}), name="gaming")
     with session:
-        assert KEPT_NOWHERE not in mark("kept").output
+        session.mark("kept")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(split_files.FilesOutput, "write", lambda *_: 1 / 0)
             until(lambda: bool(session.errors))
-        assert KEPT_NOWHERE in mark("not kept").output
-
-
-def test_a_session_that_writes_no_files_says_so() -> None:
-    with Session(Profile.from_dict(PROFILE), name="gaming"):
-        assert mark("x").output.rstrip().endswith(KEPT_NOWHERE)
-
-
-def test_a_session_warns_of_what_is_no_mark() -> None:
-    with Session(Profile.from_dict(PROFILE), name="gaming") as session:
-        (marks_folder() / "folder.json").mkdir()
-        until(lambda: any("no plain file" in text for text in session.status().warnings))
-        assert mark("x").exit_code == 0
-    assert running_sessions() == ()
-    assert list((runtime_folder() / "sessions").iterdir()) == []
+        session.mark("not kept")
+    assert [marker.text for marker in session.markers] == ["kept", "not kept"]
 
 
 def test_a_session_with_all_its_marks_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pypac_obs.session.session.MOST_MARKERS", 1)
+    monkeypatch.setattr("pypac_obs.session.marks.MOST_MARKERS", 1)
     with Session(Profile.from_dict(PROFILE), name="gaming") as session:
-        assert mark("first").exit_code == 0
-        second = mark("second")
-        assert second.exit_code == 1
-        assert "does not take the mark: it has 1 marks already" in second.output
-        with pytest.raises(OutputFailed, match="marks already"):
-            session.mark("by Python")
+        session.mark("first")
+        with pytest.raises(OutputFailed, match="it has 1 marks already, and keeps no more"):
+            session.mark("second")
     assert [marker.text for marker in session.markers] == ["first"]
-
-
-def test_every_session_gets_the_mark_or_the_one_that_is_named() -> None:
-    profile = Profile.from_dict(PROFILE)
-    with Session(profile, name="one") as one, Session(profile, name="two") as two:
-        assert mark("for both").output.count("marked") == 2
-        assert mark("for two", "--session", "two").output.startswith("two: marked")
-        result = mark("for none", "--session", "three")
-        assert isinstance(result.exception, SystemExit)
-        assert result.exit_code == 1
-        assert "no session named three runs" in result.output
-        assert "These do: one, two." in result.output
-    assert [marker.text for marker in one.markers] == ["for both"]
-    assert [marker.text for marker in two.markers] == ["for both", "for two"]
-
-
-def test_without_a_session_the_command_says_so() -> None:
-    result = mark("x")
-    assert result.exit_code == 1
-    assert "no session runs" in result.output
-
-
-def test_a_text_that_is_none_is_wrong_usage() -> None:
-    result = mark("")
-    assert result.exit_code == 2
-    assert "1 to 500 printable characters" in result.output
-
-
-def test_the_command_marks_the_moment_of_its_call() -> None:
-    with Session(Profile.from_dict(PROFILE), name="gaming") as session:
-        called_ns = _core.host_now_ns()
-        subprocess.run(
-            [sys.executable, "-Im", "pypac_obs.cli", "mark", "now"], check=True, capture_output=True
-        )
-        start_ns = running_sessions()[0].start_host_ns
-    [marker] = session.markers
-    called = (called_ns - start_ns) * session.sample_rate // 10**9
-    # The process begins some ms after the call; Python takes longer than that to load.
-    assert called - 0.02 * session.sample_rate <= marker.frame
 
 
 def test_an_offline_session_has_no_moments() -> None:
@@ -624,7 +361,8 @@ def test_a_session_runs_where_it_cannot_be_made_known(
     for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
         monkeypatch.setenv(name, str(runtime / "nowhere"))
     with Session(Profile.from_dict(PROFILE), name="gaming") as session:
-        [warning] = [text for text in session.status().warnings if "pypac-obs mark" in text]
-        assert "cannot be made" in warning
+        until(lambda: bool(session.status().warnings))
+        [warning] = session.status().warnings
+        assert "other programs cannot find the session" in warning
         session.mark("still possible")
     assert len(session.markers) == 1

@@ -121,6 +121,7 @@ ReasonFacts told_reason(const GraphView& graph, const Selector& selector, const 
   facts.device = selector.kind == SelectorKind::device;
   facts.program_runs = !binding.pids.empty();
   facts.lacks_inputs = lacks_inputs(graph, selector, binding);
+  if (state != SourceState::no_stream && !facts.device) return facts;
   for (const auto& [id, node] : graph.nodes()) {
     if (!node->identity) continue;
     const StreamIdentity& identity = *node->identity;

@@ -231,6 +231,7 @@ void GraphView::disconnect() {
   for (auto& [id, client] : clients_) release(*client);
   for (auto& [id, node] : nodes_) release(*node);
   clients_.clear();
+  nodes_by_serial_.clear();
   nodes_.clear();
   ports_.clear();
   links_.clear();
@@ -259,10 +260,8 @@ void GraphView::release(NodeRecord& node) {
 }
 
 NodeRecord* GraphView::node_by_serial(std::uint64_t serial) const {
-  for (const auto& [id, node] : nodes_) {
-    if (node->serial == serial) return node.get();
-  }
-  return nullptr;
+  const auto at = nodes_by_serial_.find(serial);
+  return at == nodes_by_serial_.end() ? nullptr : at->second;
 }
 
 const NodeRecord* GraphView::node(std::uint32_t id) const {
@@ -323,6 +322,7 @@ void GraphView::add(std::uint32_t id, std::string_view type, std::uint32_t versi
       std::array<std::uint32_t, 2> wanted{SPA_PARAM_Props, SPA_PARAM_Format};
       pw_node_subscribe_params(proxy, wanted.data(), wanted.size());
     }
+    nodes_by_serial_.insert_or_assign(node->serial, node.get());
     nodes_.insert_or_assign(id, std::move(node));
   } else if (type == PW_TYPE_INTERFACE_Port) {
     PortRecord port;
@@ -368,6 +368,7 @@ void GraphView::remove(std::uint32_t id) {
   if (const auto node = nodes_.find(id); node != nodes_.end()) {
     node_gone_(*node->second);
     release(*node->second);
+    nodes_by_serial_.erase(node->second->serial);
     nodes_.erase(node);
     changed_();
     return;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "capture/binding.hpp"
@@ -152,6 +153,7 @@ class GraphView {
   spa_hook metadata_listener_{};
   std::map<std::uint32_t, std::unique_ptr<ClientRecord>> clients_;
   std::map<std::uint32_t, std::unique_ptr<NodeRecord>> nodes_;
+  std::unordered_map<std::uint64_t, NodeRecord*> nodes_by_serial_;
   std::map<std::uint32_t, PortRecord> ports_;
   std::map<std::uint32_t, LinkRecord> links_;
   std::string default_sink_;

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
+from pypac_obs.log import keep_out
+
 __all__ = ["ObsAddress", "Secret"]
 
 DEFAULT_PORT = 4455
@@ -25,6 +27,7 @@ class Secret:
     __slots__ = ("__text",)
 
     def __init__(self, text: str) -> None:
+        keep_out(text)
         self.__text = text
 
     def reveal(self) -> str:

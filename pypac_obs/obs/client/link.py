@@ -17,9 +17,12 @@ from pypac_obs.errors import (
     ObsProtocolError,
     PypacError,
 )
+from pypac_obs.log import LOGGER
 from pypac_obs.obs.client.connection import EventGroup, ObsAddress, ObsConnection
 
 __all__ = ["ObsLink"]
+
+_LOG = LOGGER.getChild("obs")
 
 # An OBS that has just started is to be served within 5 s of its websocket being up.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
@@ -75,6 +78,7 @@ class ObsLink:
         self._end_opening: Callable[[], None] | None = None  # while a connection is being made
         self._error: PypacError | None = None
         self._state = "not started"
+        self._logged = ""  # why there is no connection, as it was logged last
         self._arrived_ns = 0  # the link's thread only
         self._was_away = False  # the link's thread only: OBS did not answer before, or has gone
         self._stopping = threading.Event()
@@ -102,6 +106,11 @@ class ObsLink:
     def state(self) -> str:
         """What the link is doing, in plain words."""
         return self._state
+
+    @property
+    def running(self) -> bool:
+        """True from `start` to `stop`."""
+        return self._thread.ident is not None and not self._stopping.is_set()
 
     def start(self) -> None:
         """Starts the thread; returns at once, whether OBS runs or not."""
@@ -167,6 +176,9 @@ class ObsLink:
 
     def _pause(self, why: PypacError, pause_s: float) -> float:
         """Waits, and returns how long to wait the next time."""
+        if str(why) != self._logged:  # it is tried again and again
+            self._logged = str(why)
+            _LOG.info("no connection: %s", why)
         self._state = f"{why}; tried again every {pause_s:g} s"
         self._stopping.wait(pause_s)
         return min(2 * pause_s, LONGEST_PAUSE_S)
@@ -218,6 +230,8 @@ class ObsLink:
         self._connection = connection
         self._error = None
         self._state = f"connected to OBS {connection.version.obs} at {connection.address}"
+        self._logged = ""
+        _LOG.info("%s", self._state)
         too_slow: PypacError | None = None
         try:
             if not self._stopping.is_set():
@@ -235,6 +249,7 @@ class ObsLink:
         if reason is None or self._stopping.is_set():
             return None
         self._error = reason
+        _LOG.info("the connection is lost: %s", reason)
         self._call(self._on_lost, reason)
         return reason
 
@@ -246,6 +261,7 @@ class ObsLink:
         except PypacError as error:
             self._error = error
         except Exception as error:  # a fault of ours: OBS is to be served all the same
+            _LOG.exception("what is to be done in OBS failed")
             self._error = PypacError(
                 f"what is to be done in OBS failed: {type(error).__name__}: {error}",
                 remedy="Please report it.",

@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "capture/binding.hpp"
+#include "capture/browsers.hpp"
 
 using pypac::bind_sources;
 using pypac::Binding;
+using pypac::is_browser;
 using pypac::Pick;
 using pypac::PinnedProcesses;
 using pypac::Presence;
@@ -398,6 +400,22 @@ TEST_CASE("what a rule takes out again by a claimed name stays out, whoever name
   Selector selector = process({"helper"});
   selector.except = {"chromium"};
   CHECK(desktop.bind({selector, process({"helper"})})[0].serials.empty());
+}
+
+TEST_CASE("a browser is known by the name of its file") {
+  const auto is = [](const char* executable, const char* command = "") {
+    ProcessEntry process;
+    process.executable = executable;
+    process.command = command;
+    return is_browser(process);
+  };
+  for (const char* name : {"arc", "firefox", "Firefox.EXE", "msedge.exe", "mullvad-browser", "zen"})
+    CHECK_MESSAGE(is(name), name);
+  for (const char* name : {"", ".exe", "firefo", "firefox2", "fire.exe.fox",
+                           "a-browser-whose-name-is-longer-than-all-others.exe"})
+    CHECK_MESSAGE(!is(name), name);
+  CHECK(is("wine64-preloader", "chrome.exe"));
+  CHECK_FALSE(is("game", "chrome.exe"));
 }
 
 TEST_CASE("a browser belongs to no program that has opened a link in it, but for its PID") {

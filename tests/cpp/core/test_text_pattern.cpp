@@ -30,6 +30,17 @@ TEST_CASE("normal forms are equal") {
   CHECK_FALSE(text_matches("Cafe", "Caf\u00E9"));
 }
 
+TEST_CASE("texts that begin differently are different, and those that only look so are not") {
+  CHECK_FALSE(text_matches("firefox", "game"));
+  CHECK(text_matches("Game", "gAME"));
+  CHECK(text_matches("*ame", "game"));
+  CHECK(text_matches("?ame", "game"));
+  CHECK(text_matches("\x01", "\x02"));       // both are shown as U+FFFD
+  CHECK(text_matches("k", "\xE2\x84\xAA"));  // the sign of Kelvin folds to k
+  CHECK_FALSE(text_matches("", "game"));
+  CHECK_FALSE(text_matches("game", ""));
+}
+
 TEST_CASE("a question mark is one character") {
   CHECK(text_matches("?", "日"));
   CHECK(text_matches("??", "日本"));

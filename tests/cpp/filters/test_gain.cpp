@@ -39,6 +39,7 @@ TEST_CASE("a change while playing glides over 10 ms, without a step, in blocks o
   for (const std::size_t block : {7, 64, 480}) {
     Gain gain;
     activate(gain, 0);
+    process(gain, {1.0F});
     std::vector<float> all = process(gain, std::vector<float>(block, 1.0F), {&change, 1});
     while (all.size() < 960) {
       const std::vector<float> next = process(gain, std::vector<float>(block, 1.0F));
@@ -51,4 +52,12 @@ TEST_CASE("a change while playing glides over 10 ms, without a step, in blocks o
     CHECK(all[478] > 1e-3F);
     CHECK(all[480] == doctest::Approx(1e-6));
   }
+}
+
+TEST_CASE("a change before anything was heard is there from the first frame") {
+  const ParamChange change{0, -20};
+  Gain gain;
+  activate(gain, 0);
+  for (const float sample : process(gain, std::vector<float>(480, 1.0F), {&change, 1}))
+    CHECK(sample == doctest::Approx(0.1));
 }

@@ -97,6 +97,17 @@ TEST_CASE("a filter that is there from the beginning is heard from its first fra
   CHECK(std::get<double>(slot.values()[0]) == 0.0);
 }
 
+TEST_CASE("what is set before the first block is there from the first frame") {
+  for (const bool bypassed : {false, true}) {
+    FilterSlot slot("g", std::make_unique<Gain>(), kMono, gain(0), bypassed, true);
+    slot.set(0, -20.0);
+    slot.set_bypassed(!bypassed);
+    const std::vector<float> all = play(slot, 2);
+    CHECK(all.front() == doctest::Approx(bypassed ? 0.1 : 1.0));
+    CHECK(largest_step(all) == 0);
+  }
+}
+
 TEST_CASE("what goes by a filter is as late as what goes through it") {
   const auto at = [](const std::vector<float>& samples) {
     return std::ranges::find_if(samples, [](float one) { return one != 0; }) - samples.begin();

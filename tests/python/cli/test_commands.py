@@ -229,6 +229,23 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
     assert 'Warning: The source "spare" goes into no track' in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("control", "said"),
+    [
+        ("{}", "Control of the running session on 127.0.0.1, port 14700 or the next\n"),
+        ("{port: 15000, remember: true}", "port 15000 or the next; values that are set then are"),
+        ("{enabled: false}", "Control of the running session is switched off"),
+    ],
+)
+def test_check_says_how_the_session_can_be_controlled(tmp_path: Path, control: str, said: str):
+    profile = synthetic(tmp_path)
+    with profile.open("a", encoding="utf-8") as file:
+        file.write(f"\ncontrol: {control}\n")
+    assert said in call("check", profile).stdout
+    told = json.loads(call("check", profile, "--json").stdout)["control"]
+    assert told == load_profile(profile).control.model_dump()
+
+
 def test_check_names_the_password_and_who_gets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +343,35 @@ def test_a_run_is_exactly_as_long_as_told(tmp_path: Path, text: str, frames: int
     assert re.search(rf"^ tone +-20\.0 dB +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE)
     assert f"Files in {tmp_path / 'out'}" in result.stdout
     assert "No incidents: nothing is missing." in result.stdout
+
+
+def test_a_run_keeps_a_log_beside_its_files(tmp_path: Path):
+    result = call("run", synthetic(tmp_path), "--duration", "0.6", "--log-level", "debug")
+    assert result.exit_code == 0, result.stderr
+    lines = (tmp_path / "out" / "session.log").read_text(encoding="utf-8").splitlines()
+    assert re.search(r" INFO +MainThread: computed starts, by the profile .*pypac-obs \d", lines[0])
+    assert any("source tone is playing" in line for line in lines)
+    assert lines[-1].endswith("computed has ended")
+    assert str(tmp_path) not in lines[0]
+
+
+def test_a_run_without_files_keeps_its_log_in_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for variable in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    profile = tmp_path / "unheard.yaml"
+    profile.write_text(
+        "version: 1\nsources:\n  a: {synthetic: {kind: tone}}\ntracks:\n  a: {from: a}\n"
+    )
+    (tmp_path / "pypac-obs" / "logs").mkdir(parents=True)
+    for number in range(12):
+        (tmp_path / "pypac-obs" / "logs" / f"2020-01-{number + 1:02} 120000 old.log").touch()
+    assert call("run", profile, "--duration", "0.3").exit_code == 0
+    logs = sorted((tmp_path / "pypac-obs" / "logs").iterdir())
+    assert len(logs) == 10  # the newest
+    assert logs[-1].name.endswith(" unheard.log")
+    assert "unheard has ended" in logs[-1].read_text(encoding="utf-8")
 
 
 def test_a_run_in_a_pipe_writes_lines_and_no_control_characters(tmp_path: Path):

@@ -6,12 +6,14 @@ import math
 
 import pytest
 
-from pypac_obs.cli import console, running
+from pypac_obs.cli import console, durations, running
 from pypac_obs.cli.console import meter, printable
 from pypac_obs.status import Level
 
 
-@pytest.mark.parametrize("module", [console, running], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [console, durations, running], ids=lambda module: module.__name__
+)
 def test_the_examples_are_true(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -23,7 +25,7 @@ def test_the_examples_are_true(module):
     [("20", 20), (".5", 0.5), ("1.5m", 90), ("1h", 3600), ("1h30m", 5400), ("2m5", 125)],
 )
 def test_durations(text, seconds):
-    assert running.parse_duration(text) == seconds
+    assert durations.parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,14 @@ def changed(*path: str, to: Any) -> Profile:
             changed("tracks", "voice", "channels", to=1),
             ["! tracks.voice.channels takes a restart of the session"],
         ),
+        (
+            changed("control", to={"port": 14800, "enabled": False, "remember": True}),
+            [
+                "! control.enabled takes a restart of the session",
+                "! control.port takes a restart of the session",
+            ],
+        ),
+        (changed("control", to={"remember": True}), []),
     ],
 )
 def test_what_is_different_is_told_object_by_object(profile: Profile, lines: list[str]):

@@ -79,11 +79,12 @@ class Stage:
             )
         )
 
-    def play(self, until: int) -> None:
+    def play(self, until: int, *more: str) -> None:
         while self.now < until:
             end = min(self.now + BLOCK, until)
             mono = signal(self.now, end)[:, None].copy()
             audio = {"voice": mono, "game": np.repeat(mono, 2, axis=1)}
+            audio |= {name: mono.copy() for name in more}
             self.files.write(Block(self.now, end - self.now, RATE, audio))
             for array in audio.values():
                 array[:] = np.nan  # a ring is overwritten
@@ -308,6 +309,36 @@ def test_a_doubt_is_told_and_leaves_frame_0_where_it_is(
     note = stage.manifest("one")["obs"]
     assert (note["frame_0_at_s"], note["uncertainty_s"]) == (0.25, later_s)
     assert stage.manifest("two")["obs"]["uncertainty_s"] == 0.01
+
+
+def test_a_track_that_comes_has_a_file_from_the_next_take_on(stage: Stage) -> None:
+    stage.files.begin(stage.take("one", 0))
+    stage.play(RATE)
+    tracks = (TrackInfo("voice", 1), TrackInfo("game", 2), TrackInfo("guest", 1))
+    stage.files.tracks_changed(tracks)
+    came = stage.now
+    stage.play(2 * RATE, "guest")
+    stage.files.begin(stage.take("two", came - 100))
+    stage.play(3 * RATE, "guest")
+    stage.files.close(3 * RATE)
+    assert not (stage.obs / "one guest.wav").exists()
+    guest = stage.audio("two", "guest")
+    assert len(guest) == len(stage.audio("two")) == 3 * RATE - (came - 100)
+    assert not guest[:100].any()
+    assert np.array_equal(guest[100:], signal(came, 3 * RATE))
+
+
+def test_frames_from_before_a_track_came_are_silence(stage: Stage) -> None:
+    stage.play(RATE)
+    tracks = (TrackInfo("voice", 1), TrackInfo("game", 2), TrackInfo("guest", 1))
+    stage.files.tracks_changed(tracks)
+    stage.play(2 * RATE, "guest")
+    stage.files.begin(stage.take("one", RATE - 100))
+    stage.play(3 * RATE, "guest")
+    stage.files.close(3 * RATE)
+    guest = stage.audio("one", "guest")
+    assert not guest[:100].any()
+    assert np.array_equal(guest[100:], signal(RATE, 3 * RATE))
 
 
 def test_a_split_loses_no_frame_and_doubles_none(stage: Stage) -> None:

@@ -4,12 +4,14 @@
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,14 @@ import soundfile
 
 from pypac_obs import Block, Output, OutputFailed, Profile, Session, SessionClosed
 from pypac_obs.outputs import FilesOutput
+from pypac_obs.status import (
+    BoundProgram,
+    Level,
+    OutputStatus,
+    SessionStatus,
+    SourceStatus,
+    TrackStatus,
+)
 
 NUMBERED = {"synthetic": {"kind": "numbered"}}
 
@@ -311,6 +321,28 @@ def test_the_status_is_plain_json() -> None:
         plain = json.loads(json.dumps(session.status().to_json()))
     assert plain["sources"][0]["level"]["peak"] is None
     assert plain["seconds"] == 1.0
+
+
+def test_the_status_as_json_has_every_field() -> None:
+    program = BoundProgram(7, "game.exe", "Game", ("Headset",))
+    level = Level(-1.0, -math.inf, -0.12345)
+    source = SourceStatus("game", "playing", "it plays", (program,), 0.5, True, 10, 1, level)
+    status = SessionStatus(
+        "evening",
+        48000,
+        96000,
+        (source,),
+        (TrackStatus("game", 96000, level),),
+        (OutputStatus("files", "", 3, "it writes"),),
+        incidents=2,
+        warnings=("quiet",),
+        news=("hello",),
+        news_total=1,
+    )
+    expected = {**asdict(status), "seconds": 2.0}
+    for one in (expected["sources"][0], expected["tracks"][0]):
+        one["level"] = {"peak": -1.0, "rms": None, "max_peak": -0.123}
+    assert status.to_json() == json.loads(json.dumps(expected))
 
 
 def test_stop_in_a_callback_ends_the_session_without_waiting_for_itself() -> None:

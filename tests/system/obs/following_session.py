@@ -55,8 +55,8 @@ def main() -> None:
         on_event=lambda obs, kind, data: follower.heed(obs, kind, data, link.arrived_ns),
     )
     with Session(Profile.from_dict(PROFILE), name="follow", outputs=[files]) as session:
-        assert session._wiring is not None
-        shared = session._wiring.add_shared_tracks("obs", "follow", ("noise", "tone"))
+        assert session._running is not None
+        shared = session._running.wiring.add_shared_tracks("obs", "follow", ("noise", "tone"))
         while session.position < session.sample_rate // 2:
             time.sleep(0.01)  # else a recording might begin before the session
         link.start()

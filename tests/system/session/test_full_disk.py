@@ -93,7 +93,7 @@ def test_a_run_whose_disk_fills_up_ends_with_1_and_keeps_its_files(
     assert "Make room, or choose another folder in the profile." in done.stderr
     assert "the output files stopped at 0:0" in done.stdout.lower()
     assert sorted(path.name for path in kept.iterdir()) == sorted(
-        [f"game.{kind}", f"discord.{kind}", "ledger.jsonl", "session.json"]
+        [f"game.{kind}", f"discord.{kind}", "ledger.jsonl", "session.json", "session.log"]
     )
     frames = assert_readable(kept, kind)
     # Of what there was room for, no more than two blocks of a quarter of a second are gone.

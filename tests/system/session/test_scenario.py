@@ -177,6 +177,7 @@ def test_both_files_have_every_frame_and_the_run_ends_well(evening: Evening) -> 
         "game.wav",
         "ledger.jsonl",
         "session.json",
+        "session.log",
     ]
     for name in ("game", "discord"):
         assert len(read(evening.folder / f"{name}.wav")) == FRAMES

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pypac_obs.errors import ObsError, ObsWrongPassword
+from pypac_obs.log import LOGGER, SessionLog
 from pypac_obs.obs.client.connection import ObsAddress, Secret
 from pypac_obs.obs.client.settings import (
     ObsFolder,
@@ -370,3 +371,30 @@ def test_a_keyring_that_is_locked_or_missing_is_told(
     with pytest.raises(ObsError, match="not installed") as caught:
         find_server(rule, environ(home))
     assert "pypac-obs[keyring]" in caught.value.remedy
+
+
+@pytest.mark.parametrize("place", ["OBS_PASSWORD", "the profile's variable", "keyring", "settings"])
+def test_no_log_shows_a_password_wherever_it_was_read(
+    place: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = f"correct horse of {place}"
+    values = environ(home)
+    rule = Rule()
+    if place == "OBS_PASSWORD":
+        values["OBS_PASSWORD"] = secret
+    elif place == "keyring":
+        monkeypatch.setitem(sys.modules, "keyring", fake_keyring(lambda *_: secret))
+        rule.password = Password(keyring="studio")
+    elif place == "settings":
+        global_ini(native(home), ServerEnabled="true", ServerPassword=secret)
+    else:
+        values["MINE"] = secret
+        rule.password = Password(env="MINE")
+    found = find_server(rule, values)
+    assert found.password is not None
+    assert found.password.reveal() == secret
+    with SessionLog("debug", lambda: home / "session.log", lambda: home / "other.log"):
+        LOGGER.info("OBS at %s said: %s", found, secret)
+    text = (home / "session.log").read_text()
+    assert "said: ***" in text
+    assert secret not in text
