@@ -55,7 +55,7 @@ _OWN_FILE = 0o600
 
 
 class FileSettings(Protocol):
-    """What `FilesOutput` reads of a profile: ``pypac_obs.profile.FilesRule`` is one."""
+    """What `FilesOutput` reads of a profile: ``pypac_obs.profile.FileSettings`` is one."""
 
     @property
     def folder(self) -> str:
