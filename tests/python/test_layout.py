@@ -31,6 +31,7 @@ sandbox: errors obs
 audio_system: _core errors
 capabilities: _core obs
 events: incidents status
+filter_process: _core errors filter plugins
 forked: _core
 input_devices: _core audio_system
 likely_names: _core audio_system input_devices profile seen_programs
