@@ -221,7 +221,7 @@ def test_files_that_have_failed_keep_no_mark(tmp_path: Path) -> None:
         reachable()
         assert KEPT_NOWHERE not in call("mark", "kept").stdout
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(split_files.FilesRule, "write", lambda *_: 1 / 0)
+            patch.setattr(split_files.FilesOutput, "write", lambda *_: 1 / 0)
             until(lambda: bool(session.errors))
         assert KEPT_NOWHERE in call("mark", "not kept").stdout
 
