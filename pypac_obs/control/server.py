@@ -68,8 +68,11 @@ class ControlServer:
         self._thread.start()
         if not self._up.wait(_STARTED_WITHIN_S) or self._failure is not None:
             self.stop()
-            why = self._failure or "its thread has not started in time"
-            raise ControlUnavailable(f"the session cannot be controlled: {why}")
+            raise ControlUnavailable(
+                "its server has not started in time"
+                if self._failure is None
+                else f"its server has failed: {self._failure}"
+            )
         return port
 
     def stop(self) -> None:

@@ -62,9 +62,7 @@ def test_where_all_ports_are_taken_it_says_so_in_a_sentence(
         port = taken.getsockname()[1]
         with pytest.raises(ControlUnavailable) as caught:
             ControlServer(FakeControls(), port=port, token=TOKEN).start()
-    assert str(caught.value) == (
-        f"the session cannot be controlled: all ports from {port} to {port} are taken"
-    )
+    assert str(caught.value) == (f"all ports from {port} to {port} of 127.0.0.1 are taken")
     assert "control: {port: ...}" in caught.value.remedy
 
 
@@ -73,7 +71,7 @@ def test_a_server_that_fails_to_start_says_so_in_a_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pypac_obs.control.serving", None)
     server = ControlServer(FakeControls(), port=0, token=TOKEN)
-    with pytest.raises(ControlUnavailable, match="the session cannot be controlled: "):
+    with pytest.raises(ControlUnavailable, match="its server has failed: "):
         server.start()
     server.stop()
     assert capfd.readouterr() == ("", "")
