@@ -6,9 +6,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from control_api import TOKEN, Api
@@ -126,6 +128,51 @@ def test_it_ends_within_two_seconds_whatever_clients_do(controls: FakeControls) 
 def _ask_and_be_refused(api: Api) -> None:
     with contextlib.suppress(OSError, http.client.HTTPException):
         api.post("toggle", address="voice.mute")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: "])
+def test_who_connects_and_asks_for_nothing_makes_room_for_others(
+    api: Api, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr("pypac_obs.control.protocols._ASKS_WITHIN_S", 0.05)
+    with socket.create_connection(("127.0.0.1", api.port), timeout=5) as silent:
+        silent.sendall(sent)
+        assert silent.recv(1) == b""
+    with api.client() as client:
+        time.sleep(0.1)
+        assert client.ask("get", address="voice.mute")["ok"]
+
+
+@pytest.mark.linux("Windows has no fork")
+def test_a_forked_child_does_not_keep_the_port_open() -> None:
+    program = """
+import os, socket, sys
+sys.path.insert(0, sys.argv[1])
+from fake_controls import FakeControls
+from pypac_obs.control.server import ControlServer
+server = ControlServer(FakeControls(), port=0, token="t" * 43)
+port = server.start()
+ends, goes = os.pipe()
+if not os.fork():
+    os.close(goes)
+    os.read(ends, 1)
+    server.stop()
+    os._exit(0)
+server.stop()
+with socket.socket() as one:
+    print(one.connect_ex(("127.0.0.1", port)) != 0)
+os.close(goes)
+print(os.wait()[1])
+"""
+    here = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-Wignore", "-c", program, here],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["True", "0"]
 
 
 def test_clients_get_the_last_event_before_the_end(
