@@ -26,14 +26,14 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pypac_obs.errors import OutputFailed, PluginFailed, PypacError
-from pypac_obs.filter import Filter
-from pypac_obs.outputs.output import Output
-from pypac_obs.profile.checks import listed, nearest, printable
-from pypac_obs.profile.outputs import PluginOutput
-from pypac_obs.source import Source
+
+if TYPE_CHECKING:  # the process of a filter has no need of them, and is to be there soon
+    from pypac_obs.outputs.output import Output
+    from pypac_obs.profile.outputs import PluginOutput
+    from pypac_obs.source import Source
 
 __all__ = [
     "FILTERS",
@@ -54,15 +54,21 @@ __all__ = [
 class PluginKind:
     """What plugins there are for one purpose."""
 
-    base: type[Any]
+    base_name: str
     """The class that they are derived from, a public name of the package."""
     error: type[PypacError]
     """What is raised where one cannot be had."""
 
     @property
+    def base(self) -> type[Any]:
+        """That class."""
+        found: type[Any] = getattr(importlib.import_module("pypac_obs"), self.base_name)
+        return found
+
+    @property
     def word(self) -> str:
         """What such a plugin is."""
-        return self.base.__name__.lower()
+        return self.base_name.lower()
 
     @property
     def group(self) -> str:
@@ -70,9 +76,9 @@ class PluginKind:
         return f"pypac_obs.{self.word}s"
 
 
-SOURCES = PluginKind(Source, PluginFailed)
-FILTERS = PluginKind(Filter, PluginFailed)
-OUTPUTS = PluginKind(Output, OutputFailed)
+SOURCES = PluginKind("Source", PluginFailed)
+FILTERS = PluginKind("Filter", PluginFailed)
+OUTPUTS = PluginKind("Output", OutputFailed)
 
 _LARGEST_FILE = 1 << 20
 _WRITE_IT_SO = "Write `use: file.py:Class`, `use: module:Class`, or an installed plugin's name."
@@ -121,17 +127,17 @@ def _entry_point(use: str, kind: PluginKind) -> Plugin:
     found = list(importlib.metadata.entry_points(group=kind.group, name=use))
     if not found:
         names = installed_plugins(kind)
-        meant = nearest(use, names)
+        meant = _words().nearest(use, names)
         hint = f"Did you mean {meant}? " if meant else ""
-        there = f"Installed are {listed(names, 'and')}. " if names else ""
+        there = f"Installed are {_listed(names, 'and')}. " if names else ""
         raise kind.error(
-            f"no installed package has a plugin {printable(use)} (entry points of {kind.group})",
+            f"no installed package has a plugin {_shown(use)} (entry points of {kind.group})",
             remedy=f"{hint or there}{_WRITE_IT_SO}",
         )
     targets = sorted({one.value for one in found})
     if len(targets) > 1:
         raise kind.error(
-            f"several installed packages have a plugin {printable(use)}: {listed(targets, 'and')}",
+            f"several installed packages have a plugin {_shown(use)}: {_listed(targets, 'and')}",
             remedy="Write which one: `use: module:Class`.",
         )
     return _in_module(use, found[0].module, found[0].attr, kind)
@@ -145,16 +151,29 @@ def _in_module(use: str, module: str, class_name: str, kind: PluginKind) -> Plug
         spec = None
     if spec is None:
         raise kind.error(
-            f"there is no module {printable(top)} for the plugin {printable(use)}",
+            f"there is no module {_shown(top)} for the plugin {_shown(use)}",
             remedy=f"Install the package that has it. {_WRITE_IT_SO}",
         )
     file = Path(spec.origin) if spec.has_location and spec.origin else None
     if file is not None and (refused := _refused_module(file)):
         raise kind.error(
-            f"the plugin {printable(use)} is not loaded: {refused}",
+            f"the plugin {_shown(use)} is not loaded: {refused}",
             remedy="Install its package anew, as yourself.",
         )
     return Plugin(use, class_name, file, module, kind)
+
+
+def _words() -> types.ModuleType:
+    """For what is said of failures. It takes long to load, and all is well as a rule."""
+    return importlib.import_module("pypac_obs.profile.checks")
+
+
+def _shown(text: str, longest: int = 60) -> str:
+    return str(_words().printable(text, longest))
+
+
+def _listed(names: Iterable[str], last: str = "or") -> str:
+    return str(_words().listed(names, last))
 
 
 # Whose files are loaded --------------------------------------------------------------------------
@@ -195,32 +214,35 @@ def _refused(path: Path, found: os.stat_result) -> tuple[str, str]:
 
 def _open(use: str, path: Path, kind: PluginKind) -> int:
     """Opens the file of a plugin, which has to be one that nobody else can have changed."""
-    why = f"the plugin {printable(use)} is not loaded"
+
+    def refusal(what: str, remedy: str) -> PypacError:
+        return kind.error(f"the plugin {_shown(use)} is not loaded: {what}", remedy=remedy)
+
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         # Some devices do something when they are opened.
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise kind.error(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
+            raise refusal(f"{path} is no file", _WRITE_IT_SO)
         file = os.open(path, flags)
     except FileNotFoundError:
         remedy = "Correct the path: a relative one counts from the profile's folder."
-        raise kind.error(f"{why}: there is no file {path}", remedy=remedy) from None
+        raise refusal(f"there is no file {path}", remedy) from None
     except kind.error:
         raise
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         remedy = "See who may read it."
-        raise kind.error(f"{why}: {path} cannot be read: {said}", remedy=remedy) from None
+        raise refusal(f"{path} cannot be read: {said}", remedy) from None
     try:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
-            raise kind.error(f"{why}: {path} is no file", remedy=_WRITE_IT_SO)
+            raise refusal(f"{path} is no file", _WRITE_IT_SO)
         # From the root on, so that what is said comes first is what has to be mended first.
         for one in (*reversed(path.parents), path):
             refused, remedy = _refused(one, found if one is path else os.stat(one))
             if refused:
-                raise kind.error(f"{why}: {refused}", remedy=remedy)
+                raise refusal(refused, remedy)
     except BaseException:
         os.close(file)
         raise
@@ -252,7 +274,7 @@ def load_plugin(plugin: Plugin) -> type[Any]:
         found = getattr(found, part, None)
     if found is None:
         classes = [name for name, one in vars(module).items() if _is_own(one, base)]
-        there = f"It has {listed(classes, 'and')}." if classes else ""
+        there = f"It has {_listed(classes, 'and')}." if classes else ""
         raise plugin.kind.error(
             f"the plugin {plugin} is not there: nothing has the name {plugin.class_name}",
             remedy=there or f"Derive a class from pypac_obs.{base.__name__} there.",
@@ -291,7 +313,7 @@ def in_words(error: BaseException, file: Path | None) -> str:
     """Says what a plugin has raised, and at which line of its file."""
     said = type(error).__name__
     with contextlib.suppress(Exception):  # its words are the plugin's own code, too
-        said = printable(f"{said}: {error}".removesuffix(": "), 300)
+        said = _shown(f"{said}: {error}".removesuffix(": "), 300)
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame in traceback.extract_tb(error.__traceback__):
         if file is not None and frame.filename == str(file):
@@ -332,9 +354,9 @@ def make_output(name: str, rule: PluginOutput, folder: Path, tracks: Iterable[st
         for track in wants or ():
             if track not in known:
                 raise OutputFailed(
-                    f"the plugin {plugin} wants the track {printable(str(track))}, which the "
+                    f"the plugin {plugin} wants the track {_shown(str(track))}, which the "
                     "profile does not have",
-                    remedy=f"Write `tracks` beside `use`: {listed(known)}.",
+                    remedy=f"Write `tracks` beside `use`: {_listed(known)}.",
                 )
     return made
 

@@ -143,11 +143,18 @@ bool LaneFilter::has(std::int64_t begin, std::int64_t end) const noexcept {
 }
 
 void LaneFilter::wait_for(std::int64_t begin, std::int64_t end) const noexcept {
-  const HostTime patience(lane_->patience_ns_.load(std::memory_order_relaxed));
-  if (patience.count() == 0) return;
+  const auto patience = [&] {
+    return HostTime(lane_->patience_ns_.load(std::memory_order_relaxed));
+  };
+  if (patience().count() == 0) return;
   SystemClock clock;
-  const HostTime until = clock.now() + patience;
-  while (!has(begin, end) && clock.now() < until) clock.sleep_until(clock.now() + kLook / 4);
+  const HostTime began = clock.now();
+  while (!has(begin, end) && clock.now() - began < patience()) {
+    // A process that came later than these frames never gives them.
+    const std::int64_t first = lane_->header().first.load(std::memory_order_acquire);
+    if (first > begin && first != INT64_MAX) return;
+    clock.sleep_until(clock.now() + kLook / 4);
+  }
 }
 
 LaneEnd::LaneEnd(std::intptr_t handle, std::size_t bytes)

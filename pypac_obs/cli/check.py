@@ -51,7 +51,7 @@ from pypac_obs.profile.model import (
 )
 from pypac_obs.profile.paths import unsafe_characters
 from pypac_obs.session.binding_notes import binding_notes
-from pypac_obs.session.wiring import selector_of
+from pypac_obs.session.wiring import plugin_filters, selector_of
 from pypac_obs.status import BoundProgram
 from pypac_obs.working_folder import absolute
 
@@ -240,6 +240,9 @@ def _uses(profile: Profile) -> Iterator[tuple[str, str, str]]:
     for name, source in profile.sources.items():
         if isinstance(source, PluginSource):
             yield _source_called(name), "SOURCES", source.use
+    for track, name, rule in plugin_filters(profile):
+        assert rule.use is not None
+        yield f"{track}.filter.{name}", "FILTERS", rule.use
     for name, output in profile.outputs.by_name().items():
         if isinstance(output, PluginOutput):
             yield name, "OUTPUTS", output.use
@@ -449,4 +452,5 @@ def _send_in_words(send: Send) -> str:
 
 def _filter_in_words(rule: FilterRule) -> str:
     settings = ", ".join(f"{key} {value}" for key, value in rule.settings.items())
-    return f"{rule.kind} ({settings})" if settings else rule.kind
+    kind = rule.use or rule.kind
+    return f"{kind} ({settings})" if settings else kind

@@ -20,8 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 from pypac_obs.errors import InvalidValue, UnknownAddress
 from pypac_obs.profile import Profile, TrackRule
 from pypac_obs.profile.checks import describe, listed, nearest
-from pypac_obs.profile.filters import filter_names, settings_model
+from pypac_obs.profile.filters import PLUGIN, filter_names, settings_model
 from pypac_obs.profile.model import Send
+from pypac_obs.profile.plugin_rule import PluginValue
 
 __all__ = [
     "Target",
@@ -68,7 +69,7 @@ def _targets_of(track: str, rule: TrackRule) -> Iterator[Target]:
         yield Target(track, "send", send.source, "gain_db")
     for name, one in zip(_filter_names(rule), rule.filters, strict=True):
         for param in (*one.settings, "bypass"):
-            yield Target(track, "filter", name, param, one.kind)
+            yield Target(track, "filter", name, param, one.identity)
 
 
 def _filter_names(rule: TrackRule) -> list[str]:
@@ -100,6 +101,8 @@ def find(profile: Profile, address: str) -> Target:
 def _adapter(part: str, kind: str, param: str) -> TypeAdapter[Any]:
     if param == "bypass" or (part == "track" and param == "mute"):
         return _of_field(TrackRule, "mute")
+    if part == "filter" and kind.startswith(f"{PLUGIN} "):
+        return TypeAdapter(PluginValue)
     if part == "filter":
         return _of_field(settings_model(kind), param)
     return _of_field(TrackRule if part == "track" else Send, param)

@@ -100,7 +100,7 @@ def captured_by(profile: Profile, name: str) -> tuple[object, ...]:
 
 def _structure(rule: TrackRule) -> tuple[object, ...]:
     """What of a track is no value: which sends and filters it has."""
-    kinds = [one.kind for one in rule.filters]
+    kinds = [one.identity for one in rule.filters]
     names = filter_names([(one.kind, one.name) for one in rule.filters])
     return ([send.source for send in rule.sends], kinds, names)
 

@@ -685,7 +685,7 @@ class _TrackFile(ABC):
     def write(self, audio: NDArray[np.float32]) -> None:
         """Appends frames, straight from the array's memory."""
         self.clipping.look_at(self._written, audio)
-        self._file.buffer_write(audio, "float32")
+        sndfile_commands.write_frames(self._file, audio)
         self._written += len(audio)
 
     @abstractmethod

@@ -2,7 +2,9 @@
 """Filters in a profile, as the descriptors of the native filters describe them.
 
 A filter is written ``{kind: {setting: value}}``. Beside its own settings each may have a ``name``,
-by which it is addressed while the session runs, and ``bypass``.
+by which it is addressed while the session runs, and ``bypass``. One that somebody else wrote in
+Python is written ``{plugin: {use: ..., settings: {setting: value}}}``: what it has to set is known
+when its code runs, so only then.
 """
 
 from __future__ import annotations
@@ -38,12 +40,14 @@ from pypac_obs.profile.checks import (
     listed,
     problem,
 )
+from pypac_obs.profile.plugin_rule import PluginSettings, Use
 from pypac_obs.profile.rule import Name, Rule, Text
 
 if TYPE_CHECKING:
     from pypac_obs import _core
 
 __all__ = [
+    "PLUGIN",
     "FilterForm",
     "FilterInfo",
     "FilterRule",
@@ -51,7 +55,11 @@ __all__ = [
     "filter_infos",
     "filter_names",
     "key_settings",
+    "parameters_model",
 ]
+
+#: The kind of filters that somebody else wrote.
+PLUGIN = "plugin"
 
 #: What every filter may have behind its own settings.
 _OF_ALL: dict[str, tuple[Any, Any]] = {
@@ -123,14 +131,37 @@ def _info_of(native: _core.PluginInfo) -> FilterInfo:
     return FilterInfo(native.kind, native.help, tuple(params))
 
 
+class PluginFilter(Rule):
+    """A filter that somebody else wrote in Python, in a process of its own that a run starts."""
+
+    use: Use
+    """Which one: the name of an installed plugin, module:Class or file.py:Class."""
+    settings: PluginSettings = Field(default_factory=dict)
+    """Its parameters. What is to be set while it runs has to be there."""
+    name: Name | None = _OF_ALL["name"][1]
+    bypass: Annotated[bool, Check(check_switch)] = _OF_ALL["bypass"][1]
+
+
 @cache
 def settings_model(kind: str) -> type[Rule]:
     """The model of a filter's settings, made from its descriptor."""
-    info = filter_infos()[kind]
-    fields: dict[str, Any] = {**{param.id: _field(param) for param in info.params}, **_OF_ALL}
-    model: type[Rule] = create_model(kind, __base__=Rule, **fields)
+    return PluginFilter if kind == PLUGIN else _model_of(filter_infos()[kind], _OF_ALL)
+
+
+def parameters_model(info: FilterInfo) -> type[Rule]:
+    """The model of a filter's own parameters alone."""
+    return _model_of(info, {})
+
+
+def _model_of(info: FilterInfo, more: Mapping[str, tuple[Any, Any]]) -> type[Rule]:
+    fields: dict[str, Any] = {**{param.id: _field(param) for param in info.params}, **more}
+    model: type[Rule] = create_model(info.kind, __base__=Rule, **fields)
     model.__doc__ = info.help
     return model
+
+
+def _kinds() -> tuple[str, ...]:
+    return (*filter_infos(), PLUGIN)
 
 
 def _field(param: ParamInfo) -> tuple[Any, Any]:
@@ -166,9 +197,11 @@ class FilterRule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
-    """Which filter: a key of `filter_infos`."""
+    """Which filter: a key of `filter_infos`, or "plugin"."""
     settings: Mapping[str, object]
-    """All of its settings, those left out with their defaults."""
+    """All of its settings, those left out with their defaults; of a plugin those that are there."""
+    use: str | None = None
+    """Of a plugin: which."""
     name: str | None = None
     """How it is called in addresses; None: as `filter_names` says."""
     bypass: bool = False
@@ -178,15 +211,26 @@ class FilterRule(BaseModel):
     @classmethod
     def _check_settings(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         rule = handler(data)
+        if rule.kind == PLUGIN:
+            checked = PluginFilter.model_validate({"use": rule.use, "settings": rule.settings})
+            object.__setattr__(rule, "settings", checked.settings)
+            return rule
         if rule.kind not in filter_infos():
             raise _unknown_filter(rule.kind)
         settings = settings_model(rule.kind).model_validate(dict(rule.settings))
         object.__setattr__(rule, "settings", settings.model_dump(exclude=set(_OF_ALL)))
         return rule
 
+    @property
+    def identity(self) -> str:
+        """What it is: another one is another filter, whatever its name."""
+        return self.kind if self.use is None else f"{self.kind} {self.use}"
+
     @model_serializer
     def _as_written(self) -> dict[str, object]:
         own: dict[str, object] = dict(self.settings)
+        if self.use is not None:
+            own = {"use": self.use, **({"settings": own} if own else {})}
         if self.name is not None:
             own["name"] = self.name
         if self.bypass:
@@ -232,7 +276,7 @@ def key_settings(
 
 
 def _unknown_filter(kind: str) -> PydanticCustomError:
-    kinds = filter_infos()
+    kinds = _kinds()
     return problem(f"a filter: {listed(kinds)}", describe(kind), kinds, kind)
 
 
@@ -258,9 +302,9 @@ class FilterForm:
             "properties": {
                 kind: {
                     **handler(settings_model(kind).__pydantic_core_schema__),
-                    "description": info.help,
+                    "description": settings_model(kind).__doc__,
                 }
-                for kind, info in filter_infos().items()
+                for kind in _kinds()
             },
             "additionalProperties": False,
             "minProperties": 1,
@@ -275,11 +319,13 @@ class FilterForm:
         if not isinstance(value, Mapping) or len(value) != 1:
             raise problem("one filter, such as {gain: {gain_db: -6}}", describe(value))
         [(kind, settings)] = value.items()
-        if kind not in filter_infos():
+        if kind not in _kinds():
             fault = _unknown_filter(str(kind))
             details = InitErrorDetails(type=fault, loc=(str(kind), "[key]"), input=value)
             raise ValidationError.from_exception_data("filter", [details])
         checked = _one_key(kind).validate_python({kind: settings})[kind]
         settings = checked.model_dump()
         name, bypass = (settings.pop(key) for key in _OF_ALL)
-        return FilterRule(kind=kind, settings=settings, name=name, bypass=bypass)
+        use = settings.pop("use") if kind == PLUGIN else None
+        own = settings["settings"] if kind == PLUGIN else settings
+        return FilterRule(kind=kind, settings=own, use=use, name=name, bypass=bypass)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pypac_obs.profile.checks import Check, check_text, describe, problem
 
-__all__ = ["PluginSettings", "Use"]
+__all__ = ["PluginSettings", "PluginValue", "Use"]
 
 _ENTRY_POINT = re.compile(r"\w[\w.-]*")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -51,7 +51,15 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, str | int | float | bool)
 
 
+def _check_value(value: Any) -> Any:
+    if not isinstance(value, str | int | float | bool) or value != value:
+        raise problem("a number, true, false or text", describe(value))
+    return value
+
+
 #: The name of an installed plugin, module:Class or file.py:Class.
 Use = Annotated[str, Check(_check_use, {"minLength": 1, "maxLength": 256})]
+#: What a filter that is a plugin can be set to; its own range is known where it runs.
+PluginValue = Annotated[float | bool | str, Check(_check_value)]
 #: Plain values.
 PluginSettings = Annotated[dict[str, Any], Check(_check_settings)]

@@ -107,6 +107,7 @@ class Running:
             courtesies=(
                 lambda: log.collect(self.wiring),
                 self.wiring.collect,
+                lambda: notices.warn(*self.wiring.filter_news()),
                 self.outputs.look_after,
                 seen.look,
                 courtesies.look,
@@ -120,6 +121,7 @@ class Running:
                 self.outputs.close_natives,
                 self._stop_capture,
                 self._close_sources,
+                self.wiring.close_filters,
                 self._close_control,
                 lambda: events.publish(SessionEnding()),
                 on_ended,

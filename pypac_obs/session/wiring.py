@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pypac_obs import _core
 from pypac_obs.audio_system import Capture, open_capture
@@ -15,21 +16,26 @@ from pypac_obs.errors import PypacError
 from pypac_obs.model.addresses import Target
 from pypac_obs.model.diff import captured_by
 from pypac_obs.profile import Profile
-from pypac_obs.profile.filters import filter_names
+from pypac_obs.profile.filters import PLUGIN, FilterInfo, filter_names
 from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
     EverythingExceptSource,
+    FilterRule,
     PluginSource,
     ProcessSource,
     SyntheticSource,
     SystemSource,
     TrackRule,
 )
+from pypac_obs.session.filter_settings import checked_parameter, native_parameters
 from pypac_obs.session.source_threads import SourceThread, close_all
 from pypac_obs.source import SourceInfo
 
-__all__ = ["Wiring", "native_value", "selector_of", "track_spec"]
+if TYPE_CHECKING:
+    from pypac_obs.session.filter_processes import FilterProcesses
+
+__all__ = ["Wiring", "native_value", "plugin_filters", "selector_of", "track_spec"]
 
 # Stereo: what programs play and OBS takes. Other layouts are brought to it at capture.
 SOURCE_CHANNELS = 2
@@ -64,6 +70,9 @@ class Wiring:
         settings = profile.session
         self._offline = offline
         self._source_threads: list[SourceThread] = []  # that have not ended
+        self._filters: FilterProcesses | None = None  # of those that are written in Python
+        self._filter_infos: dict[str, FilterInfo] = {}  # of these, by the engine's kinds
+        self._is_wired = False
         self.sample_rate = settings.sample_rate
         self.latency_frames = round(settings.latency_ms * self.sample_rate / 1000)
         self.capture: Capture | None = None
@@ -83,7 +92,12 @@ class Wiring:
             latency_frames=self.latency_frames,
             headroom_frames=self._frames(settings.filter_headroom_ms),
         )
-        self.apply(profile)
+        try:
+            self.apply(profile)
+        except BaseException:
+            self.close_sources()
+            self.close_filters()
+            raise
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -121,6 +135,7 @@ class Wiring:
                 if known is None or known.captures != captures:
                     known = self._make(name, rule, profile, captures, made)
                 sources[name] = known
+            self._describe_filters(profile)
             diff = self.engine.apply(
                 [(name, one.native) for name, one in sources.items()],
                 [track_spec(name, rule) for name, rule in profile.tracks.items()],
@@ -139,6 +154,9 @@ class Wiring:
             if old is not sources.get(name) and old.capture_id is not None:
                 self._leaving.append((old.capture_id, self.engine.position))
         self._sources, self.profile = sources, profile
+        if (lanes := self.engine.take_lanes()) and self._filters is not None:
+            self._filters.adopt(lanes, wait=not self._is_wired)
+        self._is_wired = True
         self._captured = tuple(name for name, one in sources.items() if one.capture_id is not None)
         for name in sources:
             self.tracks_of_source[name] = tuple(
@@ -150,6 +168,8 @@ class Wiring:
 
     def set(self, target: Target, value: object) -> None:
         """Sets a value that was checked. Raises ValueError for what the engine refuses."""
+        if target.kind.startswith(f"{PLUGIN} ") and target.param != "bypass":
+            value = self._checked_setting(target, value)
         native = native_value(value)
         if target.part == "send":
             self.engine.set_send_gain(target.track, target.item, float(str(value)))
@@ -168,6 +188,38 @@ class Wiring:
         for entry in [one for one in self._leaving if self._has_faded(one[1])]:
             self._leaving.remove(entry)
             self._remove_capture(entry[0])
+
+    def _describe_filters(self, profile: Profile) -> None:
+        """Makes filters that are written in Python known to the engine. Raises PluginFailed."""
+        folder = profile.file.parent if profile.file is not None else Path()
+        for track, name, rule in plugin_filters(profile):
+            if self._filters is None:
+                from pypac_obs.session.filter_processes import FilterProcesses  # seldom needed
+
+                self._filters = FilterProcesses(offline=self._offline)
+            assert rule.use is not None
+            kind = native_kind(track, name, rule)
+            info = self._filters.add_kind(kind, rule.use, folder, rule.settings)
+            self.engine.add_lane_filter(kind, native_parameters(info))
+            self._filter_infos[kind] = info
+
+    def _checked_setting(self, target: Target, value: object) -> object:
+        """Raises InvalidValue for what a filter that is written in Python does not take."""
+        rules = {
+            (track, name): native_kind(track, name, rule)
+            for track, name, rule in plugin_filters(self.profile)
+        }
+        info = self._filter_infos[rules[target.track, target.item]]
+        return checked_parameter(target.address, info, target.param, value)
+
+    def filter_news(self) -> list[str]:
+        """Looks after the processes of filters, and tells what became of them."""
+        return self._filters.look_after() if self._filters is not None else []
+
+    def close_filters(self) -> None:
+        """Ends the processes of filters."""
+        if self._filters is not None:
+            self._filters.close()
 
     def source_thread(self, source: str) -> SourceThread | None:
         """Gives what runs a source that is written in Python; None: it is another one."""
@@ -310,7 +362,7 @@ class Wiring:
 
 def track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:
     """Turns a track's rule into what the engine runs."""
-    names = filter_names([(one.kind, one.name) for one in rule.filters])
+    names = _names_of(rule)
     return _core.TrackSpec(
         name,
         channels=rule.channels,
@@ -318,10 +370,32 @@ def track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:
         muted=rule.mute,
         sends=[_core.SendSpec(send.source, send.gain_db) for send in rule.sends],
         filters=[
-            _core.FilterSpec(filter_name, one.kind, native_values(one.settings), one.bypass)
+            _core.FilterSpec(
+                filter_name,
+                native_kind(name, filter_name, one),
+                native_values(one.settings),
+                one.bypass,
+            )
             for filter_name, one in zip(names, rule.filters, strict=True)
         ],
     )
+
+
+def _names_of(rule: TrackRule) -> list[str]:
+    return filter_names([(one.kind, one.name) for one in rule.filters])
+
+
+def native_kind(track: str, name: str, rule: FilterRule) -> str:
+    """The engine's kind of a filter: each that is written in Python has one of its own."""
+    return rule.kind if rule.use is None else f"{track}.filter.{name} ({rule.use})"
+
+
+def plugin_filters(profile: Profile) -> Iterator[tuple[str, str, FilterRule]]:
+    """The track, the name and the rule of each filter that is written in Python."""
+    for track, rule in profile.tracks.items():
+        for name, one in zip(_names_of(rule), rule.filters, strict=True):
+            if one.use is not None:
+                yield track, name, one
 
 
 def native_values(settings: Mapping[str, object]) -> dict[str, bool | float | str | list[str]]:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from pypac_obs import Profile, Session
+from pypac_obs import Block, Profile, Session
 from pypac_obs.cli import commands
 from pypac_obs.errors import OutputFailed
 from pypac_obs.plugins import find_plugin, installed_plugins
@@ -314,6 +314,32 @@ def test_the_source_in_the_documentation_works(tmp_path: Path):
     audio = np.concatenate(heard)
     expected = 0.1 * np.sin(2 * np.pi * 60 * np.arange(9600) / 48_000)
     assert np.abs(audio - expected[:, None]).max() < 1e-6
+
+
+def test_the_filter_in_the_documentation_works(tmp_path: Path):
+    example, rule = documented("tremolo.py")
+    write_plugin(tmp_path, example, "tremolo.py")
+    sources = {"mic": {"synthetic": {"kind": "numbered"}}}
+    tracks = {**rule["tracks"], "dry": {"from": "mic"}}
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump({"version": 1, "sources": sources, "tracks": tracks}))
+    heard: dict[str, list[Any]] = {"voice": [], "dry": []}
+
+    def on_block(block: Block) -> None:
+        for name, audio in block.audio.items():
+            heard[name].append(audio[:, 0].copy())
+
+    with Session(path, offline=True, on_block=on_block) as session:
+        session.run_offline(0.3)
+        session.set("voice.filter.tremolo.depth", 0.0)
+        session.run_offline(0.3)
+    voice, dry = (np.concatenate(heard[name])[1:] for name in ("voice", "dry"))
+    turns = 5 * np.arange(2, 14_401) / 48_000
+    expected = 1 - 0.8 * (0.5 - 0.5 * np.cos(2 * np.pi * turns))
+    gain = voice / dry
+    assert np.abs(gain[:9600] - expected[:9600]).max() < 1e-4
+    assert (gain[-9600:] == 1).all()
+    assert session.incidents == ()
 
 
 def test_the_example_in_the_documentation_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

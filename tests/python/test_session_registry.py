@@ -24,7 +24,6 @@ from pypac_obs.session import Session
 from pypac_obs.session_registry import (
     SessionRegistration,
     checked_text,
-    implausible_moment,
     running_sessions,
 )
 
@@ -210,22 +209,6 @@ def test_what_is_no_session_is_not_listed(content: str) -> None:
 def test_what_is_no_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a mark has a text"):
         checked_text(text)
-
-
-@pytest.mark.parametrize(
-    ("host_s", "why"),
-    [
-        (94.9, "before the session"),
-        (95.1, None),
-        (100.0, None),
-        (200.0, None),
-        (200.05, None),
-        (200.2, "in the future"),
-    ],
-)
-def test_a_moment_that_nobody_can_have_marked_is_told(host_s: float, why: str | None) -> None:
-    host_ns = round(host_s * 1e9)
-    assert implausible_moment(host_ns, 100 * 10**9, 200 * 10**9) == why
 
 
 # The control API's port ---------------------------------------------------------------------------
