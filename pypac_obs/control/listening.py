@@ -29,12 +29,11 @@ def listen(port: int) -> socket.socket:
         except OSError as error:
             if error.errno not in _TAKEN:
                 raise ControlUnavailable(
-                    f"the session cannot be controlled: port {one} of 127.0.0.1 cannot be "
-                    f"opened: {error.strerror or error}",
+                    f"port {one} of 127.0.0.1 cannot be opened: {error.strerror or error}",
                     native_code=error.errno,
                 ) from error
     raise ControlUnavailable(
-        f"the session cannot be controlled: all ports from {port} to {last} are taken",
+        f"all ports from {port} to {last} of 127.0.0.1 are taken",
         remedy="Name another one in the profile: control: {port: ...}",
     )
 
