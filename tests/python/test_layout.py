@@ -31,12 +31,13 @@ sandbox: errors obs
 audio_system: _core errors
 capabilities: _core obs
 events: incidents status
+filter_process: _core errors filter plugins
 forked: _core
 input_devices: _core audio_system
 likely_names: _core audio_system input_devices profile seen_programs
 native_files: errors
 own_folder: whole_file
-plugins: errors filter outputs profile source
+plugins: errors outputs profile source
 processes: _core audio_system errors forked input_devices
 recorder: errors incidents outputs profile session status
 runtime_folder: errors own_folder

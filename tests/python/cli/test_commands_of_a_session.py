@@ -22,7 +22,7 @@ from pypac_obs.control.token import read_or_make_token
 from pypac_obs.errors import InvalidValue
 from pypac_obs.outputs import files as split_files
 from pypac_obs.outputs.following import FollowingFiles, Take
-from pypac_obs.profile import FilesOutput, Profile
+from pypac_obs.profile import FilesRule, Profile
 from pypac_obs.session import Session
 from pypac_obs.session_registry import RunningSession, running_sessions
 
@@ -199,7 +199,7 @@ def test_marks_are_in_the_manifest(tmp_path: Path) -> None:
 
 
 def test_the_command_says_whether_a_file_keeps_the_mark(tmp_path: Path) -> None:
-    files = FollowingFiles(FilesOutput(folder=str(tmp_path / "rec")), list)
+    files = FollowingFiles(FilesRule(folder=str(tmp_path / "rec")), list)
     with Session(Profile.from_dict(PROFILE), name="gaming", outputs=[files]) as session:
         reachable()
         between = call("mark", "between").stdout
