@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from pypac_obs.errors import UnknownAddress
 from pypac_obs.model.addresses import Target, find, value_of, with_value
 from pypac_obs.model.diff import diff
-from pypac_obs.profile import AnyOutput, FilesOutput, ObsOutput, Profile
+from pypac_obs.profile import AnyOutput, FilesRule, ObsRule, Profile
 from pypac_obs.profile.filters import filter_infos
 
 __all__ = ["Hold", "ProfileLayers", "outputs_beyond"]
@@ -185,4 +185,4 @@ def outputs_beyond(old: Profile, new: Profile) -> Iterator[str]:
 
 def _is_bound_to_obs(rule: AnyOutput | None) -> bool:
     """OBS is set up once, and files that follow its recording are part of that."""
-    return isinstance(rule, ObsOutput) or (isinstance(rule, FilesOutput) and bool(rule.follow))
+    return isinstance(rule, ObsRule) or (isinstance(rule, FilesRule) and bool(rule.follow))

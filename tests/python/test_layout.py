@@ -14,9 +14,9 @@ PACKAGE = Path(__file__).parents[2] / "pypac_obs"
 # Who uses whom. A module at the top counts as a folder; `_core` is the native one. A new arrow is
 # written down here, and in docs/architecture.md where it is one between folders.
 TABLE = """
-cli: _core audio_system capabilities control diagnosis errors incidents input_devices likely_names
-    log native_files obs outputs plugins processes profile recorder sandbox seen_programs session
-    session_registry state_folder status undecoded wording working_folder
+cli: _core audio_system capabilities control diagnosis errors events incidents input_devices
+    likely_names log native_files obs outputs plugins processes profile recorder sandbox
+    seen_programs session session_registry state_folder status undecoded wording working_folder
 session: _core audio_system capabilities control errors events forked incidents likely_names log
     model obs outputs plugins profile session_registry source state_folder status undecoded
     whole_file working_folder

@@ -18,7 +18,7 @@ from pypac_obs.errors import OutputFailed, PermissionDenied
 from pypac_obs.outputs import files as split_files
 from pypac_obs.outputs.following import FollowingFiles, Take
 from pypac_obs.own_folder import OwnFolder
-from pypac_obs.profile import FilesOutput, Profile
+from pypac_obs.profile import FilesRule, Profile
 from pypac_obs.runtime_folder import make_folder, runtime_folder
 from pypac_obs.session import Session
 from pypac_obs.session_registry import (
@@ -287,7 +287,7 @@ def test_marks_of_a_session_are_in_its_manifest(tmp_path: Path) -> None:
 
 
 def test_only_marks_within_a_take_are_in_its_manifest(tmp_path: Path) -> None:
-    files = FollowingFiles(FilesOutput(folder=str(tmp_path / "rec")), list)
+    files = FollowingFiles(FilesRule(folder=str(tmp_path / "rec")), list)
     profile = Profile.from_dict(PROFILE)
     with Session(profile, name="gaming", outputs=[files]) as session:
         between = session.mark("between")
