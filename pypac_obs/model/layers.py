@@ -11,7 +11,7 @@ from pypac_obs.errors import UnknownAddress
 from pypac_obs.model.addresses import Target, find, value_of, with_value
 from pypac_obs.model.diff import diff
 from pypac_obs.profile import AnyOutput, FilesOutput, ObsOutput, Profile
-from pypac_obs.profile.filters import filter_infos
+from pypac_obs.profile.filters import info_of
 
 __all__ = ["Hold", "ProfileLayers", "outputs_beyond"]
 
@@ -166,8 +166,9 @@ def _tracks_in(target: Target, value: Value) -> tuple[str, ...]:
     """Which tracks a value names: those that steer a filter."""
     if target.part != "filter" or target.param == "bypass":
         return ()
-    infos = filter_infos()[target.kind].params
-    if next(one.type for one in infos if one.id == target.param) not in ("track", "tracks"):
+    info = info_of(target.kind)
+    keys = [one.id for one in info.params if one.type in ("track", "tracks")] if info else []
+    if target.param not in keys:
         return ()
     if isinstance(value, tuple):
         return value
