@@ -341,7 +341,10 @@ class Wiring:
         folder = profile.file.parent if profile.file is not None else Path()
         source = make_source(name, rule.use, rule.settings, folder)
         info = SourceInfo(name, self.sample_rate, SOURCE_CHANNELS, rule.settings)
-        thread = SourceThread(source, native, info, self.latency_frames, offline=self._offline)
+        ring_s = self.profile.session.rings.capture_ms / 1000
+        thread = SourceThread(
+            source, native, info, self.latency_frames, ring_s, offline=self._offline
+        )
         self._source_threads = [one for one in self._source_threads if not one.join(0)]
         self._source_threads.append(thread)
         thread.start()
