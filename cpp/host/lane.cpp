@@ -34,9 +34,7 @@ void in_pieces(const lane::Layout& layout, std::int64_t begin, std::uint32_t cou
 }  // namespace
 
 Lane::Lane(std::string kind, const Activation& activation)
-    : kind_(std::move(kind)),
-      layout_(layout_for(activation)),
-      memory_(lane::bytes_of(layout_)) {
+    : kind_(std::move(kind)), layout_(layout_for(activation)), memory_(lane::bytes_of(layout_)) {
   auto* const header = new (memory_.data()) lane::Header{};
   header->sample_rate = activation.sample_rate;
   header->max_frames = activation.max_frames;
@@ -57,8 +55,7 @@ void LaneFilter::activate(const Activation& activation) {
                   "the filter " + info_->kind + " has too many parameters");
   lane_ = std::make_shared<Lane>(info_->kind, activation);
   glide_ = glide_frames(activation.sample_rate);
-  const auto time =
-      static_cast<std::uint32_t>(activation.sample_rate * kTimeMs / 1000 + glide_);
+  const auto time = static_cast<std::uint32_t>(activation.sample_rate * kTimeMs / 1000 + glide_);
   const std::uint32_t block = activation.max_frames;
   latency_ = (time + block - 1) / block * block;
   line_.emplace(activation.channels, latency_, block);

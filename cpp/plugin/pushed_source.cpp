@@ -41,24 +41,26 @@ void PushedSource::skip_to(Frames position, Cause cause) noexcept {
 }
 
 void PushedSource::push(const float* samples, std::uint32_t frames) noexcept {
-  // The timeline is its clock, so that the frames pass bit for bit.
+  // The timeline is its clock: this only shows that it runs as that does.
   ClockReading reading;
   reading.clock_id = 1;
   reading.rate = sample_rate_;
   reading.position = position_;
   reading.frames = frames;
   reading.host_time = anchor_.host_time_of(position_);
-  Stamp stamp;
-  if (domain_->stamp(reading, stamp)) {
+  Stamp shown;
+  static_cast<void>(domain_->stamp(reading, shown));
+  if (float* const room = feed_.begin_packet(frames)) {
+    const std::uint32_t channels = feed_.channels();
+    for (std::uint32_t c = 0; c < channels; ++c)
+      for (std::uint32_t i = 0; i < frames; ++i)
+        room[std::size_t{c} * frames + i] = samples[std::size_t{i} * channels + c];
+    Stamp stamp;
+    stamp.device_time = position_;
     stamp.epoch = epoch_;  // another one for each gap, so that it has its cause
+    stamp.timeline = static_cast<double>(position_);
     stamp.break_cause = gap_cause_;
-    if (float* const room = feed_.begin_packet(frames)) {
-      const std::uint32_t channels = feed_.channels();
-      for (std::uint32_t c = 0; c < channels; ++c)
-        for (std::uint32_t i = 0; i < frames; ++i)
-          room[std::size_t{c} * frames + i] = samples[std::size_t{i} * channels + c];
-      feed_.commit_packet(stamp);
-    }
+    feed_.commit_packet(stamp);
   }
   position_ += frames;
 }

@@ -20,7 +20,13 @@ from pydantic import TypeAdapter, ValidationError
 from pypac_obs.errors import InvalidValue, UnknownAddress
 from pypac_obs.profile import Profile, TrackRule
 from pypac_obs.profile.checks import describe, listed, nearest
-from pypac_obs.profile.filters import PLUGIN, filter_names, settings_model
+from pypac_obs.profile.filters import (
+    PLUGIN,
+    filter_names,
+    info_of,
+    parameters_model,
+    settings_model,
+)
 from pypac_obs.profile.model import Send
 from pypac_obs.profile.plugin_rule import PluginValue
 
@@ -97,12 +103,20 @@ def find(profile: Profile, address: str) -> Target:
     raise UnknownAddress(f"there is nothing at {describe(address)}", remedy=remedy)
 
 
+def _adapter_of(target: Target) -> TypeAdapter[Any]:
+    if not target.kind.startswith(f"{PLUGIN} ") or target.param == "bypass":
+        return _adapter(target.part, target.kind, target.param)
+    info = info_of(target.kind)
+    model = parameters_model(info) if info is not None else None
+    if model is None or target.param not in model.model_fields:
+        return TypeAdapter(PluginValue)
+    return _of_field(model, target.param)
+
+
 @cache
 def _adapter(part: str, kind: str, param: str) -> TypeAdapter[Any]:
     if param == "bypass" or (part == "track" and param == "mute"):
         return _of_field(TrackRule, "mute")
-    if part == "filter" and kind.startswith(f"{PLUGIN} "):
-        return TypeAdapter(PluginValue)
     if part == "filter":
         return _of_field(settings_model(kind), param)
     return _of_field(TrackRule if part == "track" else Send, param)
@@ -128,7 +142,7 @@ def clean_value(target: Target, value: object) -> Value:
     Raises InvalidValue with what is valid.
     """
     try:
-        checked: Value = _adapter(target.part, target.kind, target.param).validate_python(value)
+        checked: Value = _adapter_of(target).validate_python(value)
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
         context = found.get("ctx", {})

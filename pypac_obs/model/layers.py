@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from pypac_obs.errors import UnknownAddress
 from pypac_obs.model.addresses import Target, find, value_of, with_value
 from pypac_obs.model.diff import diff
-from pypac_obs.profile import AnyOutput, FilesRule, ObsRule, Profile
-from pypac_obs.profile.filters import filter_infos
+from pypac_obs.profile import Profile
+from pypac_obs.profile.filters import info_of
 
-__all__ = ["Hold", "ProfileLayers", "outputs_beyond"]
+__all__ = ["Hold", "ProfileLayers"]
 
 Value = bool | float | str | tuple[str, ...] | None
 Changes = dict[str, Value]
@@ -166,23 +166,10 @@ def _tracks_in(target: Target, value: Value) -> tuple[str, ...]:
     """Which tracks a value names: those that steer a filter."""
     if target.part != "filter" or target.param == "bypass":
         return ()
-    infos = filter_infos()[target.kind].params
-    if next(one.type for one in infos if one.id == target.param) not in ("track", "tracks"):
+    info = info_of(target.kind)
+    keys = [one.id for one in info.params if one.type in ("track", "tracks")] if info else []
+    if target.param not in keys:
         return ()
     if isinstance(value, tuple):
         return value
     return (value,) if isinstance(value, str) and value else ()
-
-
-def outputs_beyond(old: Profile, new: Profile) -> Iterator[str]:
-    """Says which changes of outputs a running session cannot follow."""
-    before, after = old.outputs.by_name(), new.outputs.by_name()
-    for name in dict.fromkeys((*before, *after)):
-        rules = before.get(name), after.get(name)
-        if rules[0] != rules[1] and any(map(_is_bound_to_obs, rules)):
-            yield f"outputs.{name} takes a restart of the session"
-
-
-def _is_bound_to_obs(rule: AnyOutput | None) -> bool:
-    """OBS is set up once, and files that follow its recording are part of that."""
-    return isinstance(rule, ObsRule) or (isinstance(rule, FilesRule) and bool(rule.follow))

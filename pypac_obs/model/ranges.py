@@ -9,7 +9,7 @@ from typing import Any
 from pypac_obs.model.addresses import Target
 from pypac_obs.profile import TrackRule
 from pypac_obs.profile.checks import Between
-from pypac_obs.profile.filters import filter_infos
+from pypac_obs.profile.filters import info_of
 from pypac_obs.profile.model import Send
 
 __all__ = ["Range", "range_of"]
@@ -56,9 +56,10 @@ def range_of(target: Target) -> Range | None:
     if target.param == "bypass":
         return None
     if target.part == "filter":
-        params = filter_infos()[target.kind].params
-        one = next(param for param in params if param.id == target.param)
-        if one.type not in ("number", "integer"):
+        info = info_of(target.kind)
+        params = info.params if info is not None else ()
+        one = next((param for param in params if param.id == target.param), None)
+        if one is None or one.type not in ("number", "integer"):
             return None
         return Range(one.unit, one.min, one.max, one.type == "integer", one.logarithmic)
     model: Any = TrackRule if target.part == "track" else Send

@@ -54,7 +54,9 @@ __all__ = [
     "ParamInfo",
     "filter_infos",
     "filter_names",
+    "info_of",
     "key_settings",
+    "note_plugin",
     "parameters_model",
 ]
 
@@ -109,6 +111,20 @@ def filter_infos() -> Mapping[str, FilterInfo]:
     from pypac_obs import _core  # a profile without filters is read without the core
 
     return {info.kind: _info_of(info) for info in _core.filter_infos()}
+
+
+# By `FilterRule.identity`: plugins that have run here have said what they can be set to.
+_plugin_infos: dict[str, FilterInfo] = {}
+
+
+def note_plugin(identity: str, info: FilterInfo) -> None:
+    """Notes what a filter that is a plugin can be set to: from now on its values are checked."""
+    _plugin_infos[identity] = info
+
+
+def info_of(identity: str) -> FilterInfo | None:
+    """The descriptor of a filter, by `FilterRule.identity`; None: a plugin that has not run yet."""
+    return _plugin_infos.get(identity) or filter_infos().get(identity)
 
 
 def _info_of(native: _core.PluginInfo) -> FilterInfo:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from pypac_obs import _core
-from pypac_obs.errors import InvalidValue, PluginFailed
+from pypac_obs.errors import PluginFailed
 from pypac_obs.profile.checks import describe
 from pypac_obs.profile.filters import FilterInfo, parameters_model
 
-__all__ = ["check_settings", "checked_parameter", "native_parameters"]
+__all__ = ["check_settings", "native_parameters"]
 
 
 def check_settings(who: str, info: FilterInfo, settings: Mapping[str, object]) -> None:
@@ -25,24 +25,8 @@ def check_settings(who: str, info: FilterInfo, settings: Mapping[str, object]) -
         ) from None
 
 
-def checked_parameter(address: str, info: FilterInfo, param: str, value: object) -> object:
-    """Gives the value of one parameter in its form. Raises InvalidValue."""
-    model = parameters_model(info)
-    others = {one.id: one.default for one in info.params if one.id != param}
-    try:
-        filled = {name: default for name, default in others.items() if default is not None}
-        checked = model.model_validate({**filled, param: value})
-    except ValidationError as error:
-        mine = [one for one in error.errors(include_url=False) if one["loc"][:1] == (param,)]
-        if mine:
-            who = address.removesuffix(f".{param}")
-            raise InvalidValue(_in_words(who, error, param)) from None
-        return value
-    return getattr(checked, param)
-
-
-def _in_words(who: str, error: ValidationError, param: str | None = None) -> str:
-    found = next(one for one in error.errors(include_url=False) if param in (None, *one["loc"][:1]))
+def _in_words(who: str, error: ValidationError) -> str:
+    found = error.errors(include_url=False)[0]
     context = found.get("ctx", {})
     where = ".".join((who, *(str(one) for one in found["loc"] if one != "[key]")))
     if found["type"] == "missing":

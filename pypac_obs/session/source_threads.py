@@ -29,8 +29,8 @@ _AFTER_NOTHING_S = 0.01
 _LOOK_S = 0.005
 # A source is asked for so much at once, or for less where the mixer waits for less.
 _BLOCK_S = 0.02
-# How far it may be ahead of what is heard now.
-_AHEAD_S = 0.04
+# How far what computes its audio may be ahead of what is heard now, of half the ring.
+_AHEAD_S = 0.2
 _STALLED_S = 0.5
 
 
@@ -53,6 +53,7 @@ class SourceThread:
         native: _core.PushedSource,
         info: SourceInfo,
         latency_frames: int,
+        ring_s: float,
         *,
         offline: bool,
     ) -> None:
@@ -61,6 +62,7 @@ class SourceThread:
         self._info = info
         self._latency = latency_frames
         self._block = max(16, min(round(_BLOCK_S * info.sample_rate), latency_frames // 2))
+        self._ahead_s = min(_AHEAD_S, ring_s / 2)
         self._offline = offline
         self._state = _State("starting", "it is being opened")
         self._reading_since: float | None = None
@@ -68,6 +70,7 @@ class SourceThread:
         self._error: BaseException | None = None
         self._was_opened = threading.Event()  # or could not be
         self._stop_asked = threading.Event()
+        self._begun = False
         self._has_ended = False
         # What hangs in a read is left behind, and must not keep the program from ending: a daemon.
         self._thread = threading.Thread(target=self._run, name=f"source {info.name}", daemon=True)
@@ -150,8 +153,16 @@ class SourceThread:
     def _feed(self) -> None:
         rate = self._info.sample_rate
         ahead_s = (self.native.position - self.native.now) / rate
-        if ahead_s > _AHEAD_S:
-            self._stop_asked.wait(min(0.1, ahead_s - _AHEAD_S))
+        if not self._begun:
+            # Not before its first frame is heard: what waits for its audio lies where it came.
+            self._begun = ahead_s <= 0
+            if not self._begun:
+                self._stop_asked.wait(ahead_s)
+                return
+            if -ahead_s * rate > self._latency:  # where it joins, so much has been played
+                self.native.skip_to(self.native.now, "starting")
+        if ahead_s > self._ahead_s:
+            self._stop_asked.wait(min(0.1, ahead_s - self._ahead_s))
         elif not self._read_one(self._block) and not self._has_ended:
             failed = self._state.state == "failed"
             self._stop_asked.wait(_AFTER_FAILURE_S if failed else _AFTER_NOTHING_S)

@@ -16,7 +16,7 @@ from pypac_obs.errors import PypacError
 from pypac_obs.model.addresses import Target
 from pypac_obs.model.diff import captured_by
 from pypac_obs.profile import Profile
-from pypac_obs.profile.filters import PLUGIN, FilterInfo, filter_names
+from pypac_obs.profile.filters import filter_names, note_plugin
 from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
@@ -28,7 +28,7 @@ from pypac_obs.profile.model import (
     SystemSource,
     TrackRule,
 )
-from pypac_obs.session.filter_settings import checked_parameter, native_parameters
+from pypac_obs.session.filter_settings import native_parameters
 from pypac_obs.session.source_threads import SourceThread, close_all
 from pypac_obs.source import SourceInfo
 
@@ -71,7 +71,6 @@ class Wiring:
         self._offline = offline
         self._source_threads: list[SourceThread] = []  # that have not ended
         self._filters: FilterProcesses | None = None  # of those that are written in Python
-        self._filter_infos: dict[str, FilterInfo] = {}  # of these, by the engine's kinds
         self._is_wired = False
         self.sample_rate = settings.sample_rate
         self.latency_frames = round(settings.latency_ms * self.sample_rate / 1000)
@@ -168,8 +167,6 @@ class Wiring:
 
     def set(self, target: Target, value: object) -> None:
         """Sets a value that was checked. Raises ValueError for what the engine refuses."""
-        if target.kind.startswith(f"{PLUGIN} ") and target.param != "bypass":
-            value = self._checked_setting(target, value)
         native = native_value(value)
         if target.part == "send":
             self.engine.set_send_gain(target.track, target.item, float(str(value)))
@@ -201,16 +198,7 @@ class Wiring:
             kind = native_kind(track, name, rule)
             info = self._filters.add_kind(kind, rule.use, folder, rule.settings)
             self.engine.add_lane_filter(kind, native_parameters(info))
-            self._filter_infos[kind] = info
-
-    def _checked_setting(self, target: Target, value: object) -> object:
-        """Raises InvalidValue for what a filter that is written in Python does not take."""
-        rules = {
-            (track, name): native_kind(track, name, rule)
-            for track, name, rule in plugin_filters(self.profile)
-        }
-        info = self._filter_infos[rules[target.track, target.item]]
-        return checked_parameter(target.address, info, target.param, value)
+            note_plugin(rule.identity, info)
 
     def filter_news(self) -> list[str]:
         """Looks after the processes of filters, and tells what became of them."""
@@ -353,7 +341,10 @@ class Wiring:
         folder = profile.file.parent if profile.file is not None else Path()
         source = make_source(name, rule.use, rule.settings, folder)
         info = SourceInfo(name, self.sample_rate, SOURCE_CHANNELS, rule.settings)
-        thread = SourceThread(source, native, info, self.latency_frames, offline=self._offline)
+        ring_s = self.profile.session.rings.capture_ms / 1000
+        thread = SourceThread(
+            source, native, info, self.latency_frames, ring_s, offline=self._offline
+        )
         self._source_threads = [one for one in self._source_threads if not one.join(0)]
         self._source_threads.append(thread)
         thread.start()

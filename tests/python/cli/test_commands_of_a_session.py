@@ -264,7 +264,16 @@ def test_every_session_gets_the_mark_and_a_change_needs_a_name() -> None:
     assert [[mark.text for mark in session.markers] for session in (one, two)] == [["for both"]] * 2
 
 
-def test_a_profile_can_switch_control_off() -> None:
+def test_a_session_that_has_just_started_gets_the_command_too() -> None:
+    with Session(Profile.from_dict(PROFILE), name="gaming") as session:
+        until(running_sessions)
+        result = call("mark", "at once")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert [marker.text for marker in session.markers] == ["at once"]
+
+
+def test_a_profile_can_switch_control_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pypac_obs.cli.session_choice._STARTS_WITHIN_S", 0.5)
     profile = Profile.from_dict(PROFILE | {"control": {"enabled": False}})
     with Session(profile, name="gaming"):
         until(running_sessions)
