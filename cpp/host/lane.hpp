@@ -41,6 +41,11 @@ class Lane {
   void set_patience(HostTime patience) noexcept {
     patience_ns_.store(patience.count(), std::memory_order_relaxed);
   }
+  /// [any-thread] No process works for it, nor will: nobody has to wait for one.
+  void give_up() noexcept {
+    set_patience(HostTime(0));
+    given_up_.store(true, std::memory_order_relaxed);
+  }
 
  private:
   friend class LaneFilter;
@@ -49,6 +54,7 @@ class Lane {
   lane::Layout layout_;
   PassedMemory memory_;
   std::atomic<bool> closed_{false};
+  std::atomic<bool> given_up_{false};
   std::atomic<std::uint64_t> late_frames_{0};  // pump writes
   std::atomic<std::int64_t> patience_ns_{0};
 };
@@ -71,6 +77,9 @@ class LaneFilter final : public Filter {
   void reset() noexcept override;
   [[nodiscard]] std::uint32_t latency_frames() const noexcept override { return latency_; }
   [[nodiscard]] std::uint32_t late_frames() const noexcept override { return late_; }
+  [[nodiscard]] bool ready() const noexcept override {
+    return share_->stands_at(1) || lane_->given_up_.load(std::memory_order_relaxed);
+  }
 
  private:
   void send(const AudioBlock& block) noexcept;

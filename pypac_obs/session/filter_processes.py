@@ -262,7 +262,7 @@ class _Worker:
             if time.monotonic() - began > _WORKED_S:
                 restarts = 0
             if first or restarts == _MOST_RESTARTS:
-                self._lane.set_patience(0)
+                self._lane.give_up()
                 self._ready.set()
                 self._tell(f"{self._failure}; the track goes by it from now on")
                 return
