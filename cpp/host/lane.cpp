@@ -62,6 +62,7 @@ void LaneFilter::activate(const Activation& activation) {
   dry_.emplace(activation.channels, block);
   share_.emplace(static_cast<std::uint32_t>(glide_), 0.0F);
   written_ = expected_ = 0;
+  resets_ = 0;
   on_lane_(lane_);
 }
 
@@ -75,7 +76,7 @@ void LaneFilter::reset() noexcept {
   lane::Header& header = lane_->header();
   expected_ = written_;
   header.reset_at.store(written_, std::memory_order_relaxed);
-  header.resets.fetch_add(1, std::memory_order_release);
+  header.resets.store(++resets_, std::memory_order_release);
 }
 
 void LaneFilter::process(const ProcessContext& context) noexcept {

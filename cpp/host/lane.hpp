@@ -96,6 +96,7 @@ class LaneFilter final : public Filter {
   std::optional<BlockBuffer> dry_;
   std::optional<Glide> share_;  // of what comes from the process
   std::int64_t written_ = 0;
+  std::uint32_t resets_ = 0;   // what the other process can write to is only written
   std::int64_t expected_ = 0;  // frames below belong to no stretch that is heard
   std::uint32_t late_ = 0;
 };

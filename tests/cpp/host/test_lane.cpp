@@ -187,7 +187,13 @@ TEST_CASE("what the other end writes at random harms nobody") {
   header.first.store(std::numeric_limits<std::int64_t>::min());
   header.layout = {77, 3};
   header.closed = 1;
+  header.resets = 77;
   doubling.play(10, false);
+  doubling.slot->set_bypassed(true);
+  doubling.play(5, false);
+  doubling.slot->set_bypassed(false);
+  doubling.play(5, false);
+  CHECK(header.resets == 1);  // counted where nobody else writes
   CHECK(std::all_of(doubling.out.begin(), doubling.out.end(),
                     [](float sample) { return std::fabs(sample) <= 0.6F; }));
   CHECK_FALSE(doubling.lane->closed());
