@@ -73,8 +73,7 @@ class FilterProcesses:
         """
         try:
             plugin = find_plugin(use, folder, FILTERS)
-            stamp = plugin.file.stat() if plugin.file is not None else None
-            code = (str(plugin), stamp and (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino))
+            code = (str(plugin), *_stamp(plugin.file))
             key = (use, folder, code)
             if key not in self._described:
                 info, parameters = _ask(use, folder)
@@ -107,8 +106,8 @@ class FilterProcesses:
             state = self._states.get(lane.kind)
             new.append(_Worker(lane, self._plugins[lane.kind], self._states, self._news, state))
         with self._workers_lock:
-            self._workers += new
             closed = self._closed
+            self._workers += [] if closed else new
         if closed:  # meanwhile
             for worker in new:
                 worker.end()
@@ -187,6 +186,16 @@ def _flags() -> list[str]:
         return ["-I"]
     given = {"-E": flags.ignore_environment, "-s": flags.no_user_site}
     return [flag for flag, is_set in given.items() if is_set]
+
+
+def _stamp(file: Path | None) -> tuple[int, ...]:
+    if file is None:
+        return ()
+    try:
+        found = file.stat()
+    except OSError:  # in an archive
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _said(line: str) -> dict[str, Any]:

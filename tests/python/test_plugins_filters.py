@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
@@ -647,3 +649,121 @@ def test_a_filter_that_fails_at_the_start_leaves_no_capture_behind(
     with pytest.raises(PluginFailed, match="RuntimeError: no"):
         Session(Profile.from_dict(document, file=tmp_path / "a.yaml")).start()
     assert stopped == ["capture"]
+
+
+def test_other_parameters_than_those_that_were_described_are_no_values_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(filter_processes, "_MOST_RESTARTS", 1)
+    # Its file changes between two processes: what was "on" would be given to "side".
+    write(tmp_path)
+    plugin = tmp_path / "gain_plugin.py"
+    changed = plugin.read_text().replace('Parameter("on", default=True),', "")
+    crash = f"if self.at >= 9600: open({str(plugin)!r}, 'w').write(CHANGED); os._exit(3)"
+    write(tmp_path, crash)
+    plugin.write_text(plugin.read_text() + f"\nCHANGED = {changed!r}\n")
+    with Session(profile(tmp_path)) as session:
+        wait_for(lambda: any("from now on" in one for one in session.status().warnings))
+    *_, last = session.status().warnings
+    assert last == (
+        "voice.filter.loud: it has other parameters than when it was added to the session; "
+        "the track goes by it from now on"
+    )
+
+
+def test_its_standard_input_is_empty(tmp_path: Path):
+    # On Windows a library that looks at a pipe from which something reads would hang.
+    write(tmp_path)
+    plugin = tmp_path / "gain_plugin.py"
+    said = tmp_path / "said"
+    plugin.write_text(
+        "import os, stat, sys\n"
+        f"open({str(said)!r}, 'w').write(repr((os.read(0, 1), sys.stdin.read(),\n"
+        f"    stat.S_ISFIFO(os.fstat(0).st_mode))))\n{plugin.read_text()}"
+    )
+    with Session(profile(tmp_path), offline=True) as session:
+        session.run_offline(0.1)
+    assert said.read_text() == "(b'', '', False)"
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"), [(["-E", "-s"], "ignore_environment=1"), (["-I"], "isolated=1")]
+)
+def test_it_ignores_what_the_interpreter_ignores(tmp_path: Path, flags: list[str], shown: str):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "numpy.py").write_text("raise SystemExit('PYTHONPATH was read')\n")
+    write(tmp_path, f"open({str(tmp_path / 'flags')!r}, 'w').write(repr(sys.flags))")
+    script = (
+        "import sys; sys.path[:0] = sys.argv[2].split('\\n')\n"
+        "from pypac_obs import Session\n"
+        "with Session(sys.argv[1], offline=True) as session: session.run_offline(0.1)"
+    )
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(plain_profile()))
+    subprocess.run(
+        [sys.executable, *flags, "-c", script, str(path), "\n".join(filter(None, sys.path))],
+        env={**os.environ, "PYTHONPATH": str(own)},
+        check=True,
+    )
+    assert shown in (tmp_path / "flags").read_text()
+    assert "no_user_site=1" in (tmp_path / "flags").read_text()
+
+
+def plain_profile() -> dict[str, Any]:
+    return {
+        "version": 1,
+        "sources": {"a": {"synthetic": {"kind": "numbered"}}},
+        "tracks": {
+            "voice": {"from": "a", "filters": [{"plugin": {"use": "gain_plugin.py:Gain"}}]},
+        },
+    }
+
+
+# It is ready, and then says nothing.
+SILENT = """
+import json, sys
+print(json.dumps({"ready": True}), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_look_alone_ends_nothing(monkeypatch: pytest.MonkeyPatch):
+    # As after a sleep of the machine: the process may not have had a chance to speak.
+    processes, _ = run_script(monkeypatch, SILENT, [])
+    [worker] = processes._workers
+    wait_for(lambda: worker._started)
+    monkeypatch.setattr(filter_processes, "_SILENT_S", -1)
+    processes.look_after()
+    assert not worker._hung
+    worker._heard_at = time.monotonic() + 60  # it speaks
+    processes.look_after()
+    worker._heard_at = time.monotonic()
+    processes.look_after()
+    assert not worker._hung
+    processes.look_after()
+    assert worker._hung
+    wait_for(lambda: any("its process hung" in one for one in processes.look_after()))
+    processes.close()
+
+
+def test_a_filter_that_comes_while_others_are_looked_after_is_looked_after(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    processes, lane = run_script(monkeypatch, SILENT, [])
+    [worker] = processes._workers
+    look = worker.look_after
+
+    def while_another_comes() -> None:
+        look()
+        thread.start()
+        thread.join(0.2)
+
+    thread = threading.Thread(target=processes.adopt, args=([lane],), kwargs={"wait": False})
+    monkeypatch.setattr(worker, "look_after", while_another_comes)
+    processes.look_after()
+    thread.join()
+    assert len(processes._workers) == 2
+    processes.close()
+    processes.adopt([lane], wait=True)  # too late: it is ended at once
+    assert processes._workers == []
