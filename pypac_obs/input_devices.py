@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pypac_obs import _core
 from pypac_obs.audio_system import Capture, open_capture, service_trouble
 
-__all__ = ["InputDevice", "inputs_of", "list_inputs"]
+__all__ = ["InputDevice", "inputs_in_words", "inputs_of", "list_inputs"]
 
 _PATIENCE_S = 2.0
 
@@ -74,3 +74,12 @@ def inputs_of(capture: Capture) -> list[InputDevice]:
             )
         )
     return sorted(inputs, key=lambda one: (one.name.casefold(), one.system_name))
+
+
+def inputs_in_words(inputs: list[InputDevice]) -> str:
+    """Names all inputs in a line, the default one marked; empty where there is none.
+
+    >>> inputs_in_words([InputDevice("Headset", "Headset", "alsa_input.usb", True, False, 1, 0)])
+    '"Headset" (default)'
+    """
+    return ", ".join(f'"{one.name}"{" (default)" if one.is_default else ""}' for one in inputs)

@@ -51,7 +51,7 @@ def keep_out(text: str) -> None:
     [any-thread] Whoever reads a secret calls this before anybody can write it.
     """
     global _pattern
-    if not text.strip():
+    if not text.strip() or text in _private:
         return
     with _private_lock:
         # As `repr` and JSON write it, too.

@@ -32,7 +32,7 @@ from pypac_obs.errors import OutputFailed, PluginFailed, PypacError
 
 if TYPE_CHECKING:  # the process of a filter has no need of them, and is to be there soon
     from pypac_obs.outputs.output import Output
-    from pypac_obs.profile.outputs import PluginOutput
+    from pypac_obs.profile.outputs import PluginRule
     from pypac_obs.source import Source
 
 __all__ = [
@@ -332,7 +332,7 @@ def make_source(name: str, use: str, settings: Mapping[str, object], folder: Pat
     return made
 
 
-def make_output(name: str, rule: PluginOutput, folder: Path, tracks: Iterable[str]) -> Output:
+def make_output(name: str, rule: PluginRule, folder: Path, tracks: Iterable[str]) -> Output:
     """Makes the output of that name, of a profile in ``folder`` with these ``tracks``.
 
     Its class is called with the settings; after that it has the profile's name and tracks. Raises

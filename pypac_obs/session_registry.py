@@ -27,22 +27,16 @@ from pypac_obs.runtime_folder import file_name_of, open_folder
 
 __all__ = [
     "LONGEST_TEXT",
-    "Mark",
     "RunningSession",
     "SessionRegistration",
     "checked_text",
     "frame_at",
-    "implausible_moment",
     "running_sessions",
 ]
 
 # In characters; a chapter's name is a line.
 LONGEST_TEXT = 500
 _MAX_BYTES = 2**14
-# How long before a session's start, and ahead of the clock, a marked moment may lie: the command
-# may have been called while the session was starting.
-_EARLY_NS = 5 * 10**9
-_AHEAD_NS = 10**8
 # A session writes its session.json well within that.
 _NEW_S = 10.0
 # Two sessions of one program that bear the same name are told apart by a number.
@@ -54,14 +48,6 @@ _SESSION_FOLDER = re.compile(r"[^.].*-\d+(-\d+)?")
 _SESSION_FILES = ("session.json", ".session.json.part")
 # Times of a process's start that agree this closely are the same; they are kept as text.
 _SAME_START_S = 0.02
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A moment that somebody marked: in host time (ns), with a text of one line."""
-
-    host_ns: int
-    text: str
 
 
 class SessionRegistration:
@@ -169,22 +155,6 @@ def frame_at(host_ns: int, start_host_ns: int, sample_rate: int) -> int:
     (120000, 0)
     """
     return max(0, (host_ns - start_host_ns) * sample_rate // 10**9)
-
-
-def implausible_moment(host_ns: int, start_host_ns: int, now_ns: int) -> str | None:
-    """Says why nobody can have marked that moment in a session; None if somebody can.
-
-    >>> implausible_moment(90 * 10**9, 100 * 10**9, 200 * 10**9)
-    'before the session'
-    >>> implausible_moment(201 * 10**9, 100 * 10**9, 200 * 10**9)
-    'in the future'
-    >>> implausible_moment(99 * 10**9, 100 * 10**9, 200 * 10**9)
-    """
-    if host_ns > now_ns + _AHEAD_NS:
-        return "in the future"
-    if host_ns < start_host_ns - _EARLY_NS:
-        return "before the session"
-    return None
 
 
 def checked_text(text: str) -> str:

@@ -82,8 +82,9 @@ nb::object take(LaneEnd& self, double timeout_s) {
   const std::size_t channels = self.channels();
   auto samples = std::make_unique<std::vector<float>>(channels * frames);
   self.take(samples->data(), frames);
-  const nb::capsule owner(
-      samples.get(), [](void* memory) noexcept { delete static_cast<std::vector<float>*>(memory); });
+  const nb::capsule owner(samples.get(), [](void* memory) noexcept {
+    delete static_cast<std::vector<float>*>(memory);
+  });
   float* const data = samples.release()->data();
   return nb::cast(nb::ndarray<nb::numpy, float, nb::ndim<2>>(data, {frames, channels}, owner));
 }
@@ -230,9 +231,10 @@ void bind_plugins(nb::module_& module) {
             return values;
           },
           "count"_a, "Of the first parameters.")
-      .def("take", &take, "timeout_s"_a,
-           nb::sig("def take(self, timeout_s: float) -> numpy.typing.NDArray[numpy.float32] | None"),
-           "The next frames (frames, channels), to be changed at will; None: none came.")
+      .def(
+          "take", &take, "timeout_s"_a,
+          nb::sig("def take(self, timeout_s: float) -> numpy.typing.NDArray[numpy.float32] | None"),
+          "The next frames (frames, channels), to be changed at will; None: none came.")
       .def("take_reset", &LaneEnd::take_reset, "A break lies before those frames.")
       .def("give", &give, "frames"_a,
            nb::sig("def give(self, frames: numpy.typing.NDArray[numpy.float32]) -> None"),

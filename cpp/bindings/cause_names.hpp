@@ -15,7 +15,8 @@ inline constexpr auto kCauseNames = std::to_array<const char*>({
     "not_running",   "no_stream",   "paused",     "starting",        "refused",
     "stalled",       "underrun",    "late",       "lost_cycles",     "clock_changed",
     "clock_stepped", "overlap",     "restamped",  "capture_overrun", "output_overrun",
-    "backend_lost",  "track_muted", "no_sources", "track_removed", "source_failed", "filter_late",
+    "backend_lost",  "track_muted", "no_sources", "track_removed",   "source_failed",
+    "filter_late",
 });
 static_assert(kCauseNames.size() == static_cast<std::size_t>(Cause::count_));
 

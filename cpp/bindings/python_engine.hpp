@@ -71,8 +71,8 @@ class PythonEngine {
  public:
   PythonEngine(std::uint32_t sample_rate, std::uint32_t block_frames, std::uint32_t latency_frames,
                std::uint32_t headroom_frames)
-      : engine_(EngineOptions{sample_rate, block_frames, latency_frames, headroom_frames},
-                filters_, clock_) {
+      : engine_(EngineOptions{sample_rate, block_frames, latency_frames, headroom_frames}, filters_,
+                clock_) {
     add_builtin_filters(filters_);
   }
 

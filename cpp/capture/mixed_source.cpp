@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/thread_role.hpp"
 #include "plugin/fed_source.hpp"
 
 namespace pypac {
@@ -145,13 +146,16 @@ MixedSource::MixedSource(std::uint32_t channels, std::uint32_t capacity_frames,
       timeline_rate_(timeline_rate),
       no_clock_(std::make_shared<ClockDomain>(timeline_rate)),
       shown_clock_(no_clock_.get()),
-      piece_room_(channels) {}
+      piece_room_(channels) {
+  PYPAC_ASSERT_NOT_REALTIME();
+}
 
 MixedSource::~MixedSource() {
   stop();
 }
 
 void MixedSource::start(HostTime origin) {
+  PYPAC_ASSERT_NOT_REALTIME();
   const std::lock_guard lock(control_);
   running_ = true;
   origin_ = origin;
@@ -159,6 +163,7 @@ void MixedSource::start(HostTime origin) {
 }
 
 void MixedSource::stop() noexcept {
+  PYPAC_ASSERT_NOT_REALTIME();
   const std::lock_guard lock(control_);
   running_ = false;
   for (std::size_t i = 0; i < tap_count_.load(); ++i) taps_[i]->stop();

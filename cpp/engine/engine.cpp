@@ -54,11 +54,13 @@ Engine::~Engine() {
 }
 
 std::shared_ptr<const Plan> Engine::plan() const {
+  PYPAC_ASSERT_NOT_REALTIME();
   const std::lock_guard lock(control_mutex_);
   return plans_.back();
 }
 
 std::uint32_t Engine::budget_frames() const {
+  PYPAC_ASSERT_NOT_REALTIME();
   const std::lock_guard lock(control_mutex_);
   return budget_frames_.value_or(0);
 }
@@ -265,6 +267,7 @@ void Engine::remove_output(const Sink& sink) {
 }
 
 std::vector<std::uint32_t> Engine::channels_of(const std::vector<std::string>& tracks) const {
+  PYPAC_ASSERT_NOT_REALTIME();
   const std::lock_guard lock(control_mutex_);
   std::vector<std::uint32_t> channels;
   channels.reserve(tracks.size());
@@ -298,6 +301,7 @@ void Engine::stop_sources() {
 }
 
 void Engine::start(HostTime origin) {
+  PYPAC_ASSERT_NOT_REALTIME();
   if (pump_.started() || finished())
     throw Failure(ErrorKind::invalid_argument, "a session starts only once", "make a new one");
   start_sources(origin);
@@ -311,6 +315,7 @@ bool Engine::wait_finished(std::chrono::nanoseconds timeout) {
 }
 
 void Engine::run_offline(Frames frames, const std::function<bool()>& interrupted) {
+  PYPAC_ASSERT_NOT_REALTIME();
   if (pump_.started() || finished())
     throw Failure(ErrorKind::invalid_argument, "this session runs or ran already",
                   "make a new one");
@@ -319,6 +324,7 @@ void Engine::run_offline(Frames frames, const std::function<bool()>& interrupted
 }
 
 Engine::Subject Engine::subject_of(Ticket ticket) const {
+  PYPAC_ASSERT_NOT_REALTIME();
   const std::lock_guard lock(control_mutex_);
   const auto at = subjects_.find(ticket);
   if (at == subjects_.end())
@@ -327,6 +333,7 @@ Engine::Subject Engine::subject_of(Ticket ticket) const {
 }
 
 std::size_t Engine::levels(std::span<LevelRow> rows) const {
+  PYPAC_ASSERT_NOT_REALTIME();
   const std::shared_ptr<const Plan> now = plan();
   std::size_t count = 0;
   const auto add = [&](const Meter& meter) {

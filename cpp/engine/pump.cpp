@@ -35,6 +35,7 @@ void Pump::publish(const Plan& plan) noexcept {
 }
 
 const Plan* Pump::in_use() const noexcept {
+  PYPAC_ASSERT_NOT_REALTIME();
   // The pump announces a plan before it looks whether a newer one has come, so that a plan which is
   // neither announced nor the newest cannot be in use.
   return plan_in_use_.load(std::memory_order_seq_cst);
@@ -67,6 +68,7 @@ void Pump::finish() noexcept {
 }
 
 bool Pump::wait_finished(std::chrono::nanoseconds timeout) {
+  PYPAC_ASSERT_NOT_REALTIME();
   if (!finished()) finished_signal_.wait_for(timeout);
   if (!finished()) return false;
   if (thread_.joinable()) thread_.join();
@@ -115,6 +117,7 @@ void Pump::run() {
 }
 
 void Pump::run_offline(Frames frames, const std::function<bool()>& interrupted) {
+  PYPAC_ASSERT_NOT_REALTIME();
   const std::lock_guard lock(offline_mutex_);
   const Frames end = position() + frames;
   while (position() < end && !abort_.load(std::memory_order_acquire)) {
@@ -142,6 +145,7 @@ bool Pump::wait_for_readers(const std::function<bool()>& interrupted) {
 }
 
 void Pump::finish_offline() noexcept {
+  PYPAC_ASSERT_NOT_REALTIME();
   abort_.store(true, std::memory_order_release);
   const std::lock_guard lock(offline_mutex_);
   if (finished()) return;

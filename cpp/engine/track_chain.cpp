@@ -20,6 +20,7 @@ ChainLines::ChainLines(std::uint32_t channels, std::uint32_t sample_rate, std::u
       warming_(warm_up.value_or(0)),
       share_(glide_frames(sample_rate), warm_up ? 0.0F : 1.0F),
       entered_(!warm_up) {
+  PYPAC_ASSERT_NOT_REALTIME();
   if (before > 0) before_line_.emplace(channels, before, max_frames);
   if (behind > 0) behind_line_.emplace(channels, behind, max_frames);
 }
@@ -74,6 +75,7 @@ TrackChain::Late TrackChain::late(Frames position) const noexcept {
 }
 
 std::uint32_t TrackChain::latency_frames() const noexcept {
+  PYPAC_ASSERT_NOT_REALTIME();
   std::uint32_t sum = lines->before();
   for (const Link& link : links) sum += link.leaving ? 0 : link.slot->latency_frames();
   return sum;

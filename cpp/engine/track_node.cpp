@@ -18,7 +18,9 @@ TrackNode::TrackNode(std::string id, std::uint32_t channels, std::shared_ptr<Led
       fader_(glide_frames(sample_rate), muted ? 0 : gain),
       block_(channels, max_block),
       key_block_(channels, max_block),
-      meter_(sample_rate) {}
+      meter_(sample_rate) {
+  PYPAC_ASSERT_NOT_REALTIME();
+}
 
 bool TrackNode::passes() const noexcept {
   return fader_.stands_at(1) && target() == 1;

@@ -81,8 +81,8 @@ class FilterSlot {
   Glide wet_;
   std::uint32_t warming_ = 0;  // frames until what the filter gives is whole
   std::uint32_t late_ = 0;
-  bool resting_ = true;        // the filter was not called for the last block
-  bool unheard_;               // nothing was heard yet that could be faded over
+  bool resting_ = true;  // the filter was not called for the last block
+  bool unheard_;         // nothing was heard yet that could be faded over
   std::atomic<bool> gone_{false};
   std::atomic<std::uint64_t> faults_{0};
 };

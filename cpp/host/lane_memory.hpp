@@ -8,8 +8,8 @@
 
 namespace pypac::lane {
 
-/// What a lane's frames are, and how many there is room for: a power of two. Each side keeps its own
-/// copy, as the other one can write to the memory.
+/// What a lane's frames are, and how many there is room for: a power of two. Each side keeps its
+/// own copy, as the other one can write to the memory.
 struct Layout {
   std::uint32_t channels = 0;
   std::uint32_t capacity = 0;

@@ -43,8 +43,8 @@ class PushedSource final : public FedSource {
   const std::uint32_t sample_rate_;
   const HostClock& clock_;
   std::shared_ptr<ClockDomain> domain_;
-  TimelineAnchor anchor_;  // control thread, before started_
-  Frames position_ = 0;    // control thread before started_, then the feeding thread
+  TimelineAnchor anchor_;    // control thread, before started_
+  Frames position_ = 0;      // control thread before started_, then the feeding thread
   std::uint32_t epoch_ = 0;  // feeding thread, as the next
   Cause gap_cause_{};
   std::atomic<bool> started_{false};

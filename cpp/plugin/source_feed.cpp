@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/thread_role.hpp"
+
 namespace pypac {
 namespace {
 // The shortest packets seen are 32 frames (PipeWire's clock.min-quantum).
@@ -15,7 +17,9 @@ SourceFeed::SourceFeed(std::uint32_t channels, std::uint32_t capacity_frames,
     : channels_(channels),
       domain_(std::move(domain)),
       samples_(std::size_t{channels} * capacity_frames),
-      headers_(std::max<std::size_t>(16, capacity_frames / kShortestPacket)) {}
+      headers_(std::max<std::size_t>(16, capacity_frames / kShortestPacket)) {
+  PYPAC_ASSERT_NOT_REALTIME();
+}
 
 float* SourceFeed::begin_packet(std::uint32_t frames) noexcept {
   const std::uint64_t capacity = samples_.size();

@@ -30,6 +30,7 @@ Playout::Playout(const PlayoutOptions& options, const std::vector<std::uint32_t>
       capacity_(Frames{options.latency_frames} + options.block_frames + options.spare_frames +
                 2 * kLongestCycle),
       domain_(options.sample_rate) {
+  PYPAC_ASSERT_NOT_REALTIME();
   static_cast<void>(Resampler::for_step(1));  // builds the kernels here
   for (const std::uint32_t channels : track_channels) {
     auto track = std::make_unique<Track>();
@@ -45,6 +46,7 @@ Playout::Playout(const PlayoutOptions& options, const std::vector<std::uint32_t>
 // -- the pump's side
 
 void Playout::start(const TimelineAnchor& anchor) {
+  PYPAC_ASSERT_NOT_REALTIME();
   domain_.set_origin(anchor.origin);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/thread_role.hpp"
 #include "sinks/interleave.hpp"
 
 namespace pypac {
@@ -11,6 +12,7 @@ ReaderRing::ReaderRing(const std::vector<std::uint32_t>& track_channels, std::ui
                        std::uint32_t capacity_frames)
     : block_frames_(block_frames),
       slots_(std::max<std::size_t>(2, (capacity_frames + block_frames - 1) / block_frames)) {
+  PYPAC_ASSERT_NOT_REALTIME();
   tracks_.reserve(track_channels.size());
   for (const std::uint32_t channels : track_channels)
     tracks_.push_back({channels, std::vector<float>(slots_.size() * block_frames * channels)});

@@ -74,6 +74,7 @@ SharedTracks::SharedTracks(const SharedTracksOptions& options, const std::vector
       capacity_frames_(std::max(options.capacity_frames, 2 * options.block_frames)),
       clock_(clock),
       session_id_(random_id()) {
+  PYPAC_ASSERT_NOT_REALTIME();
   check(options, tracks);
   for (const Track& track : tracks) {
     auto live = std::make_unique<Live>();
@@ -236,6 +237,7 @@ void SharedTracks::close() noexcept {
 }
 
 std::vector<std::string> SharedTracks::paths() const {
+  PYPAC_ASSERT_NOT_REALTIME();
   std::vector<std::string> paths;
   paths.reserve(tracks_.size());
   for (const auto& track : tracks_) paths.push_back(track->memories.back()->memory->path());

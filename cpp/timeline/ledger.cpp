@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/thread_role.hpp"
+
 namespace pypac {
 
 void LedgerAccount::write(bool is_open, Cause cause, Frames begin, Frames frames) noexcept {
@@ -33,6 +35,7 @@ std::optional<Incident> LedgerAccount::open() const noexcept {
 Ledger::Ledger(std::size_t capacity, Frames brief) : brief_(brief), closed_(capacity) {}
 
 std::shared_ptr<LedgerAccount> Ledger::open_account() {
+  PYPAC_ASSERT_NOT_REALTIME();
   return std::make_shared<LedgerAccount>(next_ticket_.fetch_add(1, std::memory_order_relaxed));
 }
 
@@ -91,6 +94,7 @@ void Ledger::close(LedgerAccount& account, Frames end) noexcept {
 }
 
 std::optional<Incident> Ledger::pop() noexcept {
+  PYPAC_ASSERT_NOT_REALTIME();
   const Incident* oldest = closed_.front();
   if (!oldest) return std::nullopt;
   const Incident incident = *oldest;

@@ -31,9 +31,9 @@ from pypac_obs.likely_names import NamesHere, likely_names
 from pypac_obs.obs.client.settings import ServerWords, is_here
 from pypac_obs.obs.provisioning.lint import unseen_obs_warnings
 from pypac_obs.profile import (
-    FilesOutput,
+    FilesRule,
     ObsTrack,
-    PluginOutput,
+    PluginRule,
     PluginSource,
     Profile,
     expand_path,
@@ -209,7 +209,7 @@ def _files(profile: Profile) -> Files:
 
     files: Files = {}
     for name, rule in profile.outputs.by_name().items():
-        if isinstance(rule, FilesOutput):
+        if isinstance(rule, FilesRule):
             folder = absolute(expand(rule.folder, ""))
             files[name] = {
                 track: folder / f"{expand(rule.name, track)}.{rule.format}"
@@ -244,7 +244,7 @@ def _uses(profile: Profile) -> Iterator[tuple[str, str, str]]:
         assert rule.use is not None
         yield f"{track}.filter.{name}", "FILTERS", rule.use
     for name, output in profile.outputs.by_name().items():
-        if isinstance(output, PluginOutput):
+        if isinstance(output, PluginRule):
             yield name, "OUTPUTS", output.use
 
 
@@ -312,14 +312,14 @@ def _as_json(
 ) -> dict[str, object]:
     outputs: dict[str, object] = {}
     for name, rule in profile.outputs.by_name().items():
-        if isinstance(rule, FilesOutput):
+        if isinstance(rule, FilesRule):
             outputs[name] = {
                 "kind": "files",
                 "format": rule.format,
                 "encoding": rule.encoding,
                 "paths": {track: str(path) for track, path in files[name].items()},
             }
-        elif isinstance(rule, PluginOutput):
+        elif isinstance(rule, PluginRule):
             outputs[name] = {"kind": "plugin"} | rule.model_dump() | {"loads": plugins[name].loads}
         else:
             server = ServerWords.of(rule)
@@ -404,7 +404,7 @@ def _print(
         table.add_row(*cells)
     console.print(table)
     for output, rule in profile.outputs.by_name().items():
-        if isinstance(rule, FilesOutput):
+        if isinstance(rule, FilesRule):
             what = "Files" if output == "files" else f"Files of {output}"
             for folder in dict.fromkeys(path.parent for path in files[output].values()):
                 say(f"{what} ({rule.format}, {rule.encoding}) in {folder}")

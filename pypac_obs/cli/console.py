@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a command that prints a line is done before these are loade
     from rich.text import Text
 
     from pypac_obs.status import Level
+from pypac_obs.wording import counted, ended, listed, sentence
 
 __all__ = [
     "column_table",
@@ -120,43 +121,6 @@ def say_error(error: PypacError) -> None:
     click.echo("\n".join(lines), err=True)
     if error.remedy:
         click.echo(printable(error.remedy), err=True)
-
-
-def ended(text: str) -> str:
-    """Ends with a full stop, unless it has an end already.
-
-    >>> ended("discord was not running"), ended("Really?")
-    ('discord was not running.', 'Really?')
-    """
-    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
-
-
-def sentence(text: str) -> str:
-    """Begins with a capital and ends with a full stop.
-
-    >>> sentence("the disk is full")
-    'The disk is full.'
-    """
-    text = text.strip()
-    return ended(text[0].upper() + text[1:]) if text else ""
-
-
-def listed(words: Sequence[str]) -> str:
-    """Joins words as one says them.
-
-    >>> listed(["game"]), listed(["game", "voice", "music"])
-    ('game', 'game, voice and music')
-    """
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
-
-
-def counted(number: int, noun: str) -> str:
-    """Counts things.
-
-    >>> counted(1, "frame"), counted(2, "frame")
-    ('1 frame', '2 frames')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def level_text(db: float) -> str:

@@ -7,9 +7,9 @@ import click
 
 from pypac_obs.cli.console import make_console, plain, print_json
 from pypac_obs.cli.fitted_table import Column, fitted_table
-from pypac_obs.input_devices import InputDevice, list_inputs
+from pypac_obs.input_devices import list_inputs
 
-__all__ = ["command", "inputs_in_words"]
+__all__ = ["command"]
 
 _NOTHING = "There is no input: no microphone, and no virtual source."
 _COLUMNS = (
@@ -47,12 +47,3 @@ def command(as_json: bool) -> None:
         console.print(fitted_table(_COLUMNS, rows, console.width))
     else:
         click.echo(_NOTHING, err=True)
-
-
-def inputs_in_words(inputs: list[InputDevice]) -> str:
-    """Names all inputs in a line, the default one marked; empty where there is none.
-
-    >>> inputs_in_words([InputDevice("Headset", "Headset", "alsa_input.usb", True, False, 1, 0)])
-    '"Headset" (default)'
-    """
-    return ", ".join(f'"{one.name}"{" (default)" if one.is_default else ""}' for one in inputs)

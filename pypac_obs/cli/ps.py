@@ -13,9 +13,8 @@ from rich.live import Live
 from rich.table import Table
 
 from pypac_obs.cli.console import level_text, make_console, plain, print_json
-from pypac_obs.cli.devices import inputs_in_words
 from pypac_obs.cli.fitted_table import Column, fitted_table
-from pypac_obs.input_devices import InputDevice
+from pypac_obs.input_devices import InputDevice, inputs_in_words
 from pypac_obs.processes import METER_S, ProcessAudio, ProcessWatch
 from pypac_obs.seen_programs import remember
 

@@ -14,7 +14,7 @@ from pypac_obs.cli.running import run_session
 from pypac_obs.cli.session_log import log_level_option
 from pypac_obs.obs.client.settings import ServerWords
 from pypac_obs.obs.provisioning.lint import profile_warnings
-from pypac_obs.profile import FilesOutput, Profile, expand_path, load_profile
+from pypac_obs.profile import FilesRule, Profile, expand_path, load_profile
 from pypac_obs.profile.places import folder_warnings
 from pypac_obs.session import Session
 from pypac_obs.working_folder import absolute
@@ -66,7 +66,7 @@ def warnings_of_folder(profile: Profile) -> list[str]:
     start = datetime.now().astimezone()
     warnings: list[str] = []
     for rule in profile.outputs.by_name().values():
-        if isinstance(rule, FilesOutput):
+        if isinstance(rule, FilesRule):
             folder = expand_path(rule.folder, **names, start=start)
             warnings += folder_warnings(absolute(folder))
     return list(dict.fromkeys(warnings))

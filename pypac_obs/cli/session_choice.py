@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 _POLL_S = 0.05
+# A session's control API is there well within that.
+_STARTS_WITHIN_S = 3.0
 # The origin that other clients see.
 _CLIENT = "command line"
 
@@ -83,14 +86,36 @@ def _quoted(name: str) -> str:
 
 
 def connect(session: RunningSession) -> ControlClient:
-    """Makes a client of a session. Raises NotRunning if it has no control API."""
+    """Makes a client of a session; waits for its control API while it is starting.
+
+    Raises NotRunning if it has none.
+    """
+    session = _once_started(session)
     if session.control_port is None:
         raise NotRunning(
             f"the session {session.name} has no control API",
-            remedy="Its profile switches it off (control: {enabled: false}), it is just starting "
-            "or ending, or an older version of pypac-obs runs it.",
+            remedy="Its profile switches it off (control: {enabled: false}), it is just ending, or "
+            "an older version of pypac-obs runs it.",
         )
     return ControlClient(session.control_port, read_or_make_token(), client=_CLIENT)
+
+
+def _once_started(session: RunningSession) -> RunningSession:
+    """Gives the session as it is once it has started."""
+    while session.control_port is None and _age_s(session) < _STARTS_WITHIN_S:
+        time.sleep(_POLL_S)
+        session = next((one for one in running_sessions() if _is_same(one, session)), session)
+    return session
+
+
+def _age_s(session: RunningSession) -> float:
+    # Host time: see `_called_at_ns` of the command line.
+    now_ns = time.perf_counter_ns() if sys.platform == "win32" else time.monotonic_ns()
+    return (now_ns - session.start_host_ns) / 1e9
+
+
+def _is_same(one: RunningSession, other: RunningSession) -> bool:
+    return (one.folder, one.start_host_ns) == (other.folder, other.start_host_ns)
 
 
 def connect_to_chosen(name: str | None) -> ControlClient:
@@ -101,8 +126,7 @@ def connect_to_chosen(name: str | None) -> ControlClient:
 def wait_for_end(session: RunningSession, timeout_s: float) -> bool:
     """Waits until a session has ended; False: not in time."""
     until = time.monotonic() + timeout_s
-    known = (session.folder, session.start_host_ns)
-    while any((one.folder, one.start_host_ns) == known for one in running_sessions()):
+    while any(_is_same(one, session) for one in running_sessions()):
         if time.monotonic() > until:
             return False
         time.sleep(_POLL_S)

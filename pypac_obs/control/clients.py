@@ -12,7 +12,7 @@ from pypac_obs.control.commands import Reads
 from pypac_obs.control.limits import MOST_CLIENTS
 from pypac_obs.control.meters import MeterFeed, MeterSampler
 from pypac_obs.control.outbox import Entry, Outbox
-from pypac_obs.control.replies import to_text
+from pypac_obs.control.replies import error_reply, to_text
 from pypac_obs.events import Event, EventBus, ValuesChanged
 
 __all__ = ["Client", "Clients"]
@@ -101,7 +101,12 @@ class Clients:
     def _tell(self) -> None:
         """Puts all events that have come into the outboxes."""
         while (event := self._subscription.get(timeout_s=0)) is not None:
-            if (entry := self._entry(event)) is None:
+            try:
+                entry = self._entry(event)
+            except Exception as error:
+                error_reply(error)  # to the log
+                continue
+            if entry is None:
                 continue
             for client in self._clients:
                 if entry.kind == "patch" or client.wants_events:

@@ -14,6 +14,7 @@ import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,8 @@ _HZ = 30.0
 _HEADER = struct.Struct("<BBHI")
 _ROW = np.dtype([("peak", "<i2"), ("rms", "<i2"), ("flags", "u1")])
 _SILENCE = -32768
-_LEAST = np.float32(1e-6)  # -120 dBFS; what is below is silence
+_LEAST = np.float32(1e-6)  # -120 dBFS; that and what is below is silence
+_LEAST_WRITTEN = -12000
 
 Layout = tuple[tuple[str, ...], tuple[str, ...]]  # sources, tracks
 Row = NDArray[np.float32]
@@ -47,6 +49,21 @@ class Levels:
     peaks: Row
     rms: Row
     clipped: NDArray[np.bool_]
+
+    @cached_property
+    def written(self) -> bytes:
+        """The rows of a frame: the same for all clients that are as quick as the sampler."""
+        count = len(self.peaks)
+        linear = np.concatenate((self.peaks, self.rms))
+        # The maximum of something that is no number is the other.
+        decibels = np.rint(2000 * np.log10(np.fmax(linear, _LEAST)))
+        hundredths = np.minimum(decibels, 32767).astype(np.int16)
+        hundredths[hundredths <= _LEAST_WRITTEN] = _SILENCE
+        rows = np.empty(count, _ROW)
+        rows["peak"], rows["rms"] = hundredths[:count], hundredths[count:]
+        rows["flags"] = (rows["peak"] == _SILENCE) * np.uint8(SILENT)
+        rows["flags"] |= self.clipped * np.uint8(CLIPPED)
+        return rows.tobytes()
 
 
 class MeterFeed:
@@ -94,7 +111,8 @@ class MeterFeed:
         if not self._is_due() or self._levels is None:
             return None
         flags = MERGED if self._merged > 2 * self._samples else 0
-        frame = _frame(self._levels, flags, self._sequence)
+        count = len(self._levels.peaks)
+        frame = _HEADER.pack(FRAME_VERSION, flags, count, self._sequence) + self._levels.written
         self._sequence = (self._sequence + 1) % 2**32
         self._last = time.monotonic()
         self._levels, self._merged = None, 0
@@ -102,23 +120,6 @@ class MeterFeed:
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._last >= self._period_s
-
-
-def _frame(levels: Levels, flags: int, sequence: int) -> bytes:
-    rows = np.empty(len(levels.peaks), _ROW)
-    rows["peak"], silent = _hundredths(levels.peaks)
-    rows["rms"], _ = _hundredths(levels.rms)
-    rows["flags"] = levels.clipped * np.uint8(CLIPPED) + silent * np.uint8(SILENT)
-    return _HEADER.pack(FRAME_VERSION, flags, len(rows), sequence) + rows.tobytes()
-
-
-def _hundredths(linear: Row) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-    """Gives levels in 1/100 dBFS, and which of them are silence."""
-    silent = ~(linear >= _LEAST)  # so that what is no number is silence
-    decibels = 2000 * np.log10(np.where(silent, np.float32(1), linear))
-    written = np.clip(np.rint(decibels), -32767, 32767).astype(np.int16)
-    written[silent] = _SILENCE
-    return written, silent
 
 
 class MeterSampler:

@@ -16,11 +16,9 @@ def metrics_text(status: Mapping[str, Any]) -> str:
     """Writes the metrics of a session's status, as `SessionStatus.to_json` gives it.
 
     >>> status = {"sample_rate": 48000, "frames": 96000, "incidents": 1, "warnings": []}
-    >>> print(metrics_text(status | {"sources": [], "tracks": [], "outputs": []})[:168])
-    # HELP pypac_session_seconds Length of the session so far.
-    # TYPE pypac_session_seconds gauge
+    >>> text = metrics_text(status | {"sources": [], "tracks": [], "outputs": []})
+    >>> print(text.splitlines()[2])
     pypac_session_seconds 2
-    # HELP pypac_incidents_total Lines of the ledger.
     """
     return "".join(_lines(status))
 

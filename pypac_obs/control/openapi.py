@@ -28,6 +28,7 @@ _ERRORS = {
     "422": "what was sent is wrong, or the profile is",
     "429": "more than 100 commands in a second",
     "500": "something is wrong in the session",
+    "503": "the session has not answered in time",
 }
 _CLIENT_ID = {
     "name": "X-Client-Id",

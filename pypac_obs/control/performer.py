@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: N818 - the classes are named by what happened, as PermissionDenied is
 """Has commands done, for all ways by which they come."""
 
 from __future__ import annotations
@@ -13,18 +12,14 @@ from typing import NoReturn
 
 from pypac_obs.control.commands import Command, Reads
 from pypac_obs.control.controls import Controls
-from pypac_obs.control.replies import BadRequest
+from pypac_obs.control.replies import BadRequest, NotAnswering
 from pypac_obs.control.workers import Workers
 from pypac_obs.errors import PypacError
 
-__all__ = ["NotAnswering", "Performer", "object_in"]
+__all__ = ["Performer", "object_in"]
 
 # A reload may have to wait for a device.
 _WITHIN_S = 30.0
-
-
-class NotAnswering(PypacError):
-    """The session has not done in time what it was asked to; it may do it yet."""
 
 
 class Performer:

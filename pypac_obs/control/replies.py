@@ -22,7 +22,7 @@ from pypac_obs.errors import (
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["BadRequest", "ErrorReply", "TooManyRequests", "error_reply", "to_text"]
+__all__ = ["BadRequest", "ErrorReply", "NotAnswering", "TooManyRequests", "error_reply", "to_text"]
 
 _log = logging.getLogger("pypac_obs.control")
 # Without a handler Python would print what is logged on the user's terminal.
@@ -35,6 +35,10 @@ class BadRequest(PypacError):
 
 class TooManyRequests(PypacError):
     """A client asks for more than a session has time for."""
+
+
+class NotAnswering(PypacError):
+    """The session has not done in time what it was asked to; it may do it yet."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ def error_reply(error: Exception) -> ErrorReply:
             status = 422
         case TooManyRequests():
             status = 429
+        case NotAnswering():
+            status = 503
         case PypacError():
             status = 409
         case ValueError():  # of a mark's text or time

@@ -16,6 +16,7 @@ from pypac_obs.control.controls import Controls
 from pypac_obs.control.listening import DEFAULT_PORT, listen
 from pypac_obs.control.token import TokenFile
 from pypac_obs.errors import ControlUnavailable
+from pypac_obs.forked import leave_to_parent_on_fork
 
 if TYPE_CHECKING:
     from pypac_obs.control.serving import Serving
@@ -48,9 +49,18 @@ class ControlServer:
         self._token = token
         self._environ = environ
         self._thread: threading.Thread | None = None
+        self._listener: socket.socket | None = None
         self._serving: Serving | None = None
         self._up = threading.Event()
         self._failure: Exception | None = None
+        leave_to_parent_on_fork(self)
+
+    def leave_to_parent(self) -> bool:
+        """Makes this the copy of a forked child, which must not keep the port open."""
+        left, self._thread = self._thread, None
+        if self._listener is not None:
+            self._listener.close()
+        return left is not None
 
     def start(self) -> int:
         """Opens the port, and gives it: the one that was asked for, or the next that is free.
@@ -60,7 +70,7 @@ class ControlServer:
         """
         token = self._token
         shown: Callable[[], str] = TokenFile(self._environ) if token is None else lambda: token
-        listener = listen(self._port)
+        listener = self._listener = listen(self._port)
         port: int = listener.getsockname()[1]
         self._thread = threading.Thread(
             target=self._run, args=(listener, port, shown), name="control", daemon=True
@@ -68,8 +78,11 @@ class ControlServer:
         self._thread.start()
         if not self._up.wait(_STARTED_WITHIN_S) or self._failure is not None:
             self.stop()
-            why = self._failure or "its thread has not started in time"
-            raise ControlUnavailable(f"the session cannot be controlled: {why}")
+            raise ControlUnavailable(
+                "its server has not started in time"
+                if self._failure is None
+                else f"its server has failed: {self._failure}"
+            )
         return port
 
     def stop(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 
@@ -23,6 +24,8 @@ from pypac_obs.control.routes import make_app
 from pypac_obs.control.websocket import Sockets
 
 __all__ = ["Serving"]
+
+_log = logging.getLogger("pypac_obs.control")
 
 _CONNECTIONS = 100
 _PING_S = 5.0
@@ -55,6 +58,7 @@ class Serving:
     async def run(self, listener: socket.socket) -> None:
         """Serves on an open port."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_note)
         performer = Performer(self._controls)
         clients = Clients(self._controls.events, MeterSampler(self._controls, self._loop))
         sockets = Sockets(clients, performer, self._check)
@@ -90,6 +94,14 @@ class Serving:
             timeout_keep_alive=10,
             timeout_graceful_shutdown=1,
         )
+
+
+def _note(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Writes to our log what asyncio would print on the user's terminal."""
+    error = context.get("exception")
+    _log.error(
+        "%s", context.get("message"), exc_info=error if isinstance(error, Exception) else None
+    )
 
 
 class _Server(uvicorn.Server):

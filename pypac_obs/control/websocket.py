@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from pydantic import ValidationError
 from starlette.routing import WebSocketRoute
@@ -30,6 +31,7 @@ from pypac_obs.control.replies import (
     error_reply,
     to_text,
 )
+from pypac_obs.errors import SessionClosed
 
 __all__ = ["NO_TOKEN", "WRONG_TOKEN", "Sockets"]
 
@@ -76,6 +78,10 @@ class Sockets:
                 code, why = came
         except WebSocketDisconnect:
             return
+        except SessionClosed:
+            pass
+        except TooSlow:
+            code, why = _POLICY, "the client does not read its replies"
         except Exception as error:
             error_reply(error)  # to the log
             code, why = _FAILED, "something is wrong in the session"
@@ -126,20 +132,21 @@ class _Connection:
         task = asyncio.current_task()
         assert task is not None
         client = self._clients.add(name, task, self._state)
-        await self._websocket.send_text(to_text({"type": "welcome", "client": client.name}))
-        sending = asyncio.create_task(client.outbox.send_to(self._websocket))
-        reading = asyncio.create_task(self._read(client))
-        doing = asyncio.create_task(self._do(client))
-        tasks = (sending, reading, doing)
+        tasks: list[asyncio.Task[tuple[int, str] | None]] = []
         try:
+            await self._websocket.send_text(to_text({"type": "welcome", "client": client.name}))
+            tasks = [
+                asyncio.create_task(self._read(client)),
+                asyncio.create_task(self._do(client)),
+                asyncio.create_task(client.outbox.send_to(self._websocket)),
+            ]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for ended in (reading, doing, sending):
-                if ended.done():
-                    return ended.result() or (_GOING_AWAY, "the session ends")
-            return _GOING_AWAY, "the session ends"
+            ended = next(one for one in tasks if one.done())
+            return ended.result() or (_GOING_AWAY, "the session ends")
         finally:
             for one in tasks:
                 one.cancel()
+                one.add_done_callback(_forget)
             self._clients.remove(client)
             self._gone.set()
             self._performer.release_all(client.name)
@@ -179,7 +186,7 @@ class _Connection:
         self._refused.append(now)
         return flood
 
-    async def _do(self, client: Client) -> tuple[int, str]:
+    async def _do(self, client: Client) -> NoReturn:
         """Does the requests, one after the other."""
         while True:
             request = await self._requests.get()
@@ -187,10 +194,7 @@ class _Connection:
                 outcome: Reads | ErrorReply = await self._perform(client, request)
             except Exception as error:
                 outcome = error_reply(error)
-            try:
-                self._reply(client, request.id, outcome)
-            except TooSlow:
-                return _POLICY, "the client does not read its replies"
+            self._reply(client, request.id, outcome)
 
     async def _perform(self, client: Client, request: RequestMessage) -> Reads:
         command = COMMANDS.get(request.command)
@@ -213,6 +217,12 @@ class _Connection:
         else:
             reply |= {"ok": True, "result": outcome}
         client.outbox.put(Entry("reply", to_text(reply)))
+
+
+def _forget(task: asyncio.Task[object]) -> None:
+    """Takes what a task has raised that nobody waits for: else asyncio tells of it."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _receive(websocket: WebSocket) -> str | None:

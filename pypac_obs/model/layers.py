@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from pypac_obs.errors import UnknownAddress
 from pypac_obs.model.addresses import Target, find, value_of, with_value
 from pypac_obs.model.diff import diff
-from pypac_obs.profile import AnyOutput, FilesOutput, ObsOutput, Profile
+from pypac_obs.profile import Profile
 from pypac_obs.profile.filters import info_of
 
-__all__ = ["Hold", "ProfileLayers", "outputs_beyond"]
+__all__ = ["Hold", "ProfileLayers"]
 
 Value = bool | float | str | tuple[str, ...] | None
 Changes = dict[str, Value]
@@ -173,17 +173,3 @@ def _tracks_in(target: Target, value: Value) -> tuple[str, ...]:
     if isinstance(value, tuple):
         return value
     return (value,) if isinstance(value, str) and value else ()
-
-
-def outputs_beyond(old: Profile, new: Profile) -> Iterator[str]:
-    """Says which changes of outputs a running session cannot follow."""
-    before, after = old.outputs.by_name(), new.outputs.by_name()
-    for name in dict.fromkeys((*before, *after)):
-        rules = before.get(name), after.get(name)
-        if rules[0] != rules[1] and any(map(_is_bound_to_obs, rules)):
-            yield f"outputs.{name} takes a restart of the session"
-
-
-def _is_bound_to_obs(rule: AnyOutput | None) -> bool:
-    """OBS is set up once, and files that follow its recording are part of that."""
-    return isinstance(rule, ObsOutput) or (isinstance(rule, FilesOutput) and bool(rule.follow))

@@ -30,8 +30,7 @@ from pypac_obs.obs.provisioning.provisioner import Provisioner
 from pypac_obs.obs.provisioning.transport import Transport, choose_transport
 from pypac_obs.obs.provisioning.watch import DriftWatch
 from pypac_obs.outputs.output import Marker
-from pypac_obs.profile import ObsOutput as ObsRule
-from pypac_obs.profile import Profile
+from pypac_obs.profile import ObsRule, Profile
 from pypac_obs.status import OutputStatus
 
 __all__ = ["ObsOutput"]

@@ -36,7 +36,7 @@ from pypac_obs.own_folder import is_own_folder
 from pypac_obs.profile.names import name_key
 from pypac_obs.profile.paths import expand_path, placeholders
 
-__all__ = ["FilesOutput", "FilesRule"]
+__all__ = ["FileSettings", "FilesOutput"]
 
 _SUBTYPES = {"float32": "FLOAT", "pcm24": "PCM_24", "pcm16": "PCM_16"}
 _BITS = {"PCM_24": 24, "PCM_16": 16}
@@ -54,8 +54,8 @@ _OWN_FOLDER = 0o700
 _OWN_FILE = 0o600
 
 
-class FilesRule(Protocol):
-    """What `FilesOutput` reads of a profile: ``pypac_obs.profile.FilesOutput`` is one."""
+class FileSettings(Protocol):
+    """What `FilesOutput` reads of a profile: ``pypac_obs.profile.FileSettings`` is one."""
 
     @property
     def folder(self) -> str:
@@ -117,7 +117,7 @@ class FilesOutput(Output):
 
     def __init__(
         self,
-        rule: FilesRule,
+        rule: FileSettings,
         name: str = "files",
         *,
         stem: str | None = None,
@@ -685,7 +685,7 @@ class _TrackFile(ABC):
     def write(self, audio: NDArray[np.float32]) -> None:
         """Appends frames, straight from the array's memory."""
         self.clipping.look_at(self._written, audio)
-        self._file.buffer_write(audio, "float32")
+        sndfile_commands.write_frames(self._file, audio)
         self._written += len(audio)
 
     @abstractmethod

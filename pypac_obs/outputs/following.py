@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pypac_obs.errors import OutputFailed
 from pypac_obs.incidents import DISK_FULL, LATE_START, OUTPUT_FAILED, Incident
-from pypac_obs.outputs.files import FilesOutput, FilesRule
+from pypac_obs.outputs.files import FileSettings, FilesOutput
 from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
 
 __all__ = ["FollowingFiles", "Take"]
@@ -101,7 +101,7 @@ class FollowingFiles(Output):
 
     def __init__(
         self,
-        rule: FilesRule,
+        rule: FileSettings,
         open_incidents: Callable[[], Sequence[Incident]],
         name: str = "files",
     ) -> None:

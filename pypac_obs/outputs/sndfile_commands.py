@@ -12,11 +12,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from pypac_obs.errors import Unsupported
 
-__all__ = ["begin_as_riff", "system_errno", "update_header"]
+__all__ = ["begin_as_riff", "system_errno", "update_header", "write_frames"]
 
 _SFC_UPDATE_HEADER_NOW = 0x1060
 _SFC_RF64_AUTO_DOWNGRADE = 0x1210
@@ -50,6 +52,24 @@ def update_header(file: soundfile.SoundFile) -> None:
         raise soundfile.LibsndfileError(code)
 
 
+def write_frames(file: soundfile.SoundFile, audio: NDArray[np.float32]) -> None:
+    """Appends frames, straight from the array's memory, which is (frames, channels) in one piece.
+
+    As ``SoundFile.buffer_write``, without its four seeks for each block. Raises LibsndfileError,
+    AssertionError where fewer were written, and ValueError for an array that is not in one piece.
+    """
+    try:
+        library: Any = soundfile._snd
+        data = soundfile._ffi.from_buffer("float[]", audio)
+        written = library.sf_writef_float(file._file, data, len(audio))
+        code = library.sf_error(file._file)
+    except AttributeError as error:
+        raise _hidden("sf_writef_float", error) from error
+    if code:
+        raise soundfile.LibsndfileError(code)
+    assert written == len(audio)
+
+
 def system_errno(error: BaseException) -> int | None:
     """Gives the errno behind an error of libsndfile, or None where it was none of the system's.
 
@@ -69,8 +89,12 @@ def _command(file: soundfile.SoundFile, command: int, value: int) -> int:
         library: Any = soundfile._snd
         result: int = library.sf_command(file._file, command, soundfile._ffi.NULL, value)
     except AttributeError as error:
-        raise Unsupported(
-            f"python-soundfile {soundfile.__version__} hides libsndfile's sf_command ({error})",
-            remedy="Install soundfile 0.12.1, 0.13 or 0.14.",
-        ) from error
+        raise _hidden("sf_command", error) from error
     return result
+
+
+def _hidden(function: str, error: AttributeError) -> Unsupported:
+    return Unsupported(
+        f"python-soundfile {soundfile.__version__} hides libsndfile's {function} ({error})",
+        remedy="Install soundfile 0.12.1, 0.13 or 0.14.",
+    )

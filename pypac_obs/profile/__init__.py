@@ -26,13 +26,13 @@ from pypac_obs.profile.model import (
     SystemSource,
     TrackRule,
 )
-from pypac_obs.profile.obs_output import ObsOutput, ObsRecording, ObsTrack, SecretRef
+from pypac_obs.profile.obs_output import ObsRecording, ObsRule, ObsTrack, SecretRef
 from pypac_obs.profile.outputs import (
     AnyOutput,
-    FilesOutput,
+    FilesRule,
     NamedOutput,
     OutputRules,
-    PluginOutput,
+    PluginRule,
 )
 from pypac_obs.profile.paths import PLACEHOLDERS, expand_path
 
@@ -43,14 +43,14 @@ __all__ = [
     "DeviceSource",
     "DropOut",
     "EverythingExceptSource",
-    "FilesOutput",
+    "FilesRule",
     "FilterRule",
     "NamedOutput",
-    "ObsOutput",
     "ObsRecording",
+    "ObsRule",
     "ObsTrack",
     "OutputRules",
-    "PluginOutput",
+    "PluginRule",
     "PluginSource",
     "ProcessRef",
     "ProcessSource",

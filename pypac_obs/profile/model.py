@@ -35,7 +35,7 @@ from pypac_obs.profile.checks import (
     problem,
 )
 from pypac_obs.profile.filters import FilterForm, FilterRule
-from pypac_obs.profile.outputs import FilesOutput, OutputRules
+from pypac_obs.profile.outputs import FilesRule, OutputRules
 from pypac_obs.profile.plugin_rule import PluginSettings, Use
 from pypac_obs.profile.rule import WRITTEN, Name, Rule, Text, check_named
 from pypac_obs.profile.schema import schema_of
@@ -45,7 +45,7 @@ __all__ = [
     "DeviceSource",
     "DropOut",
     "EverythingExceptSource",
-    "FilesOutput",
+    "FilesRule",
     "FilterRule",
     "OutputRules",
     "PluginSource",

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pypac_obs.profile.checks import Between, Check, Many, OneOf, describe, problem
 from pypac_obs.profile.rule import Name, Rule, Text, check_named
 
-__all__ = ["ObsOutput", "ObsRecording", "ObsTrack", "SecretRef"]
+__all__ = ["ObsRecording", "ObsRule", "ObsTrack", "SecretRef"]
 
 # OBS has six audio tracks, numbered from 1.
 OBS_TRACKS = 6
@@ -126,7 +126,7 @@ class ObsRecording(Rule):
     """What those tracks are called in the file, by their numbers."""
 
 
-class ObsOutput(Rule):
+class ObsRule(Rule):
     """Gives tracks to OBS, each as an input of its own, by way of obs-websocket."""
 
     scene: Annotated[tuple[Text, ...], Many()] = ("*",)

@@ -35,7 +35,7 @@ from pypac_obs.profile.checks import (
     nearest,
     problem,
 )
-from pypac_obs.profile.obs_output import ObsOutput
+from pypac_obs.profile.obs_output import ObsRule
 from pypac_obs.profile.paths import TemplateError, check_template, placeholders
 from pypac_obs.profile.plugin_rule import PluginSettings, Use
 from pypac_obs.profile.rule import WRITTEN, Name, Rule
@@ -43,10 +43,10 @@ from pypac_obs.profile.rule import WRITTEN, Name, Rule
 __all__ = [
     "OUTPUT_KINDS",
     "AnyOutput",
-    "FilesOutput",
+    "FilesRule",
     "NamedOutput",
     "OutputRules",
-    "PluginOutput",
+    "PluginRule",
     "written",
 ]
 
@@ -89,7 +89,7 @@ def _check_template(value: Any) -> Any:
     return value
 
 
-class FilesOutput(Rule):
+class FilesRule(Rule):
     """Writes one file per track."""
 
     folder: Annotated[str, Check(_check_folder, {"minLength": 1, "maxLength": 256})] = (
@@ -118,7 +118,7 @@ class FilesOutput(Rule):
         return value or ("pcm24" if is_flac else "float32")
 
 
-class PluginOutput(Rule):
+class PluginRule(Rule):
     """Gives tracks to an output that somebody else wrote in Python. A run loads its code."""
 
     use: Use
@@ -129,7 +129,7 @@ class PluginOutput(Rule):
     """The tracks that it gets; those that it asks for where this is left out."""
 
 
-AnyOutput = FilesOutput | ObsOutput | PluginOutput
+AnyOutput = FilesRule | ObsRule | PluginRule
 
 
 def _read_named(value: Any) -> Any:
@@ -151,11 +151,11 @@ class NamedOutput(Rule):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    files: FilesOutput | None = None
+    files: FilesRule | None = None
     """Split files, one per track. `{}` takes every default."""
-    obs: ObsOutput | None = None
+    obs: ObsRule | None = None
     """Inputs in OBS, one per track."""
-    plugin: PluginOutput | None = None
+    plugin: PluginRule | None = None
     """An output that somebody else wrote in Python."""
 
     @property
@@ -181,15 +181,15 @@ class OutputRules(Rule):
     model_config = ConfigDict(extra="allow", validate_by_name=False)
     __pydantic_extra__: dict[str, Annotated[NamedOutput, Check(_read_named)]] = Field(init=False)
 
-    short_files: FilesOutput | None = Field(
+    short_files: FilesRule | None = Field(
         default=None, validation_alias="files", serialization_alias="files"
     )
     """Split files, one per track. `{}` takes every default."""
-    short_obs: ObsOutput | None = Field(
+    short_obs: ObsRule | None = Field(
         default=None, validation_alias="obs", serialization_alias="obs"
     )
     """Inputs in OBS, one per track."""
-    short_plugin: PluginOutput | None = Field(
+    short_plugin: PluginRule | None = Field(
         default=None, validation_alias="plugin", serialization_alias="plugin"
     )
     """An output that somebody else wrote in Python."""
@@ -206,14 +206,14 @@ class OutputRules(Rule):
         }
 
     @property
-    def files(self) -> FilesOutput | None:
+    def files(self) -> FilesRule | None:
         """The first output that writes files; `by_name` has all."""
-        return next((one for one in self.by_name().values() if isinstance(one, FilesOutput)), None)
+        return next((one for one in self.by_name().values() if isinstance(one, FilesRule)), None)
 
     @property
-    def obs(self) -> ObsOutput | None:
+    def obs(self) -> ObsRule | None:
         """The output to OBS: there is one at the most, under any name."""
-        return next((one for one in self.by_name().values() if isinstance(one, ObsOutput)), None)
+        return next((one for one in self.by_name().values() if isinstance(one, ObsRule)), None)
 
     @model_validator(mode="wrap")
     @classmethod

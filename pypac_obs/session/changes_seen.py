@@ -29,19 +29,17 @@ class ChangesSeen:
         """Publishes what is different. Raises NotRunning once the capture has stopped."""
         for name in self._wiring.source_names:
             try:
-                source = self._status.source(name)
+                state, reason, programs = self._status.state(name)
             except NotRunning:
                 raise
             except LookupError:  # it has just gone
                 continue
-            known = (source.state, source.programs)
+            known = (state, programs)
             if self._sources.get(name) != known:
                 self._sources[name] = known
-                self._events.publish(
-                    SourceChanged(name, source.state, source.reason, source.programs)
-                )
+                self._events.publish(SourceChanged(name, state, reason, programs))
         for output in self._outputs.states():
-            state = (output.state, output.error)
-            if self._states.get(output.name, ("", "")) != state:
-                self._states[output.name] = state
+            told = (output.state, output.error)
+            if self._states.get(output.name, ("", "")) != told:
+                self._states[output.name] = told
                 self._events.publish(OutputChanged(output.name, output.state, output.error))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from pypac_obs import _core
@@ -17,12 +18,13 @@ __all__ = ["Courtesies"]
 
 # A program that comes again has another PID, and so a note of its own.
 _MOST_BINDING_NOTES = 50
+_LOOK_S = 1.0
 # When every program that plays has a stream that is known by name.
 _NAMED_AFTER_S = 1.0
 
 
 class Courtesies:
-    """Looks a few times a second at what is captured, and warns. For one thread."""
+    """Looks once a second at what is captured, and warns. For one thread."""
 
     def __init__(self, wiring: Wiring, status: StatusReader, notices: Notices) -> None:
         self._wiring = wiring
@@ -31,9 +33,13 @@ class Courtesies:
         self._binding_notes: set[str] = set()
         self._with_missing_inputs: set[str] = set()
         self._has_named = False
+        self._next_look = 0.0
 
     def look(self) -> None:
-        """Warns of what is worth a word. May raise anything."""
+        """Warns of what is worth a word, if the last look was a second ago. May raise anything."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _LOOK_S
         refusal = self._wiring.engine.priority_refusal
         if refusal:
             self._notices.warn(f"the mixer has no real-time priority: {refusal}")

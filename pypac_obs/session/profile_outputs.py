@@ -13,10 +13,7 @@ from pypac_obs.obs.output import ObsOutput
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.outputs.output import Output
-from pypac_obs.profile import FilesOutput as FilesRule
-from pypac_obs.profile import ObsOutput as ObsRule
-from pypac_obs.profile import PluginOutput as PluginRule
-from pypac_obs.profile import Profile
+from pypac_obs.profile import FilesRule, ObsRule, PluginRule, Profile
 from pypac_obs.session.incident_log import IncidentLog
 from pypac_obs.session.notices import Notices
 from pypac_obs.session.output_set import OutputChange, OutputSet

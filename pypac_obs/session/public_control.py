@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ __all__ = ["PublicControl"]
 class PublicControl:
     """Registers a session, and opens its control API, on a thread of its own; until `close`.
 
+    The API ends with `ask_to_end`. The session stays known until `close`, when its outputs are
+    closed, so that whoever has asked for its end can wait for that.
+
     That either is not to be had is no reason not to run: it is warned of.
     """
 
@@ -31,17 +35,19 @@ class PublicControl:
         self._rule = rule
         self._start_host_ns = start_host_ns
         self._notices = notices
+        self._ending = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="session control", daemon=True)
         self._thread.start()
 
     def ask_to_end(self) -> None:
-        """Has it end; returns at once."""
-        self._closing.set()
+        """Has the API end; returns at once."""
+        self._ending.set()
 
     def close(self) -> None:
         """Makes the session unknown again, and ends the API."""
         self.ask_to_end()
+        self._closing.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -56,8 +62,7 @@ class PublicControl:
         try:
             if self._rule.enabled:
                 self._serve(registration)
-            else:
-                self._closing.wait()
+            self._closing.wait()
         finally:
             registration.close()
 
@@ -72,8 +77,8 @@ class PublicControl:
         except Exception as error:
             remedy = f" {error.remedy}" if isinstance(error, PypacError) else ""
             self._notices.warn(f"the session cannot be controlled: {error}.{remedy}")
-        try:
-            self._closing.wait()
-        finally:
-            if server is not None:
-                server.stop()
+        self._ending.wait()
+        if server is not None:
+            with contextlib.suppress(OSError):
+                registration.publish_control(None)
+            server.stop()

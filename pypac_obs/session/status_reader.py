@@ -84,8 +84,31 @@ class StatusReader:
 
     def source(self, name: str) -> SourceStatus:
         """Tells of a source. Raises LookupError where it has just gone."""
+        progress = self._wiring.engine.source_progress(name)
+        state, reason, programs = self._state(name, progress)
+        return SourceStatus(
+            name=name,
+            state=state,
+            reason=reason,
+            programs=programs,
+            drift_ppm=progress.drift_ppm,
+            bit_exact=progress.locked,
+            captured_frames=progress.captured_frames,
+            late_frames=progress.late_frames,
+            level=_level(progress.level),
+        )
+
+    def state(self, name: str) -> tuple[str, str, tuple[BoundProgram, ...]]:
+        """Tells only a source's state, the reason, and its programs: it is asked for often.
+
+        Raises LookupError where it has just gone.
+        """
+        return self._state(name, self._wiring.engine.source_progress(name))
+
+    def _state(
+        self, name: str, progress: _core.SourceProgress
+    ) -> tuple[str, str, tuple[BoundProgram, ...]]:
         wiring = self._wiring
-        progress = wiring.engine.source_progress(name)
         state, reason = "playing", "computed by this program"
         programs: tuple[BoundProgram, ...] = ()
         if name in wiring.captured_sources:
@@ -99,17 +122,7 @@ class StatusReader:
             if progress.level.silent_frames > _SILENT_S * wiring.sample_rate:
                 device = isinstance(wiring.profile.sources[name], DeviceSource)
                 state, reason = "silent", only_zeros(device=device)
-        return SourceStatus(
-            name=name,
-            state=state,
-            reason=reason,
-            programs=programs,
-            drift_ppm=progress.drift_ppm,
-            bit_exact=progress.locked,
-            captured_frames=progress.captured_frames,
-            late_frames=progress.late_frames,
-            level=_level(progress.level),
-        )
+        return state, reason, programs
 
     def captured(self, name: str) -> _core.CaptureStatus:
         """Tells what a source is bound to; once the capture has stopped, what it was bound to."""

@@ -23,7 +23,7 @@ from rich.console import Console
 _ROOT = Path(__file__).resolve().parents[2]
 _BENCHMARKS = (
     "alignment", "many_to_files", "latency", "rebind", "engine", "loopback_hours", "obs_sync",
-    "obs_slip", "obs_plan", "reload", "windows_capture",
+    "obs_slip", "obs_plan", "reload", "control", "windows_capture",
 )  # fmt: skip
 
 

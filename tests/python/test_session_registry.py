@@ -18,13 +18,12 @@ from pypac_obs.errors import OutputFailed, PermissionDenied
 from pypac_obs.outputs import files as split_files
 from pypac_obs.outputs.following import FollowingFiles, Take
 from pypac_obs.own_folder import OwnFolder
-from pypac_obs.profile import FilesOutput, Profile
+from pypac_obs.profile import FilesRule, Profile
 from pypac_obs.runtime_folder import make_folder, runtime_folder
 from pypac_obs.session import Session
 from pypac_obs.session_registry import (
     SessionRegistration,
     checked_text,
-    implausible_moment,
     running_sessions,
 )
 
@@ -212,22 +211,6 @@ def test_what_is_no_text_is_refused(text: str) -> None:
         checked_text(text)
 
 
-@pytest.mark.parametrize(
-    ("host_s", "why"),
-    [
-        (94.9, "before the session"),
-        (95.1, None),
-        (100.0, None),
-        (200.0, None),
-        (200.05, None),
-        (200.2, "in the future"),
-    ],
-)
-def test_a_moment_that_nobody_can_have_marked_is_told(host_s: float, why: str | None) -> None:
-    host_ns = round(host_s * 1e9)
-    assert implausible_moment(host_ns, 100 * 10**9, 200 * 10**9) == why
-
-
 # The control API's port ---------------------------------------------------------------------------
 
 
@@ -304,7 +287,7 @@ def test_marks_of_a_session_are_in_its_manifest(tmp_path: Path) -> None:
 
 
 def test_only_marks_within_a_take_are_in_its_manifest(tmp_path: Path) -> None:
-    files = FollowingFiles(FilesOutput(folder=str(tmp_path / "rec")), list)
+    files = FollowingFiles(FilesRule(folder=str(tmp_path / "rec")), list)
     profile = Profile.from_dict(PROFILE)
     with Session(profile, name="gaming", outputs=[files]) as session:
         between = session.mark("between")

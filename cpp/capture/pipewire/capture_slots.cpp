@@ -28,7 +28,9 @@ void add_weighted(float* out, const float* in, float weight, std::uint32_t frame
 }  // namespace
 
 CaptureSlots::CaptureSlots(const PipewireApi& api, std::shared_ptr<GraphClocks> clocks)
-    : api_(api), clocks_(std::move(clocks)) {}
+    : api_(api), clocks_(std::move(clocks)) {
+  PYPAC_ASSERT_NOT_REALTIME();
+}
 
 const float* CaptureSlots::take_frames(void* handle, std::uint32_t frames) noexcept {
   if (!handle) return nullptr;

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "capture/pipewire/pipewire_session.hpp"
+#include "capture/pipewire/pipewire_watcher.hpp"
 #include "core/status.hpp"
 #include "pipewire/pipewire_api.hpp"
 
@@ -18,33 +18,33 @@ PipewireAvailability PipewireCapture::probe() {
 }
 
 PipewireCapture::PipewireCapture(PipewireOptions options)
-    : session_(std::make_unique<Session>(std::move(options))) {}
+    : watcher_(std::make_unique<Watcher>(std::move(options))) {}
 PipewireCapture::~PipewireCapture() = default;
 
 std::shared_ptr<Source> PipewireCapture::add_source(std::string name, Selector selector,
                                                     std::uint32_t channels) {
-  return session_->add_source(std::move(name), std::move(selector), channels);
+  return watcher_->add_source(std::move(name), std::move(selector), channels);
 }
 bool PipewireCapture::wait_until_running(std::chrono::milliseconds timeout) {
-  return session_->wait_until_running(timeout);
+  return watcher_->wait_until_running(timeout);
 }
 std::vector<StreamView> PipewireCapture::streams() {
-  return session_->streams();
+  return watcher_->streams();
 }
 void PipewireCapture::remove_source(const std::string& name) {
-  session_->remove_source(name);
+  watcher_->remove_source(name);
 }
 SourceStatus PipewireCapture::source_status(const std::string& name) {
-  return session_->source_status(name);
+  return watcher_->source_status(name);
 }
 PipewireServer PipewireCapture::server_info() {
-  return session_->server_info();
+  return watcher_->server_info();
 }
 std::vector<SourceStatus> PipewireCapture::preview(const std::vector<Selector>& selectors) {
-  return session_->preview(selectors);
+  return watcher_->preview(selectors);
 }
 void PipewireCapture::stop() noexcept {
-  session_->stop();
+  watcher_->stop();
 }
 
 }  // namespace pypac

@@ -82,8 +82,8 @@ class PipewireCapture final : public CaptureBackend {
   [[nodiscard]] PipewireServer server_info();
 
  private:
-  class Session;
-  std::unique_ptr<Session> session_;
+  class Watcher;
+  std::unique_ptr<Watcher> watcher_;
 };
 
 }  // namespace pypac

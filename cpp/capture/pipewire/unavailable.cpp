@@ -8,7 +8,7 @@ namespace {
 constexpr const char* kReason = "this build has no PipeWire capture";
 }
 
-class PipewireCapture::Session {};
+class PipewireCapture::Watcher {};
 
 PipewireAvailability PipewireCapture::probe() {
   return {false, "", kReason};

@@ -371,6 +371,7 @@ void CaptureClient::Shared::push(const LoopbackPackets::Taken& taken) noexcept {
 
 CaptureClient::CaptureClient(CaptureTarget target, std::shared_ptr<PacketLog> log)
     : shared_(std::make_shared<Shared>(std::move(target), std::move(log))) {
+  PYPAC_ASSERT_NOT_REALTIME();
   if (!shared_->stop_event || !shared_->ended_event) {
     throw Failure(ErrorKind::backend_unavailable, "Windows gives no event for a capture", "",
                   static_cast<long>(GetLastError()));
@@ -419,6 +420,7 @@ void CaptureClient::ask_to_stop() noexcept {
 }
 
 void CaptureClient::stop() noexcept {
+  PYPAC_ASSERT_NOT_REALTIME();
   stop_by(SystemClock().now() + kStopTime);
 }
 

@@ -7,20 +7,20 @@
 
 namespace pypac {
 
-class LoopbackProbe::Session {
+class LoopbackProbe::Capture {
  public:
-  explicit Session(std::int64_t pid) : client({CaptureTarget::Kind::tree, pid, 0, {}}, log) {}
+  explicit Capture(std::int64_t pid) : client({CaptureTarget::Kind::tree, pid, 0, {}}, log) {}
 
   const std::shared_ptr<PacketLog> log = std::make_shared<PacketLog>();
   CaptureClient client;
 };
 
-LoopbackProbe::LoopbackProbe(std::int64_t pid) : session_(std::make_unique<Session>(pid)) {}
+LoopbackProbe::LoopbackProbe(std::int64_t pid) : capture_(std::make_unique<Capture>(pid)) {}
 LoopbackProbe::~LoopbackProbe() = default;
 
 bool LoopbackProbe::wait_until_tried(std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  while (session_->client.state() == CaptureClient::State::opening) {
+  while (capture_->client.state() == CaptureClient::State::opening) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
@@ -28,22 +28,22 @@ bool LoopbackProbe::wait_until_tried(std::chrono::milliseconds timeout) {
 }
 
 bool LoopbackProbe::is_open() const noexcept {
-  return session_->client.state() == CaptureClient::State::running;
+  return capture_->client.state() == CaptureClient::State::running;
 }
 std::uint32_t LoopbackProbe::opened() const noexcept {
-  return session_->client.opened();
+  return capture_->client.opened();
 }
 std::string LoopbackProbe::failure() const {
-  return session_->client.failure();
+  return capture_->client.failure();
 }
 std::vector<PacketRecord> LoopbackProbe::take() {
-  return session_->log->take();
+  return capture_->log->take();
 }
 std::uint64_t LoopbackProbe::lost() const noexcept {
-  return session_->log->lost();
+  return capture_->log->lost();
 }
 void LoopbackProbe::stop() noexcept {
-  session_->client.stop();
+  capture_->client.stop();
 }
 
 }  // namespace pypac

@@ -41,8 +41,8 @@ class LoopbackProbe {
   void stop() noexcept;
 
  private:
-  class Session;
-  std::unique_ptr<Session> session_;
+  class Capture;
+  std::unique_ptr<Capture> capture_;
 };
 
 }  // namespace pypac

@@ -49,9 +49,9 @@ struct OpenStream {
 
 }  // namespace
 
-class TonePlayer::Session {
+class TonePlayer::Stream {
  public:
-  explicit Session(float amplitude) : amplitude_(amplitude) {
+  explicit Stream(float amplitude) : amplitude_(amplitude) {
     std::promise<Started> promise;
     std::future<Started> future = promise.get_future();
     thread_ = std::thread([this, promise = std::move(promise)]() mutable { run(promise); });
@@ -62,9 +62,9 @@ class TonePlayer::Session {
                   "Connect a sound device, or choose one in Windows' sound settings.",
                   started.result);
   }
-  ~Session() { stop(); }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  ~Stream() { stop(); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
 
   void stop() noexcept {
     if (!thread_.joinable()) return;
@@ -147,10 +147,10 @@ class TonePlayer::Session {
   std::uint64_t position_ = 0;
 };
 
-TonePlayer::TonePlayer(float amplitude) : session_(std::make_unique<Session>(amplitude)) {}
+TonePlayer::TonePlayer(float amplitude) : stream_(std::make_unique<Stream>(amplitude)) {}
 TonePlayer::~TonePlayer() = default;
 void TonePlayer::stop() noexcept {
-  session_->stop();
+  stream_->stop();
 }
 
 }  // namespace pypac

@@ -20,8 +20,8 @@ class TonePlayer {
   void stop() noexcept;
 
  private:
-  class Session;
-  std::unique_ptr<Session> session_;
+  class Stream;
+  std::unique_ptr<Stream> stream_;
 };
 
 }  // namespace pypac

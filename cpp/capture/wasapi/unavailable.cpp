@@ -11,7 +11,7 @@ namespace {
 constexpr const char* kReason = "this system is not Windows";
 }
 
-class WasapiCapture::Session {};
+class WasapiCapture::Watcher {};
 
 WasapiAvailability WasapiCapture::probe() {
   return {false, "", kReason};
@@ -42,7 +42,7 @@ std::vector<SourceStatus> WasapiCapture::preview(const std::vector<Selector>&) {
 }
 void WasapiCapture::stop() noexcept {}
 
-class LoopbackProbe::Session {};
+class LoopbackProbe::Capture {};
 
 LoopbackProbe::LoopbackProbe(std::int64_t) {
   throw Failure(ErrorKind::unsupported, kReason);
@@ -68,7 +68,7 @@ std::uint64_t LoopbackProbe::lost() const noexcept {
 }
 void LoopbackProbe::stop() noexcept {}
 
-class TonePlayer::Session {};
+class TonePlayer::Stream {};
 
 TonePlayer::TonePlayer(float) {
   throw Failure(ErrorKind::unsupported, kReason);

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "capture/wasapi/wasapi_session.hpp"
+#include "capture/wasapi/wasapi_watcher.hpp"
 #include "capture/wasapi/windows_version.hpp"
 
 namespace pypac {
@@ -26,37 +26,37 @@ WasapiAvailability WasapiCapture::probe() {
               " or newer is needed"};
 }
 
-WasapiCapture::WasapiCapture(WasapiOptions options) : session_(std::make_shared<Session>(options)) {
-  session_->start();
+WasapiCapture::WasapiCapture(WasapiOptions options) : watcher_(std::make_shared<Watcher>(options)) {
+  watcher_->start();
 }
 WasapiCapture::~WasapiCapture() {
-  session_->stop();
+  watcher_->stop();
 }
 
 std::shared_ptr<Source> WasapiCapture::add_source(std::string name, Selector selector,
                                                   std::uint32_t channels) {
-  return session_->add_source(std::move(name), std::move(selector), channels);
+  return watcher_->add_source(std::move(name), std::move(selector), channels);
 }
 bool WasapiCapture::wait_until_running(std::chrono::milliseconds timeout) {
-  return session_->wait_until_running(timeout);
+  return watcher_->wait_until_running(timeout);
 }
 std::vector<StreamView> WasapiCapture::streams() {
-  return session_->streams();
+  return watcher_->streams();
 }
 void WasapiCapture::remove_source(const std::string& name) {
-  session_->remove_source(name);
+  watcher_->remove_source(name);
 }
 SourceStatus WasapiCapture::source_status(const std::string& name) {
-  return session_->source_status(name);
+  return watcher_->source_status(name);
 }
 WasapiServer WasapiCapture::server_info() {
-  return session_->server_info();
+  return watcher_->server_info();
 }
 std::vector<SourceStatus> WasapiCapture::preview(const std::vector<Selector>& selectors) {
-  return session_->preview(selectors);
+  return watcher_->preview(selectors);
 }
 void WasapiCapture::stop() noexcept {
-  session_->stop();
+  watcher_->stop();
 }
 
 }  // namespace pypac

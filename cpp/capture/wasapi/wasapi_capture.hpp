@@ -79,8 +79,8 @@ class WasapiCapture final : public CaptureBackend {
   [[nodiscard]] WasapiServer server_info();
 
  private:
-  class Session;
-  std::shared_ptr<Session> session_;
+  class Watcher;
+  std::shared_ptr<Watcher> watcher_;
 };
 
 }  // namespace pypac

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pypac_obs.obs.client.actual import Actual, Parameter
 from pypac_obs.obs.provisioning.transport import InputRule, Transport, choose_transport
-from pypac_obs.profile import ObsOutput, Profile
+from pypac_obs.profile import ObsRule, Profile
 
 __all__ = [
     "PARAMETERS",
@@ -127,7 +127,7 @@ def track_mask(tracks: tuple[int, ...]) -> str:
     return str(sum(1 << (number - 1) for number in set(tracks)))
 
 
-def _parameters(rule: ObsOutput, actual: Actual) -> dict[Parameter, str]:
+def _parameters(rule: ObsRule, actual: Actual) -> dict[Parameter, str]:
     if rule.recording is None and rule.vod_track is None:
         return {}
     # Only the advanced mode has several recorded tracks, and a choice of the VOD track.

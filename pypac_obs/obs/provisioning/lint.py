@@ -26,7 +26,7 @@ from pypac_obs.obs.provisioning.scenes import quoted, shown_scenes, wanted_scene
 from pypac_obs.profile import (
     DeviceSource,
     EverythingExceptSource,
-    ObsOutput,
+    ObsRule,
     ProcessSource,
     Profile,
     SessionSettings,
@@ -83,7 +83,7 @@ def unseen_obs_warnings(profile: Profile) -> list[str]:
     ]
 
 
-def _feedback(profile: Profile, rule: ObsOutput) -> Iterator[str]:
+def _feedback(profile: Profile, rule: ObsRule) -> Iterator[str]:
     """What OBS lets the user hear is played by OBS, which some sources capture again."""
     monitored = [name for name, track in rule.tracks.items() if track.monitor not in (None, "none")]
     for name in rule.tracks:
@@ -124,7 +124,7 @@ def obs_warnings(profile: Profile, desired: Desired, actual: Actual) -> list[str
     return [*profile_warnings(profile), *_obs_warnings(profile, desired, actual)]
 
 
-def _profile_warnings(profile: Profile, rule: ObsOutput) -> Iterator[str]:
+def _profile_warnings(profile: Profile, rule: ObsRule) -> Iterator[str]:
     session = profile.session
     # Of the default nothing is said: nobody chose it, and it costs delay only.
     if rule.transport in ("plugin", "auto") and session.latency_ms > DEFAULT_LATENCY_MS:
@@ -201,7 +201,7 @@ def _takes_out(patterns: list[str], kind: re.Pattern[str]) -> bool:
     )
 
 
-def _twice(profile: Profile, rule: ObsOutput) -> Iterator[str]:
+def _twice(profile: Profile, rule: ObsRule) -> Iterator[str]:
     """Two tracks of the profile that carry the same program into one OBS track."""
     for (first, one), (second, other) in combinations(rule.tracks.items(), 2):
         shared = set(one.to) & set(other.to)

@@ -42,9 +42,7 @@ struct Doubling {
         SlotOptions{kRate, 1, kBlock}, ParamValues{}, false, true);
   }
 
-  void attach() {
-    end.emplace(test::duplicated(lane->memory().handle()), lane->memory().size());
-  }
+  void attach() { end.emplace(test::duplicated(lane->memory().handle()), lane->memory().size()); }
 
   void play(int blocks, bool works) {
     for (int i = 0; i < blocks; ++i) {
@@ -87,7 +85,8 @@ struct Doubling {
   }
   [[nodiscard]] float largest_step() const {
     float step = 0;
-    for (std::size_t i = 1; i < out.size(); ++i) step = std::max(step, std::fabs(out[i] - out[i - 1]));
+    for (std::size_t i = 1; i < out.size(); ++i)
+      step = std::max(step, std::fabs(out[i] - out[i - 1]));
     return step;
   }
 };

@@ -18,7 +18,7 @@ from pypac_obs.cli import COMMANDS, commands
 from pypac_obs.cli.demo import PROFILE
 from pypac_obs.cli.obs_demo import PROFILE as OBS_PROFILE
 from pypac_obs.cli.run import warnings_of
-from pypac_obs.profile import FilesOutput, load_profile
+from pypac_obs.profile import FilesRule, load_profile
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 GOOD = sorted(CONFIGS.glob("*.yaml"))
@@ -204,7 +204,7 @@ def test_check_plans_every_profile_in_configs(path: Path):
     assert set(plan["outputs"]) == set(profile.outputs.by_name())
     for name, rule in profile.outputs.by_name().items():
         said = plan["outputs"][name]
-        if isinstance(rule, FilesOutput):
+        if isinstance(rule, FilesRule):
             assert said["kind"] == "files"
             assert list(said["paths"]) == list(rule.tracks or profile.tracks)
         else:

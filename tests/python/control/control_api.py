@@ -20,6 +20,7 @@ class Api:
     """The server under test, as clients see it."""
 
     port: int
+    token: str = TOKEN
 
     def request(
         self,
@@ -34,7 +35,7 @@ class Api:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         data = raw if body is None else json.dumps(body).encode()
         try:
-            sent = BEARER if headers is None else headers
+            sent = {"Authorization": f"Bearer {self.token}"} if headers is None else headers
             connection.putrequest(method, path, skip_host="Host" in sent)
             for name, value in sent.items():
                 connection.putheader(name, value)
@@ -62,16 +63,16 @@ class Api:
 
     def client(self, name: str = "deck", **options: Any) -> Client:
         """Opens a WebSocket, shows the token, and waits for the state."""
-        return Client(self.connect(**options), name)
+        return Client(self.connect(**options), name, self.token)
 
 
 class Client:
     """A WebSocket that has shown the token."""
 
-    def __init__(self, opening: connect, name: str) -> None:
+    def __init__(self, opening: connect, name: str, token: str = TOKEN) -> None:
         self._open = contextlib.ExitStack()
         self.socket: ClientConnection = self._open.enter_context(opening)
-        self.send(type="auth", token=TOKEN, client=name)
+        self.send(type="auth", token=token, client=name)
         self.name = self.take("welcome")["client"]
         self.state = self.take("state")
 

@@ -219,7 +219,7 @@ def test_a_session_that_does_not_answer_costs_an_answer_and_nothing_else(
     controls.before = lambda command: go.wait(10) and None
     try:
         status, answer = api.post("set", address="voice.gain_db", value=-6)
-        assert (status, answer["error"]["kind"]) == (409, "NotAnswering")
+        assert (status, answer["error"]["kind"]) == (503, "NotAnswering")
         assert api.request("GET", "/")[0] == 200
     finally:
         go.set()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,6 +133,30 @@ def test_programs_and_our_own_page_get_in(api: Api, headers: dict[str, str]) -> 
     sent.pop("Host", None)
     with api.client(additional_headers=sent) as client:
         assert client.state["session"] == "evening"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Host: 127.0.0.1:{port}\r\nHost: evil.example",
+        "Host: 127.0.0.1:{port}\r\nHost: 127.0.0.1:{port}",
+        "Host: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\nOrigin: http://evil.example",
+        "Host: 127.0.0.1:{port}, evil.example",
+        "X-Forwarded-Host: 127.0.0.1:{port}",
+    ],
+)
+def test_headers_that_are_there_twice_or_not_at_all_are_refused(
+    api: Api, controls: FakeControls, lines: str
+) -> None:
+    lines = lines.replace("{port}", str(api.port))
+    with socket.create_connection(("127.0.0.1", api.port), timeout=5) as plain:
+        plain.sendall(
+            f"GET /api/v1/status HTTP/1.1\r\n{lines}\r\nAuthorization: Bearer {TOKEN}\r\n"
+            "Connection: close\r\n\r\n".encode()
+        )
+        status = plain.makefile("rb").readline().split()[1]
+    assert status in (b"400", b"403")
+    assert not controls.calls
 
 
 def test_a_link_on_another_page_leads_to_ours_and_to_nothing_else(api: Api) -> None:

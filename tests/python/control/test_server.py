@@ -6,9 +6,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from control_api import TOKEN, Api
@@ -62,9 +64,7 @@ def test_where_all_ports_are_taken_it_says_so_in_a_sentence(
         port = taken.getsockname()[1]
         with pytest.raises(ControlUnavailable) as caught:
             ControlServer(FakeControls(), port=port, token=TOKEN).start()
-    assert str(caught.value) == (
-        f"the session cannot be controlled: all ports from {port} to {port} are taken"
-    )
+    assert str(caught.value) == (f"all ports from {port} to {port} of 127.0.0.1 are taken")
     assert "control: {port: ...}" in caught.value.remedy
 
 
@@ -73,7 +73,7 @@ def test_a_server_that_fails_to_start_says_so_in_a_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pypac_obs.control.serving", None)
     server = ControlServer(FakeControls(), port=0, token=TOKEN)
-    with pytest.raises(ControlUnavailable, match="the session cannot be controlled: "):
+    with pytest.raises(ControlUnavailable, match="its server has failed: "):
         server.start()
     server.stop()
     assert capfd.readouterr() == ("", "")
@@ -128,6 +128,51 @@ def test_it_ends_within_two_seconds_whatever_clients_do(controls: FakeControls) 
 def _ask_and_be_refused(api: Api) -> None:
     with contextlib.suppress(OSError, http.client.HTTPException):
         api.post("toggle", address="voice.mute")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: "])
+def test_who_connects_and_asks_for_nothing_makes_room_for_others(
+    api: Api, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr("pypac_obs.control.protocols._ASKS_WITHIN_S", 0.05)
+    with socket.create_connection(("127.0.0.1", api.port), timeout=5) as silent:
+        silent.sendall(sent)
+        assert silent.recv(1) == b""
+    with api.client() as client:
+        time.sleep(0.1)
+        assert client.ask("get", address="voice.mute")["ok"]
+
+
+@pytest.mark.linux("Windows has no fork")
+def test_a_forked_child_does_not_keep_the_port_open() -> None:
+    program = """
+import os, socket, sys
+sys.path.insert(0, sys.argv[1])
+from fake_controls import FakeControls
+from pypac_obs.control.server import ControlServer
+server = ControlServer(FakeControls(), port=0, token="t" * 43)
+port = server.start()
+ends, goes = os.pipe()
+if not os.fork():
+    os.close(goes)
+    os.read(ends, 1)
+    server.stop()
+    os._exit(0)
+server.stop()
+with socket.socket() as one:
+    print(one.connect_ex(("127.0.0.1", port)) != 0)
+os.close(goes)
+print(os.wait()[1])
+"""
+    here = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-Wignore", "-c", program, here],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["True", "0"]
 
 
 def test_clients_get_the_last_event_before_the_end(

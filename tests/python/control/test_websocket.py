@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import struct
 import threading
@@ -305,6 +306,50 @@ def test_who_was_too_slow_gets_the_whole_state_and_every_reply() -> None:
 def drain(client: Client, replies: list[Any]) -> None:
     while True:
         replies.append(client.take("reply"))
+
+
+def test_a_client_that_asks_and_does_not_read_is_closed(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pypac_obs.control.outbox._MOST_REPLIES", 0)
+    with api.client() as client, api.connect() as stranger:
+        client.send(type="request", command="get", address="voice.mute")
+        with pytest.raises(ConnectionClosed) as closed:
+            client.receive()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        stranger.send("{}")
+        with pytest.raises(ConnectionClosed):
+            stranger.recv(5)
+
+
+def test_an_event_that_cannot_be_told_costs_no_other(api: Api, controls: FakeControls) -> None:
+    class Broken:
+        def to_json(self) -> None:
+            raise RuntimeError
+
+    with api.client() as client:
+        client.ask("subscribe", events=True)
+        controls.events.publish(NewsTold(Broken()))  # type: ignore[arg-type]
+        controls.events.publish(NewsTold(math.inf))  # type: ignore[arg-type]
+        controls.events.publish(NewsTold("whole"))
+        assert client.take("event")["text"] is None
+        assert client.take("event")["text"] == "whole"
+
+
+def test_those_who_show_no_token_take_nobodys_place(api: Api, wait_until: Wait) -> None:
+    with contextlib.ExitStack() as stack:
+        before = api.client()
+        stack.callback(before.close)
+        strangers = [stack.enter_context(api.connect()) for _ in range(16)]
+        with api.connect() as one_more, pytest.raises(ConnectionClosed) as closed:
+            one_more.recv(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1013
+        assert before.ask("get", address="voice.mute")["ok"]
+        strangers[0].close()
+        with api.client() as client:
+            assert client.ask("get", address="voice.mute")["ok"]
 
 
 def test_a_flood_of_requests_is_told_to_slow_down_and_then_closed(

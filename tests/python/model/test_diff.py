@@ -6,7 +6,7 @@ import pytest
 
 from pypac_obs.model import diff
 from pypac_obs.model.addresses import find
-from pypac_obs.model.layers import ProfileLayers, outputs_beyond
+from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.profile import Profile
 
 BASE: dict[str, Any] = {
@@ -99,17 +99,3 @@ def test_what_was_set_stays_until_the_file_says_something_new_of_it():
     assert after.present.tracks["voice"].mute
     assert dict(after.live) == {"voice.mute": True}
     assert not after.written.tracks["voice"].mute
-
-
-def test_outputs_to_obs_are_beyond_a_running_session():
-    base = Profile.from_dict(BASE)
-    to_obs = changed("outputs", "obs", to={"tracks": {"game": 1}})
-    assert list(outputs_beyond(base, to_obs)) == ["outputs.obs takes a restart of the session"]
-    assert list(outputs_beyond(to_obs, base)) == ["outputs.obs takes a restart of the session"]
-    data = to_obs.model_dump()
-    data["outputs"]["files"]["follow"] = "record"
-    follows = Profile.from_dict(data)
-    for old, new in ((to_obs, follows), (follows, to_obs)):
-        assert list(outputs_beyond(old, new)) == ["outputs.files takes a restart of the session"]
-    other = changed("outputs", "files", to={"folder": "y"})
-    assert list(outputs_beyond(base, other)) == []

@@ -46,6 +46,31 @@ def test_begin_as_riff_after_the_first_write_is_refused(file: soundfile.SoundFil
         sndfile_commands.begin_as_riff(file)
 
 
+@pytest.mark.parametrize(("kind", "subtype"), [("RF64", "FLOAT"), ("FLAC", "PCM_24")])
+def test_frames_are_appended_one_block_after_another(
+    tmp_path: Path, kind: str, subtype: str
+) -> None:
+    stereo = np.concatenate([TONE, -TONE], axis=1)
+    with soundfile.SoundFile(tmp_path / "a", "w", 48000, 2, subtype, format=kind) as file:
+        for at in range(0, 4800, 1000):
+            sndfile_commands.write_frames(file, stereo[at : at + 1000])
+        with pytest.raises(ValueError, match="contiguous"):
+            sndfile_commands.write_frames(file, stereo[::2])
+    heard, _ = soundfile.read(tmp_path / "a", dtype="float32")
+    assert np.allclose(heard, stereo, atol=2**-22)
+
+
+@pytest.mark.linux("/dev/full is Linux'")
+def test_what_does_not_fit_is_an_error_of_the_system() -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        file = soundfile.SoundFile(
+            full.fileno(), "w", 48000, 1, "FLOAT", format="RAW", closefd=False
+        )
+        with pytest.raises(soundfile.LibsndfileError) as raised:
+            sndfile_commands.write_frames(file, TONE)
+    assert sndfile_commands.system_errno(raised.value) == 28
+
+
 def test_errno_is_told_for_errors_of_the_system_only(tmp_path: Path) -> None:
     with pytest.raises(soundfile.LibsndfileError) as raised:
         soundfile.SoundFile(tmp_path / "missing" / "a.wav", "w", 48000, 1)

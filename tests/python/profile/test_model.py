@@ -12,7 +12,7 @@ from pypac_obs.profile import (
     DeviceSource,
     DropOut,
     EverythingExceptSource,
-    FilesOutput,
+    FilesRule,
     FilterRule,
     ProcessRef,
     ProcessSource,
@@ -251,7 +251,7 @@ def test_one_written_track_needs_no_track_in_its_name():
     tracks = {"game": {"from": "game"}, "more": {"from": "game"}}
     one = {"files": {"name": "{date}", "tracks": "game"}}
     files = Profile.from_dict(changed(tracks=tracks, outputs=one)).outputs.files
-    assert files == FilesOutput(name="{date}", tracks=("game",))
+    assert files == FilesRule(name="{date}", tracks=("game",))
     with pytest.raises(ProfileError, match="as 2 tracks are written"):
         Profile.from_dict(changed(tracks=tracks, outputs={"files": {"name": "{date}"}}))
 

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from pypac_obs.profile import (
-    ObsOutput,
     ObsRecording,
+    ObsRule,
     ObsTrack,
     Profile,
     ProfileError,
@@ -28,7 +28,7 @@ outputs:
 """
 
 
-def obs_of(text: str) -> ObsOutput:
+def obs_of(text: str) -> ObsRule:
     rule = parse_profile(TEXT + "".join(f"    {line}\n" for line in text.splitlines())).outputs.obs
     assert rule is not None
     return rule
@@ -49,7 +49,7 @@ def test_short_forms_of_tracks_mean_their_long_forms():
 
 def test_what_is_left_out_asks_nothing_of_obs():
     rule = obs_of("tracks: {game: 2}")
-    assert rule == ObsOutput(tracks={"game": ObsTrack(to=(2,))})
+    assert rule == ObsRule(tracks={"game": ObsTrack(to=(2,))})
     assert (rule.scene, rule.transport, rule.drift) == (("*",), "plugin", "mend")
     assert (rule.desktop_audio, rule.mic_aux) == ("keep", "keep")
     assert (rule.recording, rule.vod_track, rule.own_profile) == (None, None, None)

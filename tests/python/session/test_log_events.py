@@ -35,6 +35,12 @@ from pypac_obs.status import BoundProgram
 GAME = "game.exe" if sys.platform == "win32" else "game"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_private", set())
+    monkeypatch.setattr(log, "_pattern", None)
+
+
 class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
@@ -105,11 +111,7 @@ def test_an_event_that_cannot_be_logged_ends_nothing() -> None:
     assert lines == ["ERROR an event could not be logged: incident", "INFO on it goes"]
 
 
-def test_the_title_of_a_window_is_in_the_warning_and_not_in_the_log(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(log, "_private", set())
-    monkeypatch.setattr(log, "_pattern", None)
+def test_the_title_of_a_window_is_in_the_warning_and_not_in_the_log() -> None:
     stream: Any = SimpleNamespace(
         serial=1, pid=7, program=GAME, claim="Chat with Ann", ancestor="", state="running"
     )

@@ -19,7 +19,7 @@ from pypac_obs.obs.client.link import ObsLink
 from pypac_obs.obs.client.settings import find_server
 from pypac_obs.obs.following.follow import RecordFollower, add_chapter
 from pypac_obs.outputs.following import FollowingFiles
-from pypac_obs.profile import FilesOutput
+from pypac_obs.profile import FilesRule
 
 PROFILE = {
     "version": 1,
@@ -34,7 +34,7 @@ PROFILE = {
 
 
 def main() -> None:
-    files = FollowingFiles(FilesOutput(folder=sys.argv[1]), list)
+    files = FollowingFiles(FilesRule(folder=sys.argv[1]), list)
     follower = RecordFollower(files)
 
     def connected(obs: ObsConnection) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from pypac_obs import Session
 from pypac_obs.outputs import FilesOutput
-from pypac_obs.profile import FilesOutput as FilesRule
+from pypac_obs.profile import FilesRule
 from pypac_obs.sandbox import Player, Sandbox
 
 from ..conftest import PROGRAM, RATE, Start, hear, require, wait_until, wait_until_playing

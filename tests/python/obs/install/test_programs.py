@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from pypac_obs.cli.doctor import _obs, _public
+from pypac_obs.diagnosis.obs import obs as obs_findings
+from pypac_obs.diagnosis.report import line_of
 from pypac_obs.obs.install import plugin, programs
 from pypac_obs.obs.install.programs import ObsProgram, obs_programs
 
@@ -131,7 +132,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (module.parent / "locale").mkdir(parents=True)
     (module.parent / "locale" / "en-US.ini").write_text("")
     module.write_bytes(b"the module")
-    for where in ("pypac_obs.obs.install.plugin", "pypac_obs.cli.doctor"):
+    for where in ("pypac_obs.obs.install.plugin", "pypac_obs.diagnosis.obs"):
         monkeypatch.setattr(f"{where}.built_module", lambda **_: module)
     monkeypatch.setenv("PROGRAMDATA", str(tmp_path / "ProgramData"))
     monkeypatch.setenv("APPDATA", str(tmp_path / "Roaming"))
@@ -142,7 +143,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_no_obs_is_worth_a_note(built: Path) -> None:
-    [finding] = _obs(())
+    [finding] = obs_findings(())
     assert (finding.part, finding.state) == ("OBS Studio", "note")
     assert "obsproject.com" in finding.remedy
 
@@ -151,7 +152,7 @@ def test_the_module_is_asked_for_until_it_is_that_of_this_version(
     built: Path, tmp_path: Path
 ) -> None:
     obs = ObsProgram("installed", tmp_path / "obs-studio", "31.0.2", running=False)
-    [program, module] = _obs((obs,))
+    [program, module] = obs_findings((obs,))
     assert (program.state, program.remedy) == ("good", "")
     assert program.found == f"31.0.2, installed, not running; in {obs.folder}"
     assert (module.state, module.found.partition(";")[0]) == ("note", "not installed")
@@ -159,28 +160,28 @@ def test_the_module_is_asked_for_until_it_is_that_of_this_version(
 
     [folder] = plugin.default_folders()
     there = plugin.install(folder)
-    [_, module] = _obs((obs,))
+    [_, module] = obs_findings((obs,))
     assert (module.state, module.found) == ("good", f"of this version; in {there.module}")
 
     there.module.write_bytes(b"an older module")
-    [_, module] = _obs((obs,))
+    [_, module] = obs_findings((obs,))
     assert (module.state, module.found.partition(";")[0]) == ("note", "of another version")
 
 
 def test_a_portable_one_has_a_place_of_its_own(built: Path, tmp_path: Path) -> None:
     obs = ObsProgram("portable", tmp_path / "OBS", "", running=True)
-    [program, module] = _obs((obs,))
+    [program, module] = obs_findings((obs,))
     assert program.found == f"of an unknown version, portable, running; in {obs.folder}"
     assert str(obs.folder / "obs-plugins" / "64bit") in module.found
     assert module.remedy.endswith(f'pypac-obs obs install --portable "{obs.folder}"')
 
 
 def test_one_without_our_websocket_is_to_be_updated(built: Path, tmp_path: Path) -> None:
-    [program, _] = _obs((ObsProgram("Steam", tmp_path, "27.2.4", running=False),))
+    [program, _] = obs_findings((ObsProgram("Steam", tmp_path, "27.2.4", running=False),))
     assert (program.state, program.remedy) == ("note", "Update it: version 28 or newer is needed.")
 
 
 def test_a_report_for_others_names_no_folder(built: Path, tmp_path: Path) -> None:
     obs = ObsProgram("portable", tmp_path, "31.0.2", running=False)
-    lines = [_public(finding) for finding in _obs((obs,))]
+    lines = [line_of(finding) for finding in obs_findings((obs,))]
     assert [line.found for line in lines] == ["31.0.2, portable, not running", "not installed"]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "capture/wasapi/wasapi_session.hpp"
+#include "capture/wasapi/wasapi_watcher.hpp"
 
 #include <algorithm>
 #include <set>
@@ -37,7 +37,7 @@ HostTime now() {
 
 }  // namespace
 
-WasapiCapture::Session::Session(WasapiOptions options) : options_(options) {
+WasapiCapture::Watcher::Watcher(WasapiOptions options) : options_(options) {
   const WasapiAvailability available = WasapiCapture::probe();
   if (!available.loadable) {
     throw Failure(ErrorKind::unsupported, available.reason,
@@ -49,7 +49,7 @@ WasapiCapture::Session::Session(WasapiOptions options) : options_(options) {
   }
 }
 
-void WasapiCapture::Session::start() {
+void WasapiCapture::Watcher::start() {
   try {
     worker_ = std::thread([self = shared_from_this()] { self->run(); });
   } catch (const std::system_error& error) {
@@ -58,7 +58,7 @@ void WasapiCapture::Session::start() {
   }
 }
 
-void WasapiCapture::Session::stop() noexcept {
+void WasapiCapture::Watcher::stop() noexcept {
   std::vector<std::shared_ptr<CaptureClient>> clients;
   {
     const std::lock_guard lock(mutex_);
@@ -82,18 +82,18 @@ void WasapiCapture::Session::stop() noexcept {
   if (worker_ended) watched_.clear();
 }
 
-void WasapiCapture::Session::check_alive() const {
+void WasapiCapture::Watcher::check_alive() const {
   if (stopped_) throw Failure(ErrorKind::not_running, "the capture has been stopped");
 }
 
 // -- the worker
 
-void WasapiCapture::Session::run() noexcept {
+void WasapiCapture::Watcher::run() noexcept {
   watch();
   SetEvent(ended_event_.get());
 }
 
-void WasapiCapture::Session::watch() noexcept {
+void WasapiCapture::Watcher::watch() noexcept {
   const ScopedApartment apartment;
   AudioSessions sessions(changed_event_.get());
   bool told = true;
@@ -113,7 +113,7 @@ void WasapiCapture::Session::watch() noexcept {
   }
 }
 
-void WasapiCapture::Session::stop_retired() {
+void WasapiCapture::Watcher::stop_retired() {
   if (retired_.empty()) return;
   const std::vector<std::shared_ptr<CaptureClient>> retired = std::exchange(retired_, {});
   // While this thread waits, nothing new is bound.
@@ -122,14 +122,14 @@ void WasapiCapture::Session::stop_retired() {
   clients_.keep_ending(retired);
 }
 
-std::vector<HANDLE> WasapiCapture::Session::handles_to_wait_for() const {
+std::vector<HANDLE> WasapiCapture::Watcher::handles_to_wait_for() const {
   const std::lock_guard lock(mutex_);
   std::vector<HANDLE> handles{stop_event_.get(), changed_event_.get()};
   watched_.add_handles(handles, kMaxHandles);
   return handles;
 }
 
-void WasapiCapture::Session::look(AudioSessions& sessions, bool told) {
+void WasapiCapture::Watcher::look(AudioSessions& sessions, bool told) {
   {
     const std::lock_guard lock(mutex_);
     asked_at_ = now();
@@ -166,7 +166,7 @@ void WasapiCapture::Session::look(AudioSessions& sessions, bool told) {
   looked_once_ = true;
 }
 
-void WasapiCapture::Session::refresh_processes() {
+void WasapiCapture::Watcher::refresh_processes() {
   snapshot_.refresh();
   std::vector<ProcessEntry> running = snapshot_.processes();
   // A process that has ended stays in Windows' list for as long as somebody holds its handle.
@@ -177,7 +177,7 @@ void WasapiCapture::Session::refresh_processes() {
 
 // -- sources
 
-std::shared_ptr<Source> WasapiCapture::Session::add_source(std::string name, Selector selector,
+std::shared_ptr<Source> WasapiCapture::Watcher::add_source(std::string name, Selector selector,
                                                            std::uint32_t channels) {
   check_source(name, selector, channels);
   const std::lock_guard lock(mutex_);
@@ -192,7 +192,7 @@ std::shared_ptr<Source> WasapiCapture::Session::add_source(std::string name, Sel
   return source;
 }
 
-void WasapiCapture::Session::remove_source(const std::string& name) {
+void WasapiCapture::Watcher::remove_source(const std::string& name) {
   const std::lock_guard lock(mutex_);
   check_alive();
   const auto at = find_source(sources_, name);
@@ -204,7 +204,7 @@ void WasapiCapture::Session::remove_source(const std::string& name) {
   SetEvent(changed_event_.get());
 }
 
-void WasapiCapture::Session::evaluate() {
+void WasapiCapture::Watcher::evaluate() {
   std::vector<Selector> selectors;
   selectors.reserve(sources_.size());
   for (const CapturedSource& source : sources_) selectors.push_back(source.selector);
@@ -223,7 +223,7 @@ void WasapiCapture::Session::evaluate() {
   update_states();
 }
 
-void WasapiCapture::Session::watch_roots() {
+void WasapiCapture::Watcher::watch_roots() {
   std::map<std::int64_t, std::uint64_t> wanted;
   for (const CapturedSource& source : sources_) {
     for (const ProcessEntry& root : source.bound.roots) wanted[root.pid] = root.start_time;
@@ -235,7 +235,7 @@ void WasapiCapture::Session::watch_roots() {
 
 // -- states
 
-StateFacts WasapiCapture::Session::state_facts(const CapturedSource& source) const {
+StateFacts WasapiCapture::Watcher::state_facts(const CapturedSource& source) const {
   StateFacts facts = told_facts(seen_, source.selector, source.bound);
   facts.backend_lost = service_lost();
   clients_.add_facts(source.bound.targets, facts);
@@ -245,14 +245,14 @@ StateFacts WasapiCapture::Session::state_facts(const CapturedSource& source) con
   return facts;
 }
 
-void WasapiCapture::Session::update_states() {
+void WasapiCapture::Watcher::update_states() {
   for (CapturedSource& source : sources_) {
     source.state = source_state(state_facts(source));
     source.source->set_absence(absence_cause(source.state));
   }
 }
 
-ReasonFacts WasapiCapture::Session::reason_facts(const CapturedSource& source) const {
+ReasonFacts WasapiCapture::Watcher::reason_facts(const CapturedSource& source) const {
   ReasonFacts facts = told_reason(seen_, source.selector, source.bound);
   if (source.state == SourceState::backend_lost) facts.system_failure = service_failure();
   if (const CaptureClient* const client = clients_.refused(source.bound.targets)) {
@@ -265,7 +265,7 @@ ReasonFacts WasapiCapture::Session::reason_facts(const CapturedSource& source) c
   return facts;
 }
 
-std::string WasapiCapture::Session::shielded_text(const Bound& bound) const {
+std::string WasapiCapture::Watcher::shielded_text(const Bound& bound) const {
   std::vector<ProcessEntry> shielded = bound.roots;
   std::erase_if(shielded, [&](const ProcessEntry& root) { return !watched_.is_shielded(root); });
   if (shielded.empty()) return {};
@@ -274,11 +274,11 @@ std::string WasapiCapture::Session::shielded_text(const Bound& bound) const {
          "too.";
 }
 
-bool WasapiCapture::Session::hangs() const {
+bool WasapiCapture::Watcher::hangs() const {
   return asked_at_.count() != 0 && now() - asked_at_ > kAnswersWithin;
 }
 
-std::string WasapiCapture::Session::service_failure() const {
+std::string WasapiCapture::Watcher::service_failure() const {
   constexpr const char* kNoAnswer = "Windows' audio service does not answer";
   if (service_lost_) return failure_text(kNoAnswer, service_error_);
   return std::string(kNoAnswer) + " (no reply yet, Windows build " +
@@ -287,7 +287,7 @@ std::string WasapiCapture::Session::service_failure() const {
 
 // -- what other threads ask for
 
-SourceStatus WasapiCapture::Session::source_status(const std::string& name) {
+SourceStatus WasapiCapture::Watcher::source_status(const std::string& name) {
   const std::lock_guard lock(mutex_);
   check_alive();
   const CapturedSource& source = *find_source(sources_, name);
@@ -300,7 +300,7 @@ SourceStatus WasapiCapture::Session::source_status(const std::string& name) {
   return status;
 }
 
-std::vector<SourceStatus> WasapiCapture::Session::preview(const std::vector<Selector>& selectors) {
+std::vector<SourceStatus> WasapiCapture::Watcher::preview(const std::vector<Selector>& selectors) {
   const std::lock_guard lock(mutex_);
   check_alive();
   refresh_processes();
@@ -322,13 +322,13 @@ std::vector<SourceStatus> WasapiCapture::Session::preview(const std::vector<Sele
   return found;
 }
 
-std::vector<StreamView> WasapiCapture::Session::streams() {
+std::vector<StreamView> WasapiCapture::Watcher::streams() {
   const std::lock_guard lock(mutex_);
   check_alive();
   return stream_views(seen_, std::exchange(peaks_, {}));
 }
 
-WasapiServer WasapiCapture::Session::server_info() {
+WasapiServer WasapiCapture::Watcher::server_info() {
   const std::lock_guard lock(mutex_);
   check_alive();
   WasapiServer info;
@@ -341,7 +341,7 @@ WasapiServer WasapiCapture::Session::server_info() {
   return info;
 }
 
-bool WasapiCapture::Session::wait_until_running(std::chrono::milliseconds timeout) {
+bool WasapiCapture::Watcher::wait_until_running(std::chrono::milliseconds timeout) {
   const HostTime deadline = now() + timeout;
   for (;;) {
     {

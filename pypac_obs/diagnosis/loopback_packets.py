@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-from pypac_obs.cli.console import counted
+from pypac_obs.wording import counted
 
 __all__ = ["Packet", "Packets", "Spread", "measure"]
 

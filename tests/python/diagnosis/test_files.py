@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from pypac_obs.cli import doctor
+from pypac_obs.diagnosis import files
+from pypac_obs.diagnosis.examination import examine
+from pypac_obs.diagnosis.finding import Finding
 
 # A folder in which nobody makes anything, not even root.
 CLOSED = "Z:/proc" if sys.platform == "win32" else "/proc"
 
 
-def recordings(monkeypatch: pytest.MonkeyPatch, folder: Path | str) -> doctor.Finding:
-    monkeypatch.setattr(doctor, "_RECORDINGS", str(folder))
-    return doctor._disk()
+def recordings(monkeypatch: pytest.MonkeyPatch, folder: Path | str) -> Finding:
+    monkeypatch.setattr(files, "_RECORDINGS", str(folder))
+    return files.disk()
 
 
 def test_a_folder_for_recordings_that_can_be_written_to_is_left_as_it_was(
@@ -53,10 +55,10 @@ def test_a_part_that_cannot_be_looked_at_is_a_finding_and_costs_no_other(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/secret")
 
-    whole = [finding.part for finding in doctor.examine()]
-    monkeypatch.setattr(doctor, "_formats", refuse)
-    monkeypatch.setattr(doctor, "_disk", refuse)
-    findings = list(doctor.examine())
+    whole = [finding.part for finding in examine()]
+    monkeypatch.setattr(files, "formats", refuse)
+    monkeypatch.setattr(files, "disk", refuse)
+    findings = list(examine())
     assert [finding.part for finding in findings] == whole
     assert [(one.state, one.found) for one in findings[-2:]] == [
         ("note", "cannot be looked at: [Errno 13] Permission denied: '/secret'")

@@ -26,12 +26,12 @@ namespace pypac {
 
 /// The control half of PipewireCapture: binds sources to what the graph has, and says how they are.
 /// Everything on the loop's thread or under its lock.
-class PipewireCapture::Session final : private GraphConnection::Owner {
+class PipewireCapture::Watcher final : private GraphConnection::Owner {
  public:
-  explicit Session(PipewireOptions options);
-  ~Session() override { stop(); }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  explicit Watcher(PipewireOptions options);
+  ~Watcher() override { stop(); }
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
 
   // As PipewireCapture has them.
   std::shared_ptr<Source> add_source(std::string name, Selector selector, std::uint32_t channels);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "capture/pipewire/pipewire_session.hpp"
+#include "capture/pipewire/pipewire_watcher.hpp"
 
 #include <algorithm>
 #include <set>
@@ -37,7 +37,7 @@ HostTime now() {
 
 }  // namespace
 
-PipewireCapture::Session::Session(PipewireOptions options)
+PipewireCapture::Watcher::Watcher(PipewireOptions options)
     : options_(std::move(options)),
       api_(PipewireApi::load()),
       clocks_(std::make_shared<GraphClocks>(options_.timeline_rate)),
@@ -55,7 +55,7 @@ PipewireCapture::Session::Session(PipewireOptions options)
 
 // -- what comes and goes
 
-void PipewireCapture::Session::connected(pw_core* core) {
+void PipewireCapture::Watcher::connected(pw_core* core) {
   graph_.connect(core);
   if (options_.meter_streams)
     meters_.make_nodes(core);
@@ -64,7 +64,7 @@ void PipewireCapture::Session::connected(pw_core* core) {
   for (CapturedSource& source : sources_) source.lanes.make_nodes(core);
 }
 
-void PipewireCapture::Session::disconnecting() {
+void PipewireCapture::Watcher::disconnecting() {
   links_.clear();
   meters_.disconnect();
   for (CapturedSource& source : sources_) source.lanes.disconnect();
@@ -74,7 +74,7 @@ void PipewireCapture::Session::disconnecting() {
   frozen_.clear();
 }
 
-void PipewireCapture::Session::lost() {
+void PipewireCapture::Watcher::lost() {
   for (CapturedSource& source : sources_) {
     source.binding = {};
     source.state = SourceState::backend_lost;
@@ -82,18 +82,18 @@ void PipewireCapture::Session::lost() {
   }
 }
 
-void PipewireCapture::Session::stopping() {
+void PipewireCapture::Watcher::stopping() {
   for (CapturedSource& source : sources_) source.source->stop();
 }
 
-void PipewireCapture::Session::forget(const NodeRecord& node) {
+void PipewireCapture::Watcher::forget(const NodeRecord& node) {
   frozen_.forget(node);
   restless_until_ = now() + kRestlessAfterExit;
   processes_stale_ = true;
   clocks_->renew(node.id);
 }
 
-std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, Selector selector,
+std::shared_ptr<Source> PipewireCapture::Watcher::add_source(std::string name, Selector selector,
                                                              std::uint32_t channels) {
   check_source(name, selector, channels);
   auto source = std::make_shared<PipewireSource>(channels, options_.capacity_frames,
@@ -108,7 +108,7 @@ std::shared_ptr<Source> PipewireCapture::Session::add_source(std::string name, S
   return source;
 }
 
-void PipewireCapture::Session::remove_source(const std::string& name) {
+void PipewireCapture::Watcher::remove_source(const std::string& name) {
   const GraphConnection::Access access(connection_);
   const auto at = find_source(sources_, name);
   const CapturedSource removed = std::move(*at);  // until its links are gone
@@ -123,14 +123,14 @@ void PipewireCapture::Session::remove_source(const std::string& name) {
 
 // -- bindings
 
-void PipewireCapture::Session::refresh_processes() {
+void PipewireCapture::Watcher::refresh_processes() {
   snapshot_.refresh();
   processes_.update(snapshot_.processes());
   refreshed_at_ = now();
   processes_stale_ = false;
 }
 
-std::vector<StreamIdentity> PipewireCapture::Session::identities() const {
+std::vector<StreamIdentity> PipewireCapture::Watcher::identities() const {
   std::vector<StreamIdentity> streams;
   for (const auto& [id, node] : graph_.nodes()) {
     if (!node->identity) continue;
@@ -141,7 +141,7 @@ std::vector<StreamIdentity> PipewireCapture::Session::identities() const {
   return streams;
 }
 
-void PipewireCapture::Session::evaluate() {
+void PipewireCapture::Watcher::evaluate() {
   if (!connection_.synced()) return;
   if (processes_stale_) refresh_processes();
   graph_.identify(processes_);
@@ -167,7 +167,7 @@ void PipewireCapture::Session::evaluate() {
   update_states();
 }
 
-void PipewireCapture::Session::tick() {
+void PipewireCapture::Watcher::tick() {
   const HostTime time = now();
   // A program that is thawed should be seen to be so without delay.
   const bool any_frozen = std::ranges::any_of(
@@ -188,7 +188,7 @@ void PipewireCapture::Session::tick() {
   update_states();
 }
 
-bool PipewireCapture::Session::any_node_stalled() const {
+bool PipewireCapture::Watcher::any_node_stalled() const {
   if (!connection_.synced() || clocks_->rate() == 0) return false;
   const HostTime cycle = HostTime(1s) * clocks_->quantum() / clocks_->rate();
   const HostTime oldest = now() - std::max(kStalledAfter, kStalledCycles * cycle);
@@ -201,21 +201,21 @@ bool PipewireCapture::Session::any_node_stalled() const {
 
 // -- states
 
-bool PipewireCapture::Session::restarts(const CapturedSource& source) const {
+bool PipewireCapture::Watcher::restarts(const CapturedSource& source) const {
   return std::ranges::any_of(source.binding.serials, [&](std::uint64_t serial) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
     return node && now() - node->state_since < kRestartsWithin;
   });
 }
 
-bool PipewireCapture::Session::plays(const CapturedSource& source) const {
+bool PipewireCapture::Watcher::plays(const CapturedSource& source) const {
   return std::ranges::any_of(source.binding.serials, [&](std::uint64_t serial) {
     const NodeRecord* const node = graph_.node_by_serial(serial);
     return node && node->playing() && !frozen_.is_frozen(*node);
   });
 }
 
-StateFacts PipewireCapture::Session::state_facts(const CapturedSource& source) const {
+StateFacts PipewireCapture::Watcher::state_facts(const CapturedSource& source) const {
   StateFacts facts = told_facts(graph_, source.selector, source.binding);
   facts.backend_lost = !connection_.synced();
   facts.playing = source.playing_since != HostTime{};
@@ -241,7 +241,7 @@ StateFacts PipewireCapture::Session::state_facts(const CapturedSource& source) c
   return facts;
 }
 
-void PipewireCapture::Session::update_states() {
+void PipewireCapture::Watcher::update_states() {
   for (CapturedSource& source : sources_) {
     if (!plays(source))
       source.playing_since = {};
@@ -252,7 +252,7 @@ void PipewireCapture::Session::update_states() {
   }
 }
 
-SourceStatus PipewireCapture::Session::source_status(const std::string& name) {
+SourceStatus PipewireCapture::Watcher::source_status(const std::string& name) {
   const GraphConnection::Access access(connection_);
   const CapturedSource& source = *find_source(sources_, name);
   SourceStatus status = binding_status(graph_, frozen_, source.selector, source.binding);
@@ -269,7 +269,7 @@ SourceStatus PipewireCapture::Session::source_status(const std::string& name) {
   return status;
 }
 
-std::vector<SourceStatus> PipewireCapture::Session::preview(
+std::vector<SourceStatus> PipewireCapture::Watcher::preview(
     const std::vector<Selector>& selectors) {
   const GraphConnection::Access access(connection_);
   refresh_processes();
@@ -289,7 +289,7 @@ std::vector<SourceStatus> PipewireCapture::Session::preview(
   return found;
 }
 
-std::vector<StreamView> PipewireCapture::Session::streams() {
+std::vector<StreamView> PipewireCapture::Watcher::streams() {
   const GraphConnection::Access access(connection_);
   std::vector<StreamView> views;
   for (const auto& [id, node] : graph_.nodes()) {
@@ -302,7 +302,7 @@ std::vector<StreamView> PipewireCapture::Session::streams() {
   return views;
 }
 
-PipewireServer PipewireCapture::Session::server_info() {
+PipewireServer PipewireCapture::Watcher::server_info() {
   const GraphConnection::Access access(connection_);
   PipewireServer info;
   info.connected = connection_.answered();
@@ -331,7 +331,7 @@ PipewireServer PipewireCapture::Session::server_info() {
   return info;
 }
 
-bool PipewireCapture::Session::settled() const {
+bool PipewireCapture::Watcher::settled() const {
   if (!connection_.synced() || connection_.changed() || ports_pending_) return false;
   if (clocks_->cycles() == 0 || !links_.all_made()) return false;
   if (HostTime(slots_.last_cycle_ns()) <= links_.newest()) return false;
@@ -344,7 +344,7 @@ bool PipewireCapture::Session::settled() const {
   });
 }
 
-bool PipewireCapture::Session::wait_until_running(std::chrono::milliseconds timeout) {
+bool PipewireCapture::Watcher::wait_until_running(std::chrono::milliseconds timeout) {
   const HostTime deadline = now() + timeout;
   for (;;) {
     {

@@ -6,21 +6,22 @@ from __future__ import annotations
 import getpass
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import IO
-
-import click
 
 from pypac_obs.capabilities import versions
-from pypac_obs.cli.loopback_questions import Answer
+from pypac_obs.diagnosis.devices import INPUTS
+from pypac_obs.diagnosis.finding import Finding, State
+from pypac_obs.diagnosis.loopback_questions import Answer
+from pypac_obs.diagnosis.obs import OBS, OBS_MODULE
+from pypac_obs.diagnosis.windows import PROGRAM_FILES
+from pypac_obs.wording import counted
 
-__all__ = ["DEFAULT_NAME", "Line", "new_file", "report_text", "without_names"]
+__all__ = ["WORDS", "Line", "line_of", "report_text", "without_names"]
 
-DEFAULT_NAME = "pypac-obs-report.md"
-_MOST_FILES = 1000
+WORDS: dict[State, str] = {"good": "good", "note": "look", "bad": "missing"}
 # Of Bluetooth devices, in the names of their nodes.
 _HARDWARE_ADDRESS = re.compile(
     r"(?<![0-9A-F])(?:[0-9A-F]{2}[:_-]){5}[0-9A-F]{2}(?![0-9A-F])", re.IGNORECASE
@@ -36,28 +37,22 @@ class Line:
     found: str
 
 
-def new_file(wanted: str) -> tuple[Path, IO[str]]:
-    """Opens a file that was not there: ``wanted``, or one of the default name in this folder.
-
-    Raises UsageError where it is there, or cannot be made.
-    """
-    names = [wanted] if wanted else [DEFAULT_NAME, *_numbered(DEFAULT_NAME)]
-    for name in names:
-        path = Path(name)
-        try:
-            return path, path.open("x", encoding="utf-8")
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise click.UsageError(
-                f"{path} cannot be written: {error.strerror}. Name another file: --report FILE."
-            ) from error
-    raise click.UsageError(f"{names[0]} is there already, and is left as it is. Name another file.")
-
-
-def _numbered(name: str) -> Iterable[str]:
-    stem, dot, ending = name.rpartition(".")
-    return (f"{stem}-{number}{dot}{ending}" for number in range(2, _MOST_FILES))
+def line_of(finding: Finding) -> Line:
+    """What a report for others says of a finding: without the names of devices and programs."""
+    found = finding.found
+    if finding.part in ("default output", "default input") and not found.startswith("none"):
+        found = "there is one"
+    elif finding.part == INPUTS:
+        found = counted(found.count('", "') + 1, "input")
+    elif finding.part == "audio graph":
+        found = found.partition(", driven by")[0]
+    elif finding.part == "frozen programs":
+        found = "there are some"
+    elif finding.part in (OBS, OBS_MODULE):
+        found = found.partition("; in ")[0]
+    elif finding.part == PROGRAM_FILES:
+        found = found.rpartition("\\")[2]
+    return Line(finding.part, WORDS[finding.state], found)
 
 
 def report_text(lines: Sequence[Line], answers: Sequence[Answer], unasked: str) -> str:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A program to be captured, for `pypac-obs doctor --report`: ``-m pypac_obs.cli.loopback_player``.
+"""A program to be captured, for `pypac-obs doctor --report`.
+
+It is started by ``-m pypac_obs.diagnosis.loopback_player``.
 
 Each process writes its PID on a line of its own. With an argument it does nothing but start another
 one, with an argument less by one, as launchers do: ``2`` is a child whose child plays. The last one
@@ -26,7 +28,7 @@ _AMPLITUDES = {"tone": 0.01, "zeros": 0.0}
 def command_line(generations: int) -> list[str]:
     """The command that starts it, with this many processes above the one that plays."""
     # Not -I, which leaves out what was installed for this user alone, as this package may be.
-    return [sys.executable, "-Pm", "pypac_obs.cli.loopback_player", str(generations)]
+    return [sys.executable, "-Pm", "pypac_obs.diagnosis.loopback_player", str(generations)]
 
 
 def main() -> None:

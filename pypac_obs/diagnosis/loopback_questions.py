@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 import contextlib
-import queue
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
 import psutil
 
 from pypac_obs import _core
-from pypac_obs.cli.console import counted
-from pypac_obs.cli.loopback_packets import Packets, Spread, measure
-from pypac_obs.cli.loopback_player import command_line
+from pypac_obs.diagnosis.loopback_packets import Packets, Spread, measure
+from pypac_obs.diagnosis.loopback_program import PlayerError, playing
 from pypac_obs.errors import PypacError
+from pypac_obs.wording import counted
 
 __all__ = ["Answer", "ask_all"]
 
@@ -27,8 +23,6 @@ _LOOK_S = 2.0
 _SETTLE_S = 0.7
 # An activation is given up after 5 s.
 _OPENS_WITHIN_S = 8.0
-# A slow disk, an antivirus program that looks at each new process.
-_STARTS_WITHIN_S = 60.0
 _CAPTURES_IN_A_ROW = 6
 # Stamps further than that from when a packet was handed over are not of the same clock.
 _SAME_CLOCK_MS = 500.0
@@ -42,85 +36,6 @@ class Answer:
     done: str
     answer: str = ""
     measured: list[str] = field(default_factory=list)
-
-
-class PlayerError(Exception):
-    """The program that is to be captured does not do what it is told."""
-
-
-class Player:
-    """A process of `loopback_player`, below as many others as there are generations."""
-
-    def __init__(self, generations: int = 0) -> None:
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        try:
-            process = subprocess.Popen(
-                command_line(generations),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-        except OSError as error:
-            raise PlayerError(f"it could not be started: {error.strerror}") from error
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process: subprocess.Popen[str] | None = process
-        self._input = process.stdin
-        threading.Thread(
-            target=self._read, args=(process.stdout,), name="player", daemon=True
-        ).start()
-        try:
-            self.pids = [int(self._line()) for _ in range(generations + 1)]
-        except (PlayerError, ValueError) as error:
-            self.end()
-            raise PlayerError("it does not start") from error
-
-    def do(self, word: str) -> None:
-        """Has it play ``tone`` or ``zeros``, or ``nothing``. Raises PlayerError."""
-        try:
-            self._input.write(word + "\n")
-            self._input.flush()
-        except OSError as error:
-            raise PlayerError("it has ended") from error
-        if (answer := self._line()) != "done":
-            raise PlayerError(answer)
-
-    def end(self) -> None:
-        """Ends it, and all of its generations. May be called again."""
-        if self._process is None:
-            return
-        with contextlib.suppress(OSError):
-            self._input.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        # Its handle as well: a PID is dead only when nobody holds its process any more.
-        self._process = None
-
-    def _read(self, lines: IO[str]) -> None:
-        with lines:
-            for line in lines:
-                self._lines.put(line.strip())
-        self._lines.put("it has ended")
-
-    def _line(self) -> str:
-        try:
-            return self._lines.get(timeout=_STARTS_WITHIN_S)
-        except queue.Empty:
-            raise PlayerError(f"it does not answer within {_STARTS_WITHIN_S:g} s") from None
-
-
-@contextlib.contextmanager
-def _playing(what: str, generations: int = 0) -> Iterator[Player]:
-    player = Player(generations)
-    try:
-        player.do(what)
-        yield player
-    finally:
-        player.end()
 
 
 @contextlib.contextmanager
@@ -219,7 +134,7 @@ def _ask_while_it_lives(tell: Callable[[Answer], None]) -> None:
         "A capture of the PID of a program that has ended.",
     )
     every = (tone, period, stamps, zeros, closed, gone, dead)
-    with _answering(*every), _playing("tone") as player:
+    with _answering(*every), playing("tone") as player:
         (pid,) = player.pids
         with _probing(pid) as probe:
             packets = _answer(tone, probe, _come)
@@ -273,7 +188,7 @@ def _ask_generations(tell: Callable[[Answer], None]) -> None:
         "Does a capture that is opened after that have it?",
         "A new capture of the first; the one between has ended.",
     )
-    with _answering(grandchild, orphan, late), _playing("tone", generations=2) as player:
+    with _answering(grandchild, orphan, late), playing("tone", generations=2) as player:
         root, between, _ = player.pids
         with _probing(root) as probe:
             _answer(grandchild, probe, _heard)
@@ -303,7 +218,7 @@ def _ask_two_clients(tell: Callable[[Answer], None]) -> None:
         "Do two captures of one program both get its sound?",
         "A program plays a tone; it is captured twice by one process.",
     )
-    with _answering(answer), _playing("tone") as player:
+    with _answering(answer), playing("tone") as player:
         (pid,) = player.pids
         with _probing(pid) as first, _probing(pid) as second:
             both = list(zip(_look(first, second), (first, second), strict=True))
@@ -331,7 +246,7 @@ def _ask_to_stop(tell: Callable[[Answer], None]) -> None:
         f"{_CAPTURES_IN_A_ROW} captures of one program, one after the other; "
         "this process's handles after each.",
     )
-    with _answering(answer), _playing("tone") as player:
+    with _answering(answer), playing("tone") as player:
         (pid,) = player.pids
         times: list[float] = []
         handles: list[int] = []

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pypac_obs.cli import commands
-from pypac_obs.cli.doctor_report import Line, report_text, without_names
-from pypac_obs.cli.loopback_packets import Spread, measure
-from pypac_obs.cli.loopback_questions import Answer
+from pypac_obs.diagnosis.loopback_packets import Spread, measure
+from pypac_obs.diagnosis.loopback_questions import Answer
+from pypac_obs.diagnosis.report import Line, report_text, without_names
 
 MS = 1_000_000
 

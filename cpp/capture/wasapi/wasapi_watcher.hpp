@@ -27,12 +27,12 @@ namespace pypac {
 /// The control half of WasapiCapture: a thread that watches processes and sessions, binds sources
 /// to them and has clients for what is bound. What other threads ask for is answered from what it
 /// saw last.
-class WasapiCapture::Session : public std::enable_shared_from_this<Session> {
+class WasapiCapture::Watcher : public std::enable_shared_from_this<Watcher> {
  public:
-  explicit Session(WasapiOptions options);
-  ~Session() = default;  // after stop()
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  explicit Watcher(WasapiOptions options);
+  ~Watcher() = default;  // after stop()
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
 
   void start();
 
