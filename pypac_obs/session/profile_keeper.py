@@ -16,7 +16,7 @@ from pypac_obs.session.profile_file import ProfileFileWatch
 
 __all__ = ["ProfileKeeper"]
 
-_LOOK_S = 0.1
+_LOOK_S = 0.05
 
 _log = logging.getLogger(__name__)
 
