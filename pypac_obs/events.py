@@ -172,6 +172,7 @@ class EventBus:
         self._lock = threading.Lock()
         self._subscriptions: tuple[Subscription, ...] = ()
         self._number = 0
+        self._closed = False
 
     def publish(self, event: Event) -> None:
         """Numbers the event, and hands it out."""
@@ -195,8 +196,19 @@ class EventBus:
         """
         made = Subscription(self, kinds, capacity, on_event)
         with self._lock:
-            self._subscriptions = (*self._subscriptions, made)
+            if not self._closed:
+                self._subscriptions = (*self._subscriptions, made)
+                return made
+        made.close()
         return made
+
+    def close(self) -> None:
+        """Ends all subscriptions, once what they hold has been read, and those that come later."""
+        with self._lock:
+            self._closed = True
+            subscriptions = self._subscriptions
+        for one in subscriptions:
+            one.close()
 
     def _remove(self, subscription: Subscription) -> None:
         with self._lock:

@@ -59,16 +59,14 @@ void ReaderRing::wake_if_satisfied() noexcept {
   // wants, or the reader sees what the pump has written. One of the two always acts.
   std::uint64_t wanted = wanted_frames_.load(std::memory_order_seq_cst);
   if (wanted == kNobodyWaits) return;
-  if (available() < wanted && !finished_.load(std::memory_order_relaxed)) return;
+  if (!holds(wanted) && !finished_.load(std::memory_order_relaxed)) return;
   if (wanted_frames_.compare_exchange_strong(wanted, kNobodyWaits)) wake_.notify();
 }
 
 bool ReaderRing::wait(std::uint64_t frames, std::chrono::nanoseconds timeout) {
   // What never fits is never waited for.
   const std::uint64_t wanted = std::clamp<std::uint64_t>(frames, 1, capacity() - block_frames_);
-  const auto satisfied = [&] {
-    return available() >= wanted || finished_.load(std::memory_order_seq_cst);
-  };
+  const auto satisfied = [&] { return holds(wanted) || finished_.load(std::memory_order_seq_cst); };
   if (satisfied()) return true;
   wake_.drain();
   wanted_frames_.store(wanted, std::memory_order_seq_cst);

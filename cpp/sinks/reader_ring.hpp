@@ -75,7 +75,9 @@ class ReaderRing final : public Sink {
   }
   /// [any-thread, realtime-safe] Frames that wait for the reader.
   [[nodiscard]] std::uint64_t available() const noexcept;
-  [[nodiscard]] std::uint64_t room() const noexcept override { return capacity() - available(); }
+  [[nodiscard]] std::uint64_t room() const noexcept override {
+    return (slots_.size() - used_slots()) * std::uint64_t{block_frames_};
+  }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return slots_.size() * block_frames_; }
 
  private:
@@ -89,6 +91,14 @@ class ReaderRing final : public Sink {
   };
 
   void wake_if_satisfied() noexcept;
+  /// Blocks that the reader has not given back: short ones take as much room as others.
+  [[nodiscard]] std::uint64_t used_slots() const noexcept {
+    const std::uint64_t released = released_slots_.load(std::memory_order_acquire);
+    return written_slots_.load(std::memory_order_acquire) - released;
+  }
+  [[nodiscard]] bool holds(std::uint64_t frames) const noexcept {
+    return available() >= frames || used_slots() == slots_.size();
+  }
 
   std::uint32_t block_frames_;
   std::vector<Track> tracks_;

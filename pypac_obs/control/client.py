@@ -25,7 +25,7 @@ __all__ = ["ControlClient"]
 _HOST = "127.0.0.1"
 _ANSWERS_WITHIN_S = 5.0
 # A reload opens sources and outputs.
-_RELOADS_WITHIN_S = 30.0
+_RELOADS_WITHIN_S = 35.0  # longer than the session's own patience, which says more
 _MAX_BYTES = 2**23
 _LONGEST_CLIENT = 64
 

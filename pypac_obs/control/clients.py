@@ -51,6 +51,7 @@ class Clients:
         self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._subscription = events.subscribe(on_event=self._wake)
+        self._lost = 0  # events that came too fast for this loop
 
     @property
     def is_full(self) -> bool:
@@ -100,6 +101,10 @@ class Clients:
 
     def _tell(self) -> None:
         """Puts all events that have come into the outboxes."""
+        if (lost := self._subscription.lost) != self._lost:
+            self._lost = lost
+            for client in self._clients:
+                client.outbox.make_stale()
         while (event := self._subscription.get(timeout_s=0)) is not None:
             try:
                 entry = self._entry(event)
@@ -115,7 +120,7 @@ class Clients:
     def _entry(self, event: Event) -> Entry | None:
         values = event.to_json()
         if isinstance(event, ValuesChanged):
-            keys = ("revision", "origin", "layer", "values")
+            keys = ("number", "revision", "origin", "layer", "values")
             patch = {"type": "patch", **{key: values[key] for key in keys}}
             return Entry("patch", to_text(patch), event.revision)
         if not any(client.wants_events for client in self._clients):

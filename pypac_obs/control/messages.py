@@ -209,6 +209,7 @@ class PatchMessage(Model):
     """Values that have changed. A client ignores those whose origin is its own name."""
 
     type: Literal["patch"]
+    number: int
     revision: Revision
     origin: Origin
     layer: Literal["profile", "live", "held"]
@@ -216,7 +217,8 @@ class PatchMessage(Model):
 
 
 class EventMessage(Model):
-    """Something that happened; ``number`` counts, so a gap tells of events that were dropped."""
+    """Something that happened; ``number`` counts events and patches, so a gap tells of some that
+    were dropped."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 

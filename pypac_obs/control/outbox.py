@@ -68,9 +68,14 @@ class Outbox:
                 raise TooSlow
             self._replies += 1
         elif len(self._entries) - self._replies >= _MOST_PUSHED:
-            self._entries = deque(one for one in self._entries if one.kind == "reply")
-            self._stale = True
+            self.make_stale()
         self._entries.append(entry)
+        self._wake.set()
+
+    def make_stale(self) -> None:
+        """Drops patches and events: the client gets the whole state instead."""
+        self._entries = deque(one for one in self._entries if one.kind == "reply")
+        self._stale = True
         self._wake.set()
 
     def wake(self) -> None:

@@ -26,6 +26,9 @@ from pypac_obs.control.websocket import Sockets
 __all__ = ["Serving"]
 
 _log = logging.getLogger("pypac_obs.control")
+# What it says of requests that are under way at the end would come out on the user's terminal.
+logging.getLogger("uvicorn.error").propagate = False
+logging.getLogger("uvicorn.error").addHandler(logging.NullHandler())
 
 _CONNECTIONS = 100
 _PING_S = 5.0

@@ -87,9 +87,12 @@ def find(profile: Profile, address: str) -> Target:
 
     Raises UnknownAddress with the nearest one.
     """
+    for track, rule in profile.tracks.items():
+        if address.startswith(f"{track}."):
+            for target in _targets_of(track, rule):
+                if target.address == address:
+                    return target
     every = {target.address: target for target in addresses(profile)}
-    if address in every:
-        return every[address]
     # Names of the profile are in front of what comes behind them: the rest tells what there is.
     tracks = [name for name in profile.tracks if address.startswith(f"{name}.")]
     meant = nearest(address, every)

@@ -138,10 +138,6 @@ class ProfileLayers:
         layers.before = None
         return layers
 
-    def without_live(self) -> ProfileLayers:
-        """Gives the layers as if nothing had been set."""
-        return ProfileLayers(self.written, {}, self.held, self.before)
-
     def _fits(self, address: str, value: Value, written: Profile) -> bool:
         """Tells whether a value of now has its place in another profile, too."""
         try:

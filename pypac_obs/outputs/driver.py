@@ -15,7 +15,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -28,7 +28,7 @@ from pypac_obs.outputs.failures import output_failure
 from pypac_obs.outputs.output import Block, Marker, Output, SessionInfo, TrackInfo
 from pypac_obs.status import OutputStatus
 
-__all__ = ["BlockReader", "NativeOutput", "OutputThread"]
+__all__ = ["BlockReader", "LateStart", "NativeOutput", "NoReader", "OutputThread"]
 
 # How long an output that is not wanted may take to go.
 _DISCARD_S = 5.0
@@ -75,6 +75,43 @@ class BlockReader(Protocol):
         """Detaches from the fan-out: the pump writes no more for this reader."""
 
 
+@dataclass(frozen=True)
+class LateStart:
+    """How an output begins while the session runs.
+
+    ``position`` tells how far the timeline is. ``attach`` begins its ring, which it has none of
+    before: to write the silence up to now may take longer than a ring lasts.
+    """
+
+    position: Callable[[], int]
+    attach: Callable[[], BlockReader]
+
+
+class NoReader:
+    """A `BlockReader` of an output that has none yet: nothing comes, and nothing is lost."""
+
+    lost_frames = 0
+    finished = False
+
+    def __init__(self, tracks: Sequence[str], channels: Sequence[int]) -> None:
+        self.tracks = tracks
+        self.channels = channels
+
+    def wait(self, frames: int, timeout_s: float) -> bool:
+        """Nothing comes."""
+        return False
+
+    def peek(self, max_frames: int) -> tuple[int, int, list[NDArray[np.float32]]]:
+        """Nothing is there."""
+        return 0, 0, []
+
+    def release(self, frames: int) -> None:
+        """Nothing was taken."""
+
+    def close(self) -> None:
+        """Nothing is attached."""
+
+
 class OutputThread:
     """Runs an `Output` on a thread of its own: reader in, ``write`` out.
 
@@ -83,8 +120,8 @@ class OutputThread:
     ``status`` is called on this thread about once a second for what ``Output.on_status`` is given.
     ``on_incident`` is called when the output fails, which it may survive (`Output.recover`): with
     the cause ``disk_full`` or ``output_failed``, on this thread; by `stop` where the output hangs.
-    It is called, too, with what `Output.new_incidents` tells. An output that is ``late`` was added
-    while the session ran: it is told of the frames before its first block by an incident.
+    It is called, too, with what `Output.new_incidents` tells. An output that begins ``late`` was
+    added while the session ran: it is told of the frames before its first block by an incident.
 
     `start`, `begin`, `wait_open`, `leave`, `post_incident`, `post_marker`, `request_stop`, `join`
     and `stop` belong to any one other thread; `is_current` and the properties to any thread.
@@ -100,7 +137,7 @@ class OutputThread:
         status: Callable[[], Mapping[str, object]] | None = None,
         block_s: float = 0.25,
         status_s: float = 1.0,
-        late: bool = False,
+        late: LateStart | None = None,
     ) -> None:
         pairs = zip(reader.tracks, reader.channels, strict=True)
         self._info = replace(info, tracks=tuple(TrackInfo(*pair) for pair in pairs))
@@ -115,7 +152,8 @@ class OutputThread:
         self._block_frames = max(1, round(block_s * info.sample_rate))
         self._status_s = status_s
         self._next_status = 0.0
-        self._late = late  # and has had no block yet
+        self._late = late
+        self._is_new = late is not None  # and has had no block yet
         self._news: deque[Incident | Marker] = deque()  # any thread in, this thread out
         self._position = 0  # of the next frame; this thread only writes it
         self._in_hand = 0  # frames of the ring that the output has not given back
@@ -203,10 +241,11 @@ class OutputThread:
             raise self._error
         return True
 
-    def leave(self, waited_s: float) -> None:
+    def leave(self, waited_s: float, *, told: bool = True) -> None:
         """Leaves an output behind that hangs in ``open``, with an error and an incident.
 
-        What it opens later is discarded. Does nothing if it is open by now.
+        What it opens later is discarded. Does nothing if it is open by now. One that nobody knows
+        of yet is not ``told`` of.
         """
         hangs = OutputFailed(
             f"{self._output.name} does not open: it was given {waited_s:g} s",
@@ -214,7 +253,7 @@ class OutputThread:
         )
         with self._ending:
             self._left = not self._was_opened
-        if self._left and self._note_error(hangs):
+        if self._left and self._note_error(hangs) and told:
             self._tell_session(self._incident(hangs, begin=0))
 
     def post_incident(self, incident: Incident) -> None:
@@ -240,8 +279,13 @@ class OutputThread:
         self._end = end
 
     def discard(self) -> None:
-        """Ends the output as if it had never been opened, and waits for it."""
+        """Ends the output as if it had never been opened, and waits for it.
+
+        One that hangs in ``open`` is left behind.
+        """
         self._unwanted = True
+        if self._left:
+            return
         self.join(_DISCARD_S)
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -259,6 +303,8 @@ class OutputThread:
         an incident.
         """
         self.request_stop(end)
+        if self._left:  # long ago, and told of
+            return False
         if self.join(timeout_s):
             return True
         self._give_up = True
@@ -320,6 +366,8 @@ class OutputThread:
         try:
             try:
                 self._output.open(self._info)
+                if self._late is not None:
+                    self._catch_up(self._late)
             except BaseException as error:
                 self._note_error(error)
                 return
@@ -342,6 +390,14 @@ class OutputThread:
             for reader in (self._reader, *self._next_readers):
                 reader.close()
             self._opened.set()
+
+    def _catch_up(self, late: LateStart) -> None:
+        """Has the output write what came before it, and then begins its ring."""
+        end, written = late.position(), -1
+        while not self._left and not self._unwanted and end - written > self._block_frames:
+            self._output.skip_to(end)
+            written, end = end, late.position()
+        self._reader = late.attach()
 
     def _pull(self) -> None:
         self._tell(status_too=True)
@@ -395,14 +451,14 @@ class OutputThread:
                 for name, view in zip(self._reader.tracks, views, strict=True)
             }
             self._in_hand = frames
-            if self._late:
+            if self._is_new:
                 self._tell_of_lateness(start)
             self._output.write(Block(start, wanted, self._info.sample_rate, audio))
         self._give_back(start + frames, frames)
         return frames
 
     def _tell_of_lateness(self, start: int) -> None:
-        self._late = False
+        self._is_new = False
         tracks = tuple(self._output.tracks or self._reader.tracks)
         if start:
             self._output.on_incident(

@@ -214,13 +214,19 @@ class FilesOutput(Output):
                 self._commit(block.start + block.frames)
             self._update_manifest()
 
+    def skip_to(self, frame: int) -> None:
+        """Fills every file with silence up to there. Raises OutputFailed."""
+        with self._errors_in_plain_words():
+            if frame > self._position:
+                self._pad(frame)
+
     def prepare_tracks(self, tracks: Sequence[TrackInfo]) -> None:
         """Creates the files of tracks that are about to come, with silence up to now. [any-thread]
 
         Not on the output's own thread, which has no time to encode hours of silence. Raises
         OutputFailed.
         """
-        with self._errors_in_plain_words():
+        with self._errors_in_plain_words(of_new_files=True):
             for track in tracks:
                 file = self._begin_later(track)
                 self._prepared[track.name] = file
@@ -282,6 +288,7 @@ class FilesOutput(Output):
 
     def discard(self) -> None:
         """Removes everything that it has made. Raises nothing."""
+        self.forget_tracks()
         self._discard(self._created)
 
     def kept(self) -> int:
@@ -616,8 +623,11 @@ class FilesOutput(Output):
         self._folder = self._place.folder
 
     @contextlib.contextmanager
-    def _errors_in_plain_words(self) -> Iterator[None]:
-        """Turns what the system and libsndfile raise into OutputFailed."""
+    def _errors_in_plain_words(self, *, of_new_files: bool = False) -> Iterator[None]:
+        """Turns what the system and libsndfile raise into OutputFailed.
+
+        ``of_new_files``: on another thread, and those that are being written have no fault.
+        """
         try:
             yield
         except PypacError:
@@ -626,7 +636,8 @@ class FilesOutput(Output):
             code = sndfile_commands.system_errno(error)
             cause = OSError(code, os.strerror(code)) if code is not None else error
             failure = output_failure(self.name, cause, self._folder)
-            self._full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+            if not of_new_files:
+                self._full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
             raise failure from error
 
 

@@ -140,6 +140,13 @@ class Output(ABC):
         """
         return ()
 
+    def skip_to(self, frame: int) -> None:  # noqa: B027 - optional
+        """Takes note that all before this frame is silence: it was opened while the session ran.
+
+        What takes long to write is written now, before the first block. By default does nothing:
+        that block's ``start`` says the same.
+        """
+
     def prepare_tracks(self, tracks: Sequence[TrackInfo]) -> None:  # noqa: B027 - optional
         """Gets ready for tracks that are about to come. [any-thread]
 

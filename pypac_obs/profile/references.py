@@ -51,6 +51,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     sources, tracks = _mapping(data, "sources"), _mapping(data, "tracks")
     yield from _names_that_differ_in_case_only("sources", sources)
     yield from _names_that_differ_in_case_only("tracks", tracks)
+    yield from _names_like_addresses(tracks)
     yield from _sends(sources, tracks)
     yield from _filters(tracks)
     yield from _exclusions(sources)
@@ -83,6 +84,19 @@ def _names_that_differ_in_case_only(section: str, named: Mapping[str, Any]) -> I
                 "a name that differs from the others in more than case",
                 f"{describe(name)} beside {describe(first)}",
             )
+
+
+def _names_like_addresses(tracks: Mapping[str, Any]) -> Iterator[Problem]:
+    """A value of the track ``a.send.b`` would have the address of a value of the track ``a``."""
+    for name in _texts(tracks):
+        for part in (".send.", ".filter."):
+            other, found, _ = name.partition(part)
+            if found and other in tracks:
+                yield Problem(
+                    ("tracks", name, "[key]"),
+                    f"a name that does not read as a part of the track {describe(other)}",
+                    describe(name),
+                )
 
 
 def _sends(sources: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Problem]:

@@ -16,9 +16,10 @@ from pypac_obs.errors import (
     ProfileError,
     PypacError,
     RevisionConflict,
+    SessionClosed,
 )
 from pypac_obs.events import EventBus, ProfileApplied, ProfileRefused, ValuesChanged
-from pypac_obs.model import ProfileDiff, clean_value, diff, find
+from pypac_obs.model import ProfileDiff, clean_value, diff, find, value_of
 from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.model.ranges import range_of
 from pypac_obs.profile import Profile, load_profile
@@ -60,6 +61,7 @@ class Controller:
         self._fades = Fades(self._fade_to)
         self._fade_origins: dict[str, str] = {}
         self._fade_thread = FadeThread(self._fades)
+        self._closed = False
 
     @property
     def revision(self) -> int:
@@ -71,9 +73,20 @@ class Controller:
         """The layers as they are now; not to be changed."""
         return self._layers
 
+    @property
+    def present(self) -> tuple[int, ProfileLayers]:
+        """The revision, and the layers that it is of."""
+        with self._lock:
+            return self._revision, self._layers
+
     def close(self) -> None:
-        """Ends the fades. May be called again."""
+        """Ends the fades, and takes no more commands. May be called again."""
+        self._closed = True
         self._fade_thread.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise SessionClosed("the session has ended", remedy="Make a new Session.")
 
     # Values -------------------------------------------------------------------------------------
 
@@ -105,7 +118,7 @@ class Controller:
         """Adds to a number, as far as its range goes; see `Controls.adjust`."""
         with self._lock:
             target = find(self._layers.present, address)
-            before = self._layers.live.get(address, self._layers.value(address))
+            before = value_of(self._layers.kept, target)
             numbers = range_of(target)
             if numbers is None or not isinstance(before, int | float):
                 raise InvalidValue(f"{address} is no number", remedy="Set it instead.")
@@ -114,7 +127,7 @@ class Controller:
     def toggle(self, address: str, *, origin: str = "") -> Value:
         """Turns a switch over; see `Controls.toggle`."""
         with self._lock:
-            before = self._layers.value(address)
+            before = value_of(self._layers.kept, find(self._layers.present, address))
             if not isinstance(before, bool):
                 raise InvalidValue(f"{address} is no switch", remedy="Set it to a value instead.")
             return self.set(address, not before, origin=origin)
@@ -124,7 +137,7 @@ class Controller:
         with self._lock:
             target = find(self._layers.present, address)
             goal = clean_value(target, value)
-            before = self._layers.live.get(address, self._layers.value(address))
+            before = value_of(self._layers.kept, target)
             numbers = range_of(target)
             if numbers is None or not isinstance(before, int | float):
                 raise InvalidValue(f"{address} cannot be faded", remedy="Set it instead.")
@@ -173,6 +186,7 @@ class Controller:
         told: dict[str, Value],
     ) -> None:
         """Lets the engine have what is heard now, and then keeps the layers."""
+        self._refuse_if_closed()
         with _refusals():
             for address, value in heard.items():
                 self._wiring.set(find(layers.present, address), value)
@@ -198,16 +212,22 @@ class Controller:
     ) -> ProfileDiff:
         """Has the session do what another profile says; see `Session.apply`."""
         written = profile if isinstance(profile, Profile) else self._loaded(Path(profile), origin)
+        with self._telling_refusals(origin), self._outputs.changing():
+            return self._swap(lambda now: now.applied(written), origin, expect_revision)
+
+    @contextlib.contextmanager
+    def _telling_refusals(self, origin: str) -> Iterator[None]:
         try:
-            with self._outputs.changing():
-                return self._swap(lambda now: now.applied(written), origin, expect_revision)
-        except ChangeRefused as refusal:
+            yield
+        except SessionClosed:
+            raise
+        except PypacError as refusal:
             self._events.publish(ProfileRefused((str(refusal),), origin))
             raise
 
     def undo(self, *, origin: str = "") -> ProfileDiff:
         """Goes back to the profile before the last one; see `Controls.undo`."""
-        with self._outputs.changing():
+        with self._telling_refusals(origin), self._outputs.changing():
             if self._layers.undone() is None:
                 raise ChangeRefused(
                     "there is nothing to undo", remedy="Only the last reload can be undone."

@@ -31,7 +31,7 @@ _CLOSE_S = 2.0
 _LAST_WORDS_S = 0.5
 _LOOK_S = 0.05
 # A process that has said nothing for so long hangs; it speaks once a second.
-_SILENT_S = 3.0
+_SILENT_S = 5.0
 # How often one is started again, unless it has worked for so long meanwhile.
 _MOST_RESTARTS = 3
 _WORKED_S = 60.0

@@ -19,7 +19,7 @@ _MOST_INCIDENTS = 10_000
 
 
 class IncidentLog:
-    """A window of the latest 10,000 incidents, with a cursor for whoever reads on. [any-thread]
+    """A window of the latest 10,000 incidents; events tell of each as it comes. [any-thread]
 
     ``deliver`` hands each incident to the outputs; it must not wait.
     """
@@ -86,8 +86,3 @@ class IncidentLog:
         """The latest 10,000, in the order of their ends."""
         with self._lock:
             return self._incidents.entries
-
-    def since(self, total: int) -> tuple[tuple[Incident, ...], int]:
-        """Gives what has come since there were ``total``, and how many there are now."""
-        with self._lock:
-            return self._incidents.since(total), self._incidents.total

@@ -81,13 +81,15 @@ class RememberedValues:
     def load(self, profile: Profile) -> dict[str, Value]:
         """Gives the live values of the last run that have their place in the profile.
 
-        A profile that was read from no file remembers nothing.
+        A profile that was read from no file, or does not ask for it, gives nothing.
         """
         self._written_profile = profile
         if profile.file is None:
             return {}
         try:
             self._file = remembered_file(profile.file, self._environ)
+            if not profile.control.remember:  # it may begin to while the session runs
+                return {}
             data = self._read(self._file)
         except FileNotFoundError:
             return {}

@@ -8,11 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pypac_obs.errors import PypacError, SessionClosed
 from pypac_obs.incidents import Incident
 from pypac_obs.outputs.callback import CallbackOutput
-from pypac_obs.outputs.driver import NativeOutput, OutputThread
+from pypac_obs.outputs.driver import (
+    BlockReader,
+    LateStart,
+    NativeOutput,
+    NoReader,
+    OutputThread,
+)
 from pypac_obs.outputs.failures import output_failure
 from pypac_obs.outputs.output import Marker, Output, SessionInfo, TrackInfo
 from pypac_obs.profile import Profile
@@ -27,6 +34,8 @@ __all__ = ["STREAM_BLOCK_S", "OutputChange", "OutputSet", "open_reader"]
 STREAM_BLOCK_S = 0.02
 # An output that is not open by then is left behind. Rings keep what comes in meanwhile.
 _OPEN_S = 10.0
+# One that begins later writes silence up to now first: hours of it, into many FLAC files.
+_LATE_OPEN_S = 25.0
 # How long the end of a session waits for a change of it.
 _CHANGE_S = 15.0
 _LONGEST_BLOCK_S = 0.25
@@ -116,7 +125,12 @@ class OutputSet:
                 thread.leave(_OPEN_S)
 
     def _thread(
-        self, output: Output, reader: TrackReader, profile: Profile, *, late: bool = False
+        self,
+        output: Output,
+        reader: BlockReader,
+        profile: Profile,
+        *,
+        late: LateStart | None = None,
     ) -> OutputThread:
         ring_s = profile.session.rings.output_ms / 1000
         stream = isinstance(output, CallbackOutput)
@@ -200,14 +214,18 @@ class OutputSet:
         for output in outputs:
             wanted = profile.tracks if output.tracks is None else output.tracks
             there = [track for track in wanted if track in self._wiring.track_channels]
-            reader = open_reader(self._wiring, self._log, there, output.name)
-            thread = self._thread(output, reader, profile, late=True)
+            late = LateStart(
+                lambda: self._wiring.engine.position,
+                partial(open_reader, self._wiring, self._log, there, output.name),
+            )
+            channels = [self._wiring.track_channels[track] for track in there]
+            thread = self._thread(output, NoReader(there, channels), profile, late=late)
             into.begun.append(thread)
             thread.begin()
-        until = time.monotonic() + _OPEN_S
+        until = time.monotonic() + _LATE_OPEN_S
         for thread in into.begun:
             if not thread.wait_open(max(0.0, until - time.monotonic())):
-                thread.leave(_OPEN_S)
+                thread.leave(_LATE_OPEN_S, told=False)
                 assert thread.error is not None
                 raise thread.error
 

@@ -46,6 +46,13 @@ class ProfileFileWatch:
         self._since: float | None = None  # it looks as `_seen` says, not yet read
         self.reads()
 
+    def is_of(self, path: Path) -> bool:
+        """Tells whether it watches this file."""
+        try:
+            return self._path == absolute(path)
+        except PypacError:
+            return self._path == path
+
     def reads(self) -> None:
         """Takes the content of now for the one that the session follows."""
         self._seen = self._look()

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from pypac_obs.errors import PypacError
+from pypac_obs.errors import ProfileError, PypacError
 from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.session.live_values import RememberedValues
 from pypac_obs.session.notices import Notices
@@ -16,7 +16,10 @@ from pypac_obs.session.profile_file import ProfileFileWatch
 
 __all__ = ["ProfileKeeper"]
 
-_LOOK_S = 0.1
+_LOOK_S = 0.05
+
+_log = logging.getLogger(__name__)
+
 # How long the end of a session waits for a change of it.
 _CHANGE_S = 15.0
 
@@ -25,17 +28,17 @@ class ProfileKeeper:
     """Has the session follow its profile's file when that is saved, and remembers live values.
 
     A thread of its own, because what a file brings may take long to open. ``reload`` follows the
-    file; ``file`` is None where it shall not be followed.
+    file; ``watch`` is None where it shall not be followed.
     """
 
     def __init__(
         self,
-        file: Path | None,
+        watch: ProfileFileWatch | None,
         remembered: RememberedValues,
         notices: Notices,
         reload: Callable[[], object],
     ) -> None:
-        self._watch = ProfileFileWatch(file) if file is not None else None
+        self._watch = watch
         self._remembered = remembered
         self._notices = notices
         self._reload = reload
@@ -54,24 +57,38 @@ class ProfileKeeper:
             self._remembered.write()
 
     def note(self, layers: ProfileLayers) -> None:
-        """Takes note of values that were set."""
+        """Takes note of values that were set, and of another file that the session follows now."""
+        watch, file = self._watch, layers.written.file
+        if watch is not None and file is not None and not watch.is_of(file):
+            self._watch = ProfileFileWatch(file)
         if layers.written.control.remember:
             self._remembered.changed(layers.live, layers.written)
 
     def _run(self) -> None:
         while not self._ending.wait(_LOOK_S):
-            now = time.monotonic()
-            if self._watch is not None and self._watch.poll(now):
-                self._follow()
-            if self._remembered.due(now):
-                self._remembered.write()
-            self._notices.warn(*self._remembered.take_warnings())
+            try:
+                self._look(time.monotonic())
+            except Exception as error:  # a fault of ours: the next save is followed all the same
+                _log.exception("the profile's file cannot be followed")
+                what = f"{type(error).__name__}: {error}"
+                self._notices.tell(f"The saved profile is not followed: {what}")
+
+    def _look(self, now: float) -> None:
+        watch = self._watch
+        if watch is not None and watch.poll(now):
+            self._follow()
+        if self._remembered.due(now):
+            self._remembered.write()
+        self._notices.warn(*self._remembered.take_warnings())
 
     def _follow(self) -> None:
         try:
             self._reload()
-        except PypacError as refusal:
+        except ProfileError as refusal:
             for line in str(refusal).splitlines():
                 self._notices.tell(f"The saved profile is not followed: {line}")
+        except PypacError as refusal:
+            remedy = f" {refusal.remedy}" if refusal.remedy else ""
+            self._notices.tell(f"The saved profile is not followed: {refusal}.{remedy}")
         else:
             self._notices.tell("The session follows the saved profile.")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PublicControl"]
 
+_CLOSE_S = 5.0
+
 
 class PublicControl:
     """Registers a session, and opens its control API, on a thread of its own; until `close`.
@@ -48,7 +50,7 @@ class PublicControl:
         """Makes the session unknown again, and ends the API."""
         self.ask_to_end()
         self._closing.set()
-        self._thread.join()
+        self._thread.join(_CLOSE_S)  # it may hang at a dead network drive
 
     def _run(self) -> None:
         try:

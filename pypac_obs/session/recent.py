@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-__all__ = ["Recent", "latest"]
+__all__ = ["Recent"]
 
 T = TypeVar("T")
 
@@ -17,8 +17,8 @@ class Recent(Generic[T]):
 
     >>> recent = Recent[str](most=2)
     >>> recent.extend(["a", "b", "c"])
-    >>> recent.total, recent.entries, recent.since(2), recent.since(0)
-    (3, ('b', 'c'), ('c',), ('b', 'c'))
+    >>> recent.total, recent.entries
+    (3, ('b', 'c'))
     """
 
     def __init__(self, most: int) -> None:
@@ -39,12 +39,3 @@ class Recent(Generic[T]):
         """Adds entries in order."""
         for entry in entries:
             self.append(entry)
-
-    def since(self, total: int) -> tuple[T, ...]:
-        """Gives what has come since there were ``total``, as far as it is kept."""
-        return latest(self.entries, self.total - total)
-
-
-def latest(entries: tuple[T, ...], count: int) -> tuple[T, ...]:
-    """Gives the last ``count`` entries, or all that there are."""
-    return entries[max(0, len(entries) - count) :] if count > 0 else ()

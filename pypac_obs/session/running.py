@@ -22,6 +22,7 @@ from pypac_obs.session.live_values import RememberedValues
 from pypac_obs.session.marks import Marks
 from pypac_obs.session.notices import Notices
 from pypac_obs.session.output_set import OutputSet
+from pypac_obs.session.profile_file import ProfileFileWatch
 from pypac_obs.session.profile_keeper import ProfileKeeper
 from pypac_obs.session.profile_outputs import ProfileOutputs
 from pypac_obs.session.public_control import PublicControl
@@ -75,8 +76,12 @@ class Running:
         self._origin: tuple[int, datetime] | None = None  # frame 0, in host time and in wall time
         self._control: PublicControl | None = None
         self.begun = False
+        self.marks: Marks | None = None
         self._remembered = RememberedValues()
-        live = self._remembered.load(profile) if profile.control.remember else {}
+        # Before anything that takes long: what is saved meanwhile is followed.
+        watched = profile.file if profile.control.enabled and not offline else None
+        watch = ProfileFileWatch(watched) if watched is not None else None
+        live = self._remembered.load(profile)
         notices.warn(*self._remembered.take_warnings())
         layers = ProfileLayers(profile, live)
         self.wiring = Wiring(layers.present, offline=offline)
@@ -93,7 +98,7 @@ class Running:
             on_layers=self._take_layers,
         )
         self._keeper = ProfileKeeper(
-            profile.file if profile.control.enabled and not offline else None,
+            watch,
             self._remembered,
             notices,
             lambda: self.controller.reload(origin="file"),
@@ -114,6 +119,7 @@ class Running:
             ),
             finish=self.finish,
             put_away=(
+                self._end_control,
                 self._end_changes,
                 self.outputs.stop_following,
                 self.outputs.close_threads,
@@ -150,9 +156,8 @@ class Running:
         ahead_s = (origin_ns - _core.host_now_ns()) / 1e9
         origin_wall = datetime.fromtimestamp(time.time() + ahead_s, UTC).astimezone()
         self._origin = origin_ns, origin_wall
-        self.marks = Marks(
-            self._origin, self.wiring.sample_rate, self._events, self.outputs.post_marker
-        )
+        marks = Marks(self._origin, self.wiring.sample_rate, self._events, self.outputs.post_marker)
+        self.marks = marks
         self.outputs.begin(prepared, self._profile)
         self.outputs.wait_open(begun_at + opening_s)
         if not self._offline:
@@ -161,11 +166,11 @@ class Running:
         if refused is not None:
             self._log.note(refused)
         self.outputs.start_natives()
-        self._supervisor.start()
-        self.begun = True
         self._keeper.start()
         if not self._offline:
-            self._control = self._public_control(origin_ns)
+            self._control = self._public_control(origin_ns, marks)
+        self._supervisor.start()  # last: it ends all of it, and that may be at once
+        self.begun = True
 
     def _lead_s(self) -> float:
         capture = self.wiring.capture
@@ -192,13 +197,13 @@ class Running:
             versions=versions(),
         )
 
-    def _public_control(self, origin_ns: int) -> PublicControl:
+    def _public_control(self, origin_ns: int, marks: Marks) -> PublicControl:
         controls = SessionControls(
             self._name,
             self._events,
             self.wiring,
             self.controller,
-            self.marks,
+            marks,
             status=self.status.read,
             stop=self._stop,
         )
@@ -246,10 +251,12 @@ class Running:
         self._keeper.note(layers)
 
     def _end_changes(self) -> None:
-        if self._control is not None:
-            self._control.ask_to_end()
         self._keeper.close()
         self.controller.close()
+
+    def _end_control(self) -> None:
+        if self._control is not None:
+            self._control.ask_to_end()
 
     def _close_control(self) -> None:
         if self._control is not None:

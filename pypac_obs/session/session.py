@@ -124,19 +124,23 @@ class Session:
                 profile_outputs=self._profile_outputs,
                 offline=self._offline,
                 on_profile=self._take_profile,
-                on_ended=self._ended.set,
+                on_ended=self._end,
                 stop=self._ask_for_end,
             )
             self._running.start(self.outputs, self._duration_s, refuse=self._refuse_if_stopped)
         except BaseException:
             if self._running is not None:
                 self._running.give_up()
-            self._ended.set()
+            self._end()
             raise
 
     def _refuse_if_stopped(self) -> None:
         if self._stop_asked:
             raise SessionClosed("the session was stopped while it was starting")
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._events.close()
 
     def _take_profile(self, profile: Profile) -> None:
         self.profile = profile
@@ -173,7 +177,7 @@ class Session:
         with self._lock:
             self._stop_asked = True
             if not self._started:
-                self._ended.set()
+                self._end()
         if self._running is not None and not self._ended.is_set():
             self._running.finish()
 
@@ -198,7 +202,9 @@ class Session:
         Raises ValueError for a text that is empty or too long, SessionClosed if the session is not
         running, OutputFailed if it has 10,000 marks already.
         """
-        return self._require_changeable().marks.add(text).frame
+        marks = self._require_changeable().marks
+        assert marks is not None
+        return marks.add(text).frame
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits for the session's end (its duration, or stop()); False: not in time."""
@@ -321,17 +327,11 @@ class Session:
         """The ledger so far: what has ended, in the order of ending; the latest 10,000."""
         return self._log.entries
 
-    def incidents_since(self, total: int) -> tuple[tuple[Incident, ...], int]:
-        """Gives what has come into the ledger since it had ``total`` lines, and their number now.
-
-        Of more than 10,000 the latest.
-        """
-        return self._log.since(total)
-
     @property
     def markers(self) -> tuple[Marker, ...]:
         """The moments that were marked so far, by `mark` or by `pypac-obs mark`."""
-        return self._running.marks.markers if self._running is not None else ()
+        marks = self._running.marks if self._running is not None else None
+        return marks.markers if marks is not None else ()
 
     @property
     def outputs(self) -> tuple[Output, ...]:

@@ -76,7 +76,7 @@ class SessionControls:
 
     def state(self) -> dict[str, object]:
         """Gives everything that a client shows at first, as plain values."""
-        layers, revision = self._controller.layers, self._controller.revision
+        revision, layers = self._controller.present
         profile, status = layers.present, self.status().to_json()
         values = {
             target.address: {

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import random
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import yaml
 from report import Options, Report
 from stage import POSITIONS, RATE, Audio, Stage, decode
 
 from pypac_obs import Profile, Session, _core
 from pypac_obs.session.blocks import BlockStream
+from pypac_obs.session.profile_file import STILL_S
 
 _STAY = 4
 _GUESTS = 3
@@ -59,6 +63,7 @@ def main(options: Options) -> Report:
     _measure_reloads(options, report)
     _measure_sets(options, report)
     _measure_compiling(options, report)
+    _measure_saves(options, report)
     return report
 
 
@@ -253,3 +258,33 @@ def _measure_compiling(options: Options, report: Report) -> None:
         digits=2,
     )
     report.details["compile_ms"] = took_ms
+
+
+def _measure_saves(options: Options, report: Report) -> None:
+    """From a save, once the file is still, until the session has another profile."""
+    tones = {f"tone{number}": {"synthetic": {"kind": "tone"}} for number in range(_MANY_TRACKS)}
+    took_ms = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "stream.yaml"
+
+        def save(number: int) -> None:
+            tracks: dict[str, object] = {
+                name: {"from": name, "gain_db": -1.0 - number % 5} for name in tones
+            }
+            if number % 2:
+                tracks["extra"] = {"from": "tone0"}
+            data = {"version": 1, "sources": tones, "tracks": tracks}
+            file.write_text(yaml.safe_dump(data), encoding="utf-8")
+
+        save(0)
+        with Session(file) as session, session.events.subscribe(kinds={"profile_applied"}) as told:
+            for number in range(1, round(options.pick(30, 6)) + 1):
+                save(number)
+                begin_s = time.monotonic()
+                if told.get(timeout_s=10) is None:
+                    raise RuntimeError("the saved profile was not followed")
+                took_ms.append((time.monotonic() - begin_s - STILL_S) * 1000)
+    what = f"a saved profile of {_MANY_TRACKS} tracks is followed, once still"
+    median = statistics.median(took_ms)
+    report.add(f"{what}, median", "ms", median, target="< 150", met=median < 150)
+    report.add(f"{what}, longest", "ms", max(took_ms))

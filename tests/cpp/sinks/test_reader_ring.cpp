@@ -87,6 +87,22 @@ TEST_CASE("a short last block is read and then the ring is finished") {
   CHECK(ring.finished());
 }
 
+TEST_CASE("short blocks take a block's room each, and a ring full of them is not waited for") {
+  ReaderRing ring({1}, 100, 400);
+  for (Frames start = 0; start < 40; start += 10) {
+    CHECK(ring.room() >= 100);
+    REQUIRE(write(ring, start, 10));
+  }
+  CHECK(ring.room() == 0);
+  CHECK(ring.wait(300, 10s));
+  const ReaderRing::Run run = ring.peek(400);
+  CHECK(run.frames > 0);
+  CHECK(holds(ring, run));
+  ring.release(run.frames);
+  CHECK(ring.room() >= 100);
+  CHECK(ring.lost_frames() == 0);
+}
+
 TEST_CASE("wait returns at its time, at the frames wanted, at the end, and when interrupted") {
   ReaderRing ring({1}, 10, 1000);
   CHECK_FALSE(ring.wait(10, 1ms));

@@ -38,6 +38,7 @@ def test_a_client_gets_its_name_the_state_and_then_patches(
         assert reply["result"] == {"address": "voice.gain_db", "value": -6.0, "revision": 2}
         patch = {
             "type": "patch",
+            "number": 1,
             "revision": 2,
             "origin": client.name,
             "layer": "live",

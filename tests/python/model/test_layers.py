@@ -114,7 +114,6 @@ def test_undo_goes_back_to_the_file_before_and_keeps_what_was_set():
     assert third.value("voice.gain_db") == -9
     assert third.release_all("one") == {"voice.gain_db": 0.0}
     assert third.undone() is None
-    assert third.without_live().value("voice.mute") is False
 
 
 def test_a_copy_is_a_way_back():

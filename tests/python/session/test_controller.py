@@ -16,8 +16,10 @@ from pypac_obs import Profile, Session, load_profile
 from pypac_obs.errors import (
     ChangeRefused,
     InvalidValue,
+    OutputFailed,
     ProfileError,
     RevisionConflict,
+    SessionClosed,
     UnknownAddress,
 )
 from pypac_obs.events import (
@@ -25,6 +27,7 @@ from pypac_obs.events import (
     NewsTold,
     ProfileApplied,
     ProfileRefused,
+    SessionEnding,
     Subscription,
     ValuesChanged,
 )
@@ -231,3 +234,81 @@ def test_the_profile_of_no_file_cannot_be_reloaded(tmp_path: Path):
         pytest.raises(ChangeRefused, match="no file"),
     ):
         session.reload()
+
+
+def test_steps_and_switches_go_from_what_is_under_a_hold(tmp_path: Path):
+    with Session(profile(quiet(tmp_path / "take"))) as session:
+        controller = controller_of(session)
+        controller.hold("tone.gain_db", -60, client="push to talk")
+        assert controller.adjust("tone.gain_db", 3) == 3.0
+        controller.hold("one.mute", True, client="cough")
+        assert controller.toggle("one.mute") is True
+        controller.release_all("push to talk")
+        controller.release_all("cough")
+        assert session.get("tone.gain_db") == 3.0
+        assert session.get("one.mute") is True
+
+
+def test_remembering_that_is_switched_on_while_it_runs_counts_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "state"))
+    data = base(tmp_path / "{session}")
+    file = saved(tmp_path / "stream.yaml", data)
+    with Session(file, name="first") as session:
+        saved(file, {**data, "control": {"remember": True}})
+        session.reload()
+        session.set("tone.gain_db", -20)
+    with Session(file, name="second") as session:
+        assert session.get("tone.gain_db") == -20
+
+
+def test_the_file_that_was_applied_last_is_the_one_that_is_followed(tmp_path: Path):
+    data = base(tmp_path / "take")
+    one = saved(tmp_path / "one.yaml", data)
+    data["tracks"]["more"] = {"from": "tone"}
+    other = saved(tmp_path / "other.yaml", data)
+    with Session(one) as session, session.events.subscribe(kinds={"profile_applied"}) as told:
+        session.apply(other)
+        next_of(told, ProfileApplied)
+        data["tracks"]["even more"] = {"from": "tone"}
+        saved(other, data)
+        assert next_of(told, ProfileApplied).lines == ("+ track even more",)
+
+
+def test_a_fault_of_ours_does_not_end_the_following_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = base(tmp_path / "take")
+    file = saved(tmp_path / "stream.yaml", data)
+    with Session(file) as session, session.events.subscribe() as told:
+        with monkeypatch.context() as patch:
+            patch.setattr(Controller, "_file", lambda _: 1 // 0)
+            data["tracks"]["more"] = {"from": "tone"}
+            saved(file, data)
+            assert "ZeroDivisionError" in next_of(told, NewsTold).text
+        data["tracks"]["even more"] = {"from": "tone"}
+        saved(file, data)
+        assert "+ track even more" in next_of(told, ProfileApplied).lines
+
+
+def test_who_reads_events_is_told_of_every_end(tmp_path: Path):
+    refused = Session(profile({**quiet(tmp_path), "outputs": {"files": {"folder": "/dev/null/x"}}}))
+    with refused.events.subscribe() as told:
+        with pytest.raises(OutputFailed):
+            refused.start()
+        assert isinstance(list(told)[-1], SessionEnding)
+    never = Session(profile(quiet(tmp_path / "take")))
+    with never.events.subscribe() as told:
+        never.stop()
+        assert list(told) == []
+    with never.events.subscribe() as late:
+        assert list(late) == []
+
+
+def test_no_value_is_taken_after_the_end(tmp_path: Path):
+    with Session(profile(quiet(tmp_path / "take"))) as session:
+        controller = controller_of(session)
+    with pytest.raises(SessionClosed):
+        controller.set("tone.gain_db", -6)
