@@ -46,6 +46,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = _take_standard_input()
     request: dict[str, Any] = json.loads(parent.readline())
+    _end_with_parents_thread(request["parent"])
     tell = _take_standard_output()
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     sys.path[:] = request["path"]
@@ -102,6 +103,20 @@ def _take_standard_output() -> Tell:
         stream.flush()
 
     return tell
+
+
+def _end_with_parents_thread(parent: int) -> None:
+    """Has Linux end this process with the thread that has started it, which waits for its end.
+
+    Even where the filter holds the interpreter's lock, so that no other thread gets to run.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it has ended before
+            os._exit(0)
 
 
 def _end_with_parent(parent: TextIO) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from pypac_obs.errors import PluginFailed
 from pypac_obs.plugins import FILTERS, find_plugin, in_words
 from pypac_obs.profile.filters import FilterInfo, ParamInfo
 from pypac_obs.profile.rule import Rule
+from pypac_obs.session.child_process import ChildProcess
 from pypac_obs.session.filter_settings import check_settings
 
 __all__ = ["DescribedFilter", "FilterProcesses"]
@@ -146,32 +146,13 @@ class FilterProcesses:
 # One process -------------------------------------------------------------------------------------
 
 
-def _start(request: Mapping[str, object], handle: int | None = None) -> subprocess.Popen[str]:
+def _start(request: Mapping[str, object], handle: int | None = None) -> ChildProcess:
+    path = [one for one in sys.path if isinstance(one, str)]
     # Before anything has begun that would have to be ended.
-    text = json.dumps({"path": [one for one in sys.path if isinstance(one, str)], **request})
+    text = json.dumps({"path": path, "parent": os.getpid(), **request})
     # Not from the present folder, where anybody may have put a module.
     command = [sys.executable, *_flags(), "-P", "-m", "pypac_obs.filter_process"]
-    options: dict[str, Any] = {}
-    if sys.platform == "win32":
-        options["creationflags"] = subprocess.CREATE_NO_WINDOW
-        if handle is not None:
-            os.set_handle_inheritable(handle, True)
-            options["startupinfo"] = subprocess.STARTUPINFO(
-                lpAttributeList={"handle_list": [handle]}
-            )
-    else:
-        # It ends with what it started itself, and no sooner than the session: not with a terminal.
-        options["start_new_session"] = True
-        if handle is not None:
-            options["pass_fds"] = (handle,)
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-        **options,
-    )
+    process = ChildProcess(command, handle)
     assert process.stdin is not None
     with contextlib.suppress(OSError):  # it ends at once: its output says why
         process.stdin.write(text + "\n")
@@ -206,9 +187,7 @@ def _said(line: str) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _listen(
-    process: subprocess.Popen[str], hear: Callable[[dict[str, Any]], None]
-) -> threading.Thread:
+def _listen(process: ChildProcess, hear: Callable[[dict[str, Any]], None]) -> threading.Thread:
     """Has a thread read what a process says.
 
     Whatever the process has started may hold the pipe for longer than it lives: nobody else waits
@@ -227,23 +206,9 @@ def _listen(
     return thread
 
 
-def _await_end(process: subprocess.Popen[str]) -> None:
-    """Waits for its end."""
-    if sys.platform != "win32":
-        # Until its family has been ended it keeps its number, so that no other one has that.
-        with contextlib.suppress(OSError):
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    else:
-        process.wait()
-
-
-def _put_away(process: subprocess.Popen[str], listener: threading.Thread) -> None:
+def _put_away(process: ChildProcess, listener: threading.Thread) -> None:
     """Ends it, and what it has started."""
-    with contextlib.suppress(OSError):
-        if sys.platform != "win32":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+    process.end_family()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_CLOSE_S)
     assert process.stdin is not None
@@ -323,7 +288,7 @@ class _Worker:
         self._ready = threading.Event()  # or failed
         self._failure = ""
         self._ends = False
-        self._process: subprocess.Popen[str] | None = None
+        self._process: ChildProcess | None = None
         self._heard_at = time.monotonic()
         self._is_silent = False
         self._hung = False
@@ -422,7 +387,7 @@ class _Worker:
         self._process = process
         try:
             if not self._ends:
-                _await_end(process)
+                process.await_end()
         finally:
             self._process = None
             _put_away(process, listener)

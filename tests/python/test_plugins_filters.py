@@ -25,6 +25,7 @@ from pypac_obs.cli import commands
 from pypac_obs.errors import ChangeRefused, InvalidValue, PluginFailed, ProfileError
 from pypac_obs.profile.filters import FilterInfo
 from pypac_obs.session import filter_processes, wiring
+from pypac_obs.session.child_process import ChildProcess
 
 # What a filter's process has for a block, a fade and a block that is not full: 30 ms at 48 kHz.
 LATENCY = 1440
@@ -541,16 +542,10 @@ def run_script(
 ) -> tuple[filter_processes.FilterProcesses, Any]:
     """The processes of one filter, which run a script each."""
 
-    def start(request: Any, handle: int | None = None) -> subprocess.Popen[str]:
+    def start(request: Any, handle: int | None = None) -> ChildProcess:
         requests.append(request)
         given = json.dumps({"state": request["state"]})
-        return subprocess.Popen(
-            [sys.executable, "-S", "-c", script, given],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            start_new_session=os.name == "posix",
-        )
+        return ChildProcess([sys.executable, "-S", "-c", script, given])
 
     monkeypatch.setattr(filter_processes, "_start", start)
     processes, lane = filter_processes.FilterProcesses(offline=False), FakeLane()
@@ -623,7 +618,7 @@ def test_no_process_to_be_had_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(11, "Resource temporarily unavailable")
 
     write(tmp_path)
-    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(filter_processes, "ChildProcess", refuse)
     with pytest.raises(PluginFailed, match="loud: no process can be started: Resource temp"):
         Session(profile(tmp_path)).start()
 
@@ -767,3 +762,47 @@ def test_a_filter_that_comes_while_others_are_looked_after_is_looked_after(
     processes.close()
     processes.adopt([lane], wait=True)  # too late: it is ended at once
     assert processes._workers == []
+
+
+def test_it_ends_with_a_session_that_is_killed_even_where_it_holds_the_interpreter(tmp_path: Path):
+    pid = tmp_path / "pid"
+    # A search that takes for ever, in which no other thread of its process gets to run.
+    write(
+        tmp_path,
+        f"open({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+        "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+    )
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(plain_profile()))
+    script = (
+        "import sys, time\nfrom pypac_obs import Session\nwith Session(sys.argv[1]): time.sleep(60)"
+    )
+    session = subprocess.Popen([sys.executable, "-c", script, str(path)])
+    try:
+        wait_for(lambda: pid.exists() and bool(pid.read_text()))
+        process = int(pid.read_text())
+        assert is_running(process)
+    finally:
+        session.kill()
+        session.wait()
+    try:
+        wait_for(lambda: not is_running(process), 5)
+    except AssertionError:
+        end_child(pid)
+        raise
+
+
+def is_running(pid: int) -> bool:
+    if sys.platform != "win32":
+        return is_alive(pid)
+    import ctypes
+
+    synchronize, has_not_ended = 0x100000, 0x102
+    kernel = ctypes.WinDLL("kernel32")
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    process = ctypes.c_void_p(kernel.OpenProcess(synchronize, False, pid))
+    if not process:
+        return False
+    waited: int = kernel.WaitForSingleObject(process, 0)
+    kernel.CloseHandle(process)
+    return waited == has_not_ended
