@@ -36,6 +36,7 @@ _LONGEST_STATE = 1 << 20
 _RESERVED = ("name", "bypass")
 _RESERVED_BEGINNINGS = ("_", "model_")
 _MOST_PARAMETERS = 64
+_MOST_LATENCY_MS = 1000
 
 Tell = Callable[[Mapping[str, object]], None]
 
@@ -55,11 +56,11 @@ def main() -> None:
         plugin = find_plugin(request["use"], Path(request["folder"]), FILTERS)
         file = plugin.file
         found = load_plugin(plugin)
-        parameters = described(found)
-        tell({"parameters": parameters})
-        if _meanings(request.get("parameters", parameters)) != _meanings(parameters):
+        about = described(found)
+        tell(about)
+        if _meanings(request.get("about", about)) != _meanings(about):
             raise PluginFailed(
-                "it has other parameters than when it was added to the session",
+                "it has other parameters or another latency than when it was added to the session",
                 remedy="Apply the profile anew.",
             )
         if request.get("lane") is not None:
@@ -125,8 +126,17 @@ def _end_with_parent(parent: TextIO) -> None:
     os._exit(0)
 
 
-def described(found: type[Filter]) -> list[dict[str, object]]:
-    """Gives a filter's parameters as plain values. Raises TypeError or ValueError."""
+def described(found: type[Filter]) -> dict[str, Any]:
+    """Gives a filter's parameters and latency as plain values. Raises TypeError or ValueError."""
+    latency_ms = found.latency_ms
+    if not isinstance(latency_ms, int | float):
+        raise TypeError(f"its latency_ms is {type(latency_ms).__name__}, not a number")
+    if not 0 <= latency_ms <= _MOST_LATENCY_MS:
+        raise ValueError(f"its latency_ms is {latency_ms}, not 0 to {_MOST_LATENCY_MS}")
+    return {"parameters": _parameters(found), "latency_ms": float(latency_ms)}
+
+
+def _parameters(found: type[Filter]) -> list[dict[str, object]]:
     plain: list[dict[str, object]] = []
     if len(found.parameters) > _MOST_PARAMETERS:
         raise ValueError(f"it has over {_MOST_PARAMETERS} parameters")
@@ -174,9 +184,10 @@ def _can_be(one: Parameter, value: object) -> bool:
     return isinstance(value, int | float) and one.min <= value <= one.max
 
 
-def _meanings(parameters: list[dict[str, object]]) -> list[list[object]]:
-    """What the numbers of a lane stand for."""
-    return [[one["id"], one["type"], one["choices"]] for one in parameters]
+def _meanings(about: dict[str, Any]) -> list[object]:
+    """What the numbers and the frames of a lane stand for."""
+    parameters = [[one["id"], one["type"], one["choices"]] for one in about["parameters"]]
+    return [about["latency_ms"], *parameters]
 
 
 def _run(found: type[Filter], end: _core.LaneEnd, state: object, tell: Tell) -> None:

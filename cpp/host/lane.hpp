@@ -66,9 +66,9 @@ class Lane {
 class LaneFilter final : public Filter {
  public:
   /// [control-thread] `on_lane` is told of the lane when it is activated, so that somebody starts
-  /// the process.
+  /// the process. `own_latency`: by how many frames what the process gives lags what it gets.
   LaneFilter(std::shared_ptr<const PluginInfo> info,
-             std::function<void(std::shared_ptr<Lane>)> on_lane);
+             std::function<void(std::shared_ptr<Lane>)> on_lane, std::uint32_t own_latency = 0);
 
   [[nodiscard]] const PluginInfo& info() const noexcept override { return *info_; }
   void activate(const Activation& activation) override;
@@ -90,7 +90,8 @@ class LaneFilter final : public Filter {
   std::shared_ptr<const PluginInfo> info_;
   std::function<void(std::shared_ptr<Lane>)> on_lane_;
   std::shared_ptr<Lane> lane_;
-  std::uint32_t latency_ = 0;
+  const std::uint32_t own_latency_;
+  std::uint32_t latency_ = 0;  // of all of it
   std::int64_t glide_ = 0;
   std::optional<DelayLine> line_;  // pump only, as all below
   std::optional<BlockBuffer> dry_;

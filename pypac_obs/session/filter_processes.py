@@ -45,8 +45,8 @@ class DescribedFilter:
     use: str
     folder: Path
     info: FilterInfo
-    parameters: tuple[Mapping[str, object], ...]
-    """The same as `filter_process.described` gave it."""
+    about: Mapping[str, Any]
+    """The same as `filter_process.described` gave it, with its latency."""
     code: tuple[object, ...]
     """Which file it is, as that is now: another one is another filter."""
 
@@ -76,8 +76,8 @@ class FilterProcesses:
             code = (str(plugin), *_stamp(plugin.file))
             key = (use, folder, code)
             if key not in self._described:
-                info, parameters = _ask(use, folder)
-                self._described[key] = DescribedFilter(use, folder, info, parameters, code)
+                info, about = _ask(use, folder)
+                self._described[key] = DescribedFilter(use, folder, info, about, code)
             found = self._described[key]
             check_settings(who, found.info, settings)
         except PluginFailed as error:
@@ -217,7 +217,7 @@ def _put_away(process: ChildProcess, listener: threading.Thread) -> None:
     listener.join(_LAST_WORDS_S)
 
 
-def _ask(use: str, folder: Path) -> tuple[FilterInfo, tuple[Mapping[str, object], ...]]:
+def _ask(use: str, folder: Path) -> tuple[FilterInfo, Mapping[str, Any]]:
     try:
         process = _start({"use": use, "folder": str(folder)})
     except OSError as error:
@@ -260,7 +260,7 @@ def _ask(use: str, folder: Path) -> tuple[FilterInfo, tuple[Mapping[str, object]
         )
         for one in said["parameters"]
     )
-    return FilterInfo(use, "", params), tuple(said["parameters"])
+    return FilterInfo(use, "", params), said
 
 
 class _Worker:
@@ -279,7 +279,7 @@ class _Worker:
         self._request = {
             "use": plugin.use,
             "folder": str(plugin.folder),
-            "parameters": plugin.parameters,
+            "about": plugin.about,
             "lane": [lane.handle, lane.bytes],
         }
         self._states = states

@@ -245,7 +245,8 @@ class Wiring:
             # Each has a kind of its own, and another one once its file is another one.
             kind = f"{track}.filter.{name} ({' '.join(map(str, (found.use, *found.code)))})"
             self._filters.add_kind(kind, found)
-            self.engine.add_lane_filter(kind, native_parameters(found.info))
+            latency = self._frames(float(found.about["latency_ms"]))
+            self.engine.add_lane_filter(kind, native_parameters(found.info), latency)
             note_plugin(rule.identity, found.info)
             kinds[track, name] = kind
         return kinds

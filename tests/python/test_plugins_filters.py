@@ -534,7 +534,7 @@ print(json.dumps({"ready": True}), flush=True)
 print(json.dumps({"state": {"at": 1}}), flush=True)
 os._exit(3)
 """
-PLUGIN = filter_processes.DescribedFilter("a.py:A", Path(), FilterInfo("", "", ()), (), ())
+PLUGIN = filter_processes.DescribedFilter("a.py:A", Path(), FilterInfo("", "", ()), {}, ())
 
 
 def run_script(
@@ -661,8 +661,8 @@ def test_other_parameters_than_those_that_were_described_are_no_values_of_them(
         wait_for(lambda: any("from now on" in one for one in session.status().warnings))
     *_, last = session.status().warnings
     assert last == (
-        "voice.filter.loud: it has other parameters than when it was added to the session; "
-        "the track goes by it from now on"
+        "voice.filter.loud: it has other parameters or another latency than when it was added "
+        "to the session; the track goes by it from now on"
     )
 
 
@@ -806,3 +806,38 @@ def is_running(pid: int) -> bool:
     waited: int = kernel.WaitForSingleObject(process, 0)
     kernel.CloseHandle(process)
     return waited == has_not_ended
+
+
+LOOK_AHEAD = """
+latency_ms = 12.5
+
+def activate(self, sample_rate, channels, max_frames):
+    self.kept = np.zeros((round(self.latency_ms * sample_rate / 1000), channels), np.float32)
+
+def process(self, audio):
+    audio = np.concatenate([self.kept, 2 * audio])
+    self.kept = audio[-len(self.kept):]
+    return audio[:-len(self.kept)]
+"""
+
+
+def test_one_that_looks_ahead_says_by_how_much_and_moves_no_track(tmp_path: Path):
+    write(tmp_path)
+    body = textwrap.indent(LOOK_AHEAD, "    ")
+    (tmp_path / "gain_plugin.py").write_text(
+        f"import numpy as np\nfrom pypac_obs import Filter\n\nclass Gain(Filter):{body}"
+    )
+    heard = Heard()
+    with Session(profile(tmp_path), offline=True, on_block=heard) as session:
+        session.run_offline(0.5)
+    assert (heard.gains() == 2).all()
+    assert session.incidents == ()
+
+
+@pytest.mark.parametrize(("latency", "said"), [("-1", "is -1, not 0 to 1000"), ("'a'", "is str")])
+def test_a_latency_that_cannot_be_is_refused(tmp_path: Path, latency: str, said: str):
+    write(tmp_path)
+    path = tmp_path / "gain_plugin.py"
+    path.write_text(path.read_text().replace("at, kept", f"latency_ms = {latency}\n    at, kept"))
+    with pytest.raises(PluginFailed, match=rf"voice\.filter\.loud: .*its latency_ms {said}"):
+        Session(profile(tmp_path)).start()
