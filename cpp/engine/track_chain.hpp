@@ -31,8 +31,8 @@ struct KeyLine {
 class ChainLines {
  public:
   /// [control-thread] `before` waits for keys that come later than the track; `behind` for tracks
-  /// with a longer way. `warm_up`: frames that it runs unheard once all its filters are ready, beside
-  /// the chain whose place it takes. It waits for them up to half a minute.
+  /// with a longer way. `warm_up`: frames that it runs unheard once all its filters are ready,
+  /// beside the chain whose place it takes. It waits for them up to half a minute.
   ChainLines(std::uint32_t channels, std::uint32_t sample_rate, std::uint32_t max_frames,
              std::uint32_t before, std::uint32_t behind, std::optional<std::uint32_t> warm_up);
 

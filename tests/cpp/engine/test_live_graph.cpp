@@ -324,10 +324,12 @@ class StartedFilter final : public Filter {
   static inline std::array<std::atomic<bool>, 2> is_late{false, false};
 
   [[nodiscard]] const PluginInfo& info() const noexcept override {
-    static const PluginInfo info{
-        .kind = "started",
-        .params = {
-            {.id = "number", .type = ParamType::integer, .max = 1, .fallback = 0.0, .live = false}}};
+    static const PluginInfo info{.kind = "started",
+                                 .params = {{.id = "number",
+                                             .type = ParamType::integer,
+                                             .max = 1,
+                                             .fallback = 0.0,
+                                             .live = false}}};
     return info;
   }
   void activate(const Activation& activation) override {

@@ -40,8 +40,8 @@ struct Doubling {
     info->params = {{.id = "gain", .max = 10, .fallback = 2.0}};
     slot = std::make_unique<FilterSlot>(
         "double",
-        std::make_unique<LaneFilter>(info, [this](std::shared_ptr<Lane> made) { lane = made; },
-                                     own_latency),
+        std::make_unique<LaneFilter>(
+            info, [this](std::shared_ptr<Lane> made) { lane = made; }, own_latency),
         SlotOptions{kRate, 1, kBlock}, ParamValues{}, false, true);
   }
 
