@@ -62,6 +62,10 @@ class Filter(ABC):
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     """What a profile can set, beside `name` and `bypass`."""
 
+    latency_ms: ClassVar[float] = 0.0
+    """How much later a sound comes out of `process` than it went in, as in a limiter that looks
+    ahead: that many frames, rounded. All tracks are delayed by it, so that nothing moves."""
+
     def activate(self, sample_rate: int, channels: int, max_frames: int) -> None:  # noqa: B027
         """Gets ready for blocks of at most ``max_frames``; `set` follows with every parameter."""
 

@@ -25,6 +25,7 @@ import traceback
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,7 @@ class Plugin:
     """How the profile names it."""
     class_name: str
     file: Path | None
-    """The file that is loaded, or that its module begins with; None: the module has none."""
+    """The file that is loaded, or that its module is in; None: it is a part of Python."""
     module: str = ""
     """The module to import; empty: the file is loaded by itself."""
     kind: PluginKind = OUTPUTS
@@ -144,23 +145,44 @@ def _entry_point(use: str, kind: PluginKind) -> Plugin:
 
 
 def _in_module(use: str, module: str, class_name: str, kind: PluginKind) -> Plugin:
-    top = module.partition(".")[0]
+    file: Path | None = None
+    is_pythons = False
+    for name, spec in _specs(module):
+        if spec is None:
+            raise kind.error(
+                f"there is no module {_shown(name)} for the plugin {_shown(use)}",
+                remedy=f"Install the package that has it. {_WRITE_IT_SO}",
+            )
+        file = Path(spec.origin) if spec.has_location and spec.origin else None
+        is_pythons = spec.origin in ("built-in", "frozen")
+        refused = _refused_module(name, file, spec.submodule_search_locations)
+        if refused:
+            raise kind.error(
+                f"the plugin {_shown(use)} is not loaded: {refused}",
+                remedy="Install its package anew, as yourself.",
+            )
+    if file is None and not is_pythons:
+        raise kind.error(
+            f"the plugin {_shown(use)} is not loaded: no file has the module {_shown(module)}",
+            remedy=_WRITE_IT_SO,
+        )
+    return Plugin(use, class_name, file, module, kind)
+
+
+def _specs(module: str) -> Iterator[tuple[str, ModuleSpec | None]]:
+    """Finds a module, and before it the packages that it is in, without importing any."""
+    top, *rest = module.split(".")
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         spec = None
-    if spec is None:
-        raise kind.error(
-            f"there is no module {_shown(top)} for the plugin {_shown(use)}",
-            remedy=f"Install the package that has it. {_WRITE_IT_SO}",
-        )
-    file = Path(spec.origin) if spec.has_location and spec.origin else None
-    if file is not None and (refused := _refused_module(file)):
-        raise kind.error(
-            f"the plugin {_shown(use)} is not loaded: {refused}",
-            remedy="Install its package anew, as yourself.",
-        )
-    return Plugin(use, class_name, file, module, kind)
+    yield top, spec
+    name = top
+    for part in rest:
+        name = f"{name}.{part}"
+        places = spec.submodule_search_locations if spec is not None else None
+        spec = PathFinder.find_spec(name, list(places)) if places is not None else None
+        yield name, spec
 
 
 def _words() -> types.ModuleType:
@@ -184,18 +206,33 @@ def _owners() -> tuple[int, ...] | None:
     return (0, os.geteuid()) if hasattr(os, "geteuid") else None
 
 
-def _refused_module(file: Path) -> str:
-    """Says why an installed module is not loaded; empty: it is."""
+def _refused_module(name: str, file: Path | None, places: Iterable[str] | None) -> str:
+    """Says why an installed module is not loaded; empty: it is.
+
+    Also nobody else may lay down another module in its place, so its folders count, up to the one
+    in which Python looks for it.
+    """
+    if file is not None:
+        depth = name.count(".") + (2 if places is not None else 1)
+        looked_at = [file, *list(file.parents)[:depth]]
+    else:  # a package without a file of its own
+        looked_at = [one for place in places or () for one in (Path(place), Path(place).parent)]
+    return next((refused for one in looked_at if (refused := _refused_installed(one))), "")
+
+
+def _refused_installed(path: Path) -> str:
     owners = _owners()
     try:
-        found, ours = os.stat(file), os.stat(__file__)
-    except OSError:  # in an archive, say
+        found, ours = os.stat(path), os.stat(__file__)
+    except OSError:  # in an archive, which is looked at as a folder
         return ""
     if owners is None:
         return ""
     if found.st_uid not in (*owners, ours.st_uid):
-        return f"{file} belongs to another user (UID {found.st_uid})"
-    return f"everybody may write in {file}" if found.st_mode & stat.S_IWOTH else ""
+        return f"{path} belongs to another user (UID {found.st_uid})"
+    is_sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+    is_open = found.st_mode & stat.S_IWOTH and not is_sticky
+    return f"everybody may write in {path}" if is_open else ""
 
 
 def _refused(path: Path, found: os.stat_result) -> tuple[str, str]:

@@ -116,10 +116,13 @@ void bind_engine(nb::module_& module) {
           "track"_a, "filter"_a, "bypassed"_a, Unlocked())
       .def(
           "add_lane_filter",
-          [](PythonEngine& self, std::string kind, std::vector<ParamInfo> params) {
-            self.add_lane_filter(PluginInfo{.kind = std::move(kind), .params = std::move(params)});
+          [](PythonEngine& self, std::string kind, std::vector<ParamInfo> params,
+             std::uint32_t latency_frames) {
+            self.add_lane_filter(PluginInfo{.kind = std::move(kind), .params = std::move(params)},
+                                 latency_frames);
           },
-          "kind"_a, "params"_a, Unlocked(), "Makes filters of a kind known that run in processes.")
+          "kind"_a, "params"_a, "latency_frames"_a = 0, Unlocked(),
+          "Makes filters of a kind known that run in processes; with their own latency there.")
       .def("take_lanes", &PythonEngine::take_lanes, Unlocked(),
            "The lanes of filters that were made since the last call.")
       .def(

@@ -210,6 +210,7 @@ void bind_plugins(nb::module_& module) {
       .def_prop_ro("bytes", [](const Lane& self) { return self.memory().size(); })
       .def_prop_ro("closed", &Lane::closed, "The filter is gone.")
       .def_prop_ro("late_frames", &Lane::late_frames, "That were not in time, so far.")
+      .def("give_up", &Lane::give_up, "No process works for it, nor will.")
       .def(
           "set_patience",
           [](Lane& self, double seconds) { self.set_patience(nanoseconds_of(seconds)); },

@@ -77,13 +77,14 @@ class PythonEngine {
   }
 
   /// Makes filters of a kind known whose work other processes do.
-  void add_lane_filter(PluginInfo described) {
+  void add_lane_filter(PluginInfo described, std::uint32_t latency_frames) {
     auto info = std::make_shared<const PluginInfo>(std::move(described));
-    filters_.put([this, info] {
-      return std::make_unique<LaneFilter>(info, [this](std::shared_ptr<Lane> lane) {
+    filters_.put([this, info, latency_frames] {
+      const auto on_lane = [this](std::shared_ptr<Lane> lane) {
         const std::lock_guard lock(lanes_mutex_);
         new_lanes_.push_back(std::move(lane));
-      });
+      };
+      return std::make_unique<LaneFilter>(info, on_lane, latency_frames);
     });
   }
 

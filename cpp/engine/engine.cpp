@@ -110,10 +110,11 @@ PlanDiff Engine::publish(const GraphSpec& next) {
 }
 
 void Engine::wait_for_fades() {
-  // A chain that is still coming in has no other one to be faded over to. Not under the lock:
-  // values are to be set meanwhile.
+  // A chain that is being faded in has no other one to be faded over to; one that is not heard yet
+  // just gives up its place. Not under the lock: values are to be set meanwhile.
   const auto comes_in = [](const Plan::Track& track) {
-    return track.old_chain && !track.chain.lines->entered();
+    const ChainLines& lines = *track.chain.lines;
+    return track.old_chain && lines.heard() && !lines.entered();
   };
   for (int waited_ms = 0; pump_.started() && !pump_.finished() && waited_ms < kLongestFadeMs;
        ++waited_ms) {

@@ -339,6 +339,9 @@ class Compilation {
     } else {
       begin_chain(track, draft, behind, old != nullptr && running_);
     }
+    if (track.old_chain)
+      for (const FilterSpec& filter : draft.filters)
+        if (const auto slot = kept_slot(track.old_chain->links, filter)) set_slot(filter, slot);
     connect_keys(track, draft, goes_on);
     track.may_pass = track.chain.links.empty() && !track.old_chain && budget_ == 0 &&
                      track.sends.size() == 1 && !track.sends[0].leaving &&
@@ -371,8 +374,11 @@ class Compilation {
   void begin_chain(Plan::Track& track, const Draft& draft, std::uint32_t behind, bool fades) {
     std::optional<std::uint32_t> warm_up;
     if (fades) {
+      const ChainLines& old = *draft.before->chain.lines;
       warm_up = budget_ + static_cast<std::uint32_t>(kWarmUpSeconds * options_.sample_rate);
-      track.old_chain = draft.before->chain;
+      // What is heard goes on: a chain that was still waiting for its filters never was.
+      const bool was_heard = !draft.before->old_chain || old.heard();
+      track.old_chain = was_heard ? draft.before->chain : draft.before->old_chain;
       // The old chain keeps its slots: each has one place.
       std::vector<TrackChain::Link> links;
       for (const FilterSpec& filter : draft.filters) {

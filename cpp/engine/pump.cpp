@@ -195,15 +195,25 @@ void Pump::process_track(const Plan::Track& track, Frames begin, std::uint32_t f
 
 void Pump::note(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept {
   TrackNode& node = *track.node;
+  const bool old_is_heard = track.old_chain && !track.chain.lines->heard();
+  const TrackChain& heard = old_is_heard ? *track.old_chain : track.chain;
   if (node.empty())
-    ledger_.add(node.account(), track.removed ? Cause::track_removed : Cause::no_sources, begin,
-                frames);
-  else if (const auto [at, late] = track.chain.late(begin); late > 0)
-    ledger_.add(node.account(), Cause::filter_late, at, late);
+    list(node, track.removed ? Cause::track_removed : Cause::no_sources, begin, frames);
+  else if (node.silenced() && begin >= budget_)  // the fader stands behind the delay
+    list(node, Cause::track_muted, begin - budget_, frames);
+  else if (const auto [at, late] = heard.late(begin); late > 0 && !node.silenced())
+    list(node, Cause::filter_late, at, late);
   else if (!node.silenced())
     ledger_.captured(node.account(), begin + frames);
-  else if (begin >= budget_)  // the fader stands behind the delay
-    ledger_.add(node.account(), Cause::track_muted, begin - budget_, frames);
+}
+
+void Pump::list(TrackNode& node, Cause cause, Frames begin, Frames frames) noexcept {
+  // Causes have places of their own along the way, some earlier than what was listed already.
+  const Frames end = begin + frames;
+  begin = std::max(begin, node.listed());
+  if (begin >= end) return;
+  node.set_listed(end);
+  ledger_.add(node.account(), cause, begin, end - begin);
 }
 
 void Pump::deliver(const Plan::Output& output, Frames begin, std::uint32_t frames) noexcept {

@@ -83,6 +83,7 @@ class Pump {
   void process_block(Frames begin, std::uint32_t frames) noexcept;
   void process_track(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept;
   void note(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept;
+  void list(TrackNode& node, Cause cause, Frames begin, Frames frames) noexcept;
   void deliver(const Plan::Output& output, Frames begin, std::uint32_t frames) noexcept;
   void end_outputs() noexcept;
   [[nodiscard]] bool wait_for_readers(const std::function<bool()>& interrupted);

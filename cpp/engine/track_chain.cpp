@@ -10,6 +10,10 @@
 #include "plugin/block_math.hpp"
 
 namespace pypac {
+namespace {
+// Longer than a filter has to start.
+constexpr std::uint64_t kWaitSeconds = 30;
+}  // namespace
 
 ChainLines::ChainLines(std::uint32_t channels, std::uint32_t sample_rate, std::uint32_t max_frames,
                        std::uint32_t before, std::uint32_t behind,
@@ -17,8 +21,10 @@ ChainLines::ChainLines(std::uint32_t channels, std::uint32_t sample_rate, std::u
     : before_(before),
       behind_(behind),
       copy_(channels, max_frames),
+      waiting_(kWaitSeconds * sample_rate),
       warming_(warm_up.value_or(0)),
       share_(glide_frames(sample_rate), warm_up ? 0.0F : 1.0F),
+      heard_(!warm_up),
       entered_(!warm_up) {
   PYPAC_ASSERT_NOT_REALTIME();
   if (before > 0) before_line_.emplace(channels, before, max_frames);
@@ -33,9 +39,13 @@ void ChainLines::delay_behind(const AudioBlock& block) noexcept {
   if (behind_line_) behind_line_->process(behind_, block);
 }
 
-GlideBlock ChainLines::take_share(std::uint32_t frames) noexcept {
+GlideBlock ChainLines::take_share(std::uint32_t frames, bool ready) noexcept {
   if (warming_ == 0) share_.aim(1);
-  warming_ -= std::min(warming_, frames);
+  heard_.store(!share_.stands_at(0), std::memory_order_release);
+  if (ready || waiting_ == 0)
+    warming_ -= std::min(warming_, frames);
+  else
+    waiting_ -= std::min<std::uint64_t>(waiting_, frames);
   entered_.store(share_.stands_at(1), std::memory_order_release);
   return share_.take(frames);
 }
@@ -72,6 +82,10 @@ TrackChain::Late TrackChain::late(Frames position) const noexcept {
     if (frames > worst.frames && position >= 0) worst = {position, frames};
   }
   return worst;
+}
+
+bool TrackChain::ready() const noexcept {
+  return std::ranges::all_of(links, [](const Link& link) { return link.slot->ready(); });
 }
 
 std::uint32_t TrackChain::latency_frames() const noexcept {

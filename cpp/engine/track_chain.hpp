@@ -31,8 +31,8 @@ struct KeyLine {
 class ChainLines {
  public:
   /// [control-thread] `before` waits for keys that come later than the track; `behind` for tracks
-  /// with a longer way. `warm_up`: frames that it runs unheard at first, beside the chain whose
-  /// place it takes.
+  /// with a longer way. `warm_up`: frames that it runs unheard once all its filters are ready,
+  /// beside the chain whose place it takes. It waits for them up to half a minute.
   ChainLines(std::uint32_t channels, std::uint32_t sample_rate, std::uint32_t max_frames,
              std::uint32_t before, std::uint32_t behind, std::optional<std::uint32_t> warm_up);
 
@@ -42,11 +42,14 @@ class ChainLines {
   /// [pump]
   void delay_before(const AudioBlock& block) noexcept;
   void delay_behind(const AudioBlock& block) noexcept;
-  /// [pump] How much of this chain is heard, the rest being the old one.
-  [[nodiscard]] GlideBlock take_share(std::uint32_t frames) noexcept;
+  /// [pump] How much of this chain is heard, the rest being the old one. `ready`: its filters were,
+  /// in the last block.
+  [[nodiscard]] GlideBlock take_share(std::uint32_t frames, bool ready) noexcept;
   /// [pump] A copy to run another chain on, valid until the next one.
   [[nodiscard]] AudioBlock copy_of(const AudioBlock& block) noexcept;
 
+  /// [any-thread, realtime-safe] Something of it is heard.
+  [[nodiscard]] bool heard() const noexcept { return heard_.load(std::memory_order_acquire); }
   /// [any-thread, realtime-safe] Nothing is heard any more of the chain whose place it took.
   [[nodiscard]] bool entered() const noexcept { return entered_.load(std::memory_order_acquire); }
 
@@ -56,8 +59,10 @@ class ChainLines {
   std::optional<DelayLine> before_line_;  // pump only, as all below
   std::optional<DelayLine> behind_line_;
   BlockBuffer copy_;
+  std::uint64_t waiting_;  // frames, at most
   std::uint32_t warming_;
   Glide share_;
+  std::atomic<bool> heard_;
   std::atomic<bool> entered_;
 };
 
@@ -87,6 +92,8 @@ struct TrackChain {
     std::uint32_t frames = 0;
   };
   [[nodiscard]] Late late(Frames position) const noexcept;
+  /// [pump] All its filters are.
+  [[nodiscard]] bool ready() const noexcept;
   /// [control-thread] Of all links that stay, with what is waited for before them.
   [[nodiscard]] std::uint32_t latency_frames() const noexcept;
 };

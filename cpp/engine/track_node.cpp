@@ -54,7 +54,7 @@ void TrackNode::finish(const TrackChain& chain, const TrackChain* old_chain, boo
                        Frames position) noexcept {
   const AudioBlock mix = block_.block(frames_);
   if (empty_) Mixer::clear(mix);
-  const GlideBlock share = chain.lines->take_share(frames_);
+  const GlideBlock share = chain.lines->take_share(frames_, chain.ready());
   const bool old_is_heard = old_chain && !share.is(1);
   AudioBlock old;
   if (old_is_heard) old = chain.lines->copy_of(mix);

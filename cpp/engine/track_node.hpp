@@ -47,6 +47,9 @@ class TrackNode {
   [[nodiscard]] bool empty() const noexcept { return empty_; }
   /// [pump] It was muted for all of the block.
   [[nodiscard]] bool silenced() const noexcept { return silenced_; }
+  /// [pump] Frames below are in the ledger already, where something was wrong with them.
+  [[nodiscard]] Frames listed() const noexcept { return listed_; }
+  void set_listed(Frames end) noexcept { listed_ = end; }
   /// [pump] Valid until the next begin() or pass().
   [[nodiscard]] BlockView block() const noexcept { return shown_; }
   /// [pump] What other tracks' filters hear of it: after its filters and its fader, before its
@@ -75,6 +78,7 @@ class TrackNode {
   BlockView key_ = block_.view();
   Meter meter_;
   std::uint32_t frames_ = 0;
+  Frames listed_ = 0;
   bool empty_ = true;  // nothing was sent to this block yet
   bool silenced_ = false;
 };

@@ -53,6 +53,8 @@ class FilterSlot {
 
   /// [pump] How many frames of the last block it should have changed, and had no time for.
   [[nodiscard]] std::uint32_t late_frames() const noexcept { return late_; }
+  /// [pump] What the last block became is what the filter makes of it, or should pass.
+  [[nodiscard]] bool ready() const noexcept { return resting_ || filter_->ready(); }
 
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
   [[nodiscard]] const PluginInfo& info() const noexcept { return filter_->info(); }

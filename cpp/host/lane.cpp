@@ -46,8 +46,9 @@ Lane::Lane(std::string kind, const Activation& activation)
 }
 
 LaneFilter::LaneFilter(std::shared_ptr<const PluginInfo> info,
-                       std::function<void(std::shared_ptr<Lane>)> on_lane)
-    : info_(std::move(info)), on_lane_(std::move(on_lane)) {}
+                       std::function<void(std::shared_ptr<Lane>)> on_lane,
+                       std::uint32_t own_latency)
+    : info_(std::move(info)), on_lane_(std::move(on_lane)), own_latency_(own_latency) {}
 
 void LaneFilter::activate(const Activation& activation) {
   if (activation.values.size() > lane::Header::kMaxParams)
@@ -57,11 +58,12 @@ void LaneFilter::activate(const Activation& activation) {
   glide_ = glide_frames(activation.sample_rate);
   const auto time = static_cast<std::uint32_t>(activation.sample_rate * kTimeMs / 1000 + glide_);
   const std::uint32_t block = activation.max_frames;
-  latency_ = (time + block - 1) / block * block;
+  latency_ = (time + own_latency_ + block - 1) / block * block;
   line_.emplace(activation.channels, latency_, block);
   dry_.emplace(activation.channels, block);
   share_.emplace(static_cast<std::uint32_t>(glide_), 0.0F);
   written_ = expected_ = 0;
+  resets_ = 0;
   on_lane_(lane_);
 }
 
@@ -75,7 +77,7 @@ void LaneFilter::reset() noexcept {
   lane::Header& header = lane_->header();
   expected_ = written_;
   header.reset_at.store(written_, std::memory_order_relaxed);
-  header.resets.fetch_add(1, std::memory_order_release);
+  header.resets.store(++resets_, std::memory_order_release);
 }
 
 void LaneFilter::process(const ProcessContext& context) noexcept {
@@ -103,7 +105,7 @@ void LaneFilter::process(const ProcessContext& context) noexcept {
     copy_block(dry, block);
     return;
   }
-  fetch(begin, block);
+  fetch(begin + own_latency_, block);  // that late it has come out
   const bool only_wet = share_->stands_at(1);
   const GlideBlock share = share_->take(block.frames);
   if (!only_wet) cross_fade(dry, share, block);
@@ -135,7 +137,7 @@ void LaneFilter::fetch(std::int64_t begin, const AudioBlock& block) const noexce
 
 bool LaneFilter::has(std::int64_t begin, std::int64_t end) const noexcept {
   const lane::Header& header = lane_->header();
-  return header.done.load(std::memory_order_acquire) >= end &&
+  return header.done.load(std::memory_order_acquire) >= end + own_latency_ &&
          header.first.load(std::memory_order_acquire) <= begin;
 }
 

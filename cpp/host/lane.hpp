@@ -41,6 +41,11 @@ class Lane {
   void set_patience(HostTime patience) noexcept {
     patience_ns_.store(patience.count(), std::memory_order_relaxed);
   }
+  /// [any-thread] No process works for it, nor will: nobody has to wait for one.
+  void give_up() noexcept {
+    set_patience(HostTime(0));
+    given_up_.store(true, std::memory_order_relaxed);
+  }
 
  private:
   friend class LaneFilter;
@@ -49,6 +54,7 @@ class Lane {
   lane::Layout layout_;
   PassedMemory memory_;
   std::atomic<bool> closed_{false};
+  std::atomic<bool> given_up_{false};
   std::atomic<std::uint64_t> late_frames_{0};  // pump writes
   std::atomic<std::int64_t> patience_ns_{0};
 };
@@ -60,9 +66,9 @@ class Lane {
 class LaneFilter final : public Filter {
  public:
   /// [control-thread] `on_lane` is told of the lane when it is activated, so that somebody starts
-  /// the process.
+  /// the process. `own_latency`: by how many frames what the process gives lags what it gets.
   LaneFilter(std::shared_ptr<const PluginInfo> info,
-             std::function<void(std::shared_ptr<Lane>)> on_lane);
+             std::function<void(std::shared_ptr<Lane>)> on_lane, std::uint32_t own_latency = 0);
 
   [[nodiscard]] const PluginInfo& info() const noexcept override { return *info_; }
   void activate(const Activation& activation) override;
@@ -71,6 +77,9 @@ class LaneFilter final : public Filter {
   void reset() noexcept override;
   [[nodiscard]] std::uint32_t latency_frames() const noexcept override { return latency_; }
   [[nodiscard]] std::uint32_t late_frames() const noexcept override { return late_; }
+  [[nodiscard]] bool ready() const noexcept override {
+    return share_->stands_at(1) || lane_->given_up_.load(std::memory_order_relaxed);
+  }
 
  private:
   void send(const AudioBlock& block) noexcept;
@@ -81,12 +90,14 @@ class LaneFilter final : public Filter {
   std::shared_ptr<const PluginInfo> info_;
   std::function<void(std::shared_ptr<Lane>)> on_lane_;
   std::shared_ptr<Lane> lane_;
-  std::uint32_t latency_ = 0;
+  const std::uint32_t own_latency_;
+  std::uint32_t latency_ = 0;  // of all of it
   std::int64_t glide_ = 0;
   std::optional<DelayLine> line_;  // pump only, as all below
   std::optional<BlockBuffer> dry_;
   std::optional<Glide> share_;  // of what comes from the process
   std::int64_t written_ = 0;
+  std::uint32_t resets_ = 0;   // what the other process can write to is only written
   std::int64_t expected_ = 0;  // frames below belong to no stretch that is heard
   std::uint32_t late_ = 0;
 };

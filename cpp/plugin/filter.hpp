@@ -66,6 +66,10 @@ class Filter {
   /// [pump] How many frames of the last block it had no time for, and let pass: for the ledger.
   [[nodiscard]] virtual std::uint32_t late_frames() const noexcept { return 0; }
 
+  /// [pump] False: it cannot give yet what it should, because what it needs has not started. A
+  /// chain that takes another one's place waits for it.
+  [[nodiscard]] virtual bool ready() const noexcept { return true; }
+
   /// [any-thread, realtime-safe] For how many frames it may sound after its input has become
   /// silent. Constant while active.
   [[nodiscard]] virtual std::uint32_t tail_frames() const noexcept { return 0; }

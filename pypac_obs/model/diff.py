@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pypac_obs.model.addresses import Target, addresses, value_of
-from pypac_obs.profile import EverythingExceptSource, Profile, TrackRule
+from pypac_obs.profile import EverythingExceptSource, PluginSource, Profile, TrackRule
 from pypac_obs.profile.filters import filter_names
 
 __all__ = ["ProfileDiff", "captured_by", "diff"]
@@ -70,7 +72,9 @@ def diff(old: Profile, new: Profile) -> ProfileDiff:
         added_tracks=added,
         removed_tracks=removed,
         rerouted=tuple(
-            name for name in kept if _structure(old.tracks[name]) != _structure(new.tracks[name])
+            name
+            for name in kept
+            if _structure(old, old.tracks[name]) != _structure(new, new.tracks[name])
         ),
         added_outputs=begun,
         removed_outputs=ended,
@@ -95,12 +99,28 @@ def captured_by(profile: Profile, name: str) -> tuple[object, ...]:
     named: list[object] = []
     if isinstance(rule, EverythingExceptSource):
         named = [profile.sources[one] for one in rule.everything_except if isinstance(one, str)]
+    elif isinstance(rule, PluginSource):
+        named = [*_code(profile, rule.use)]
     return (rule, *named)
 
 
-def _structure(rule: TrackRule) -> tuple[object, ...]:
+def _code(profile: Profile, use: str | None) -> tuple[object, ...]:
+    """The file that a plugin is in, as that is now: the same name may mean another one."""
+    target = (use or "").rpartition(":")[0]
+    if not target.endswith(".py"):
+        return ()
+    folder = profile.file.parent if profile.file is not None else Path()
+    path = os.path.realpath(folder / os.path.expanduser(target))
+    try:
+        found = os.stat(path)
+    except OSError:
+        return (path,)
+    return (path, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _structure(profile: Profile, rule: TrackRule) -> tuple[object, ...]:
     """What of a track is no value: which sends and filters it has."""
-    kinds = [one.identity for one in rule.filters]
+    kinds = [(one.identity, _code(profile, one.use)) for one in rule.filters]
     names = filter_names([(one.kind, one.name) for one in rule.filters])
     return ([send.source for send in rule.sends], kinds, names)
 

@@ -281,7 +281,8 @@ class Controller:
                 remedy="Look at what has changed, then do it again.",
             )
         layers = change_layers(self._layers)
-        if layers.written == self._layers.written:
+        is_same_file = layers.written.file == self._layers.written.file
+        if is_same_file and layers.written == self._layers.written:
             return ProfileDiff()
         difference = diff(self._layers.present, layers.present)
         if difference.restart:
@@ -289,6 +290,9 @@ class Controller:
                 "; ".join(difference.restart),
                 remedy="Stop the session, and start it with that profile.",
             )
+        # What takes long comes before the lock.
+        with _refusals():
+            prepared = self._wiring.prepare(layers.present)
         change = OutputChange()
         try:
             self._profile_outputs.prepare(
@@ -300,9 +304,10 @@ class Controller:
                 layers = change_layers(self._layers)
                 difference = diff(self._layers.present, layers.present)
                 with _refusals():
-                    self._wiring.apply(layers.present)
+                    self._wiring.apply(layers.present, prepared)
                 self._keep(layers)
         except BaseException:
+            self._wiring.roll_back(prepared)
             self._outputs.roll_back(change)
             raise
         self._profile_outputs.commit()

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ _BLOCK_S = 0.02
 # How far what computes its audio may be ahead of what is heard now, of half the ring.
 _AHEAD_S = 0.2
 _STALLED_S = 0.5
+_PATIENCE_S = 0.1
+
+_Read = Literal["some", "nothing", "failed"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class SourceThread:
     """Runs a `Source`: from its first frame to its end on a thread of its own.
 
     It opens the source and waits for the engine to start the native one; it ends when that is
-    stopped. Where the session is ``offline``, `pull` reads instead. [control-thread]
+    stopped, or the source has given its last frame. Where the session is ``offline``, it reads as
+    far as `pull` says. [control-thread]
     """
 
     def __init__(
@@ -72,6 +77,9 @@ class SourceThread:
         self._stop_asked = threading.Event()
         self._begun = False
         self._has_ended = False
+        self._pulled = threading.Condition()  # guards the next two
+        self._wanted = 0  # up to which frame it is to read, offline
+        self._reached = 0
         # What hangs in a read is left behind, and must not keep the program from ending: a daemon.
         self._thread = threading.Thread(target=self._run, name=f"source {info.name}", daemon=True)
 
@@ -98,6 +106,8 @@ class SourceThread:
     def stop(self) -> None:
         """Has it end, and close the source, as soon as it can."""
         self._stop_asked.set()
+        with self._pulled:
+            self._pulled.notify_all()
 
     def join(self, timeout_s: float) -> bool:
         """Waits for its end; False: the source hangs."""
@@ -118,11 +128,15 @@ class SourceThread:
         return now.state, now.reason
 
     def pull(self, until: int) -> None:
-        """Reads up to a frame of the timeline, here and now: in a session that runs offline."""
-        while self.native.started and not self._has_ended and self.native.position < until:
-            if not self._read_one(min(self._block, until - self.native.position)):
-                cause = "source_failed" if self._state.state == "failed" else "underrun"
-                self.native.skip_to(min(until, self.native.position + self._block), cause)
+        """Waits until it has read up to a frame of the timeline: in a session that runs offline."""
+        if not self.native.started:
+            return
+        with self._pulled:
+            self._wanted = until
+            self._pulled.notify_all()
+            # In pieces, because on Windows Ctrl-C does not end a wait; it is noticed between them.
+            while self._reached < until and self._thread.is_alive() and not self._ends():
+                self._pulled.wait(_PATIENCE_S)
 
     # Its own thread -----------------------------------------------------------------------------
 
@@ -136,19 +150,37 @@ class SourceThread:
             self._state = _State("starting", "its first frame has not come")
             self._was_opened.set()
             while not self._ends():
-                if self._offline or not self.native.started or self._has_ended:
-                    self._stop_asked.wait(_LOOK_S)
-                else:
+                if self._offline:
+                    self._feed_offline()
+                elif self.native.started:
                     self._feed()
+                else:
+                    self._stop_asked.wait(_LOOK_S)
         finally:
             self._was_opened.set()
+            with self._pulled:
+                self._pulled.notify_all()
             try:
                 self._source.close()
             except BaseException as error:
                 self._fail(f"its close() has failed: {self._in_words(error)}")
 
     def _ends(self) -> bool:
-        return self._stop_asked.is_set() or self.native.stopped
+        return self._stop_asked.is_set() or self.native.stopped or self._has_ended
+
+    def _feed_offline(self) -> None:
+        with self._pulled:
+            if self._reached == self._wanted:
+                self._pulled.notify_all()
+                self._pulled.wait(_PATIENCE_S)
+            until = self._wanted
+        while self.native.position < until and not self._ends():
+            read = self._read_one(min(self._block, until - self.native.position))
+            if read != "some" and not self._has_ended:
+                cause = "source_failed" if read == "failed" else "underrun"
+                self.native.skip_to(min(until, self.native.position + self._block), cause)
+        with self._pulled:
+            self._reached = until
 
     def _feed(self) -> None:
         rate = self._info.sample_rate
@@ -163,41 +195,38 @@ class SourceThread:
                 self.native.skip_to(self.native.now, "starting")
         if ahead_s > self._ahead_s:
             self._stop_asked.wait(min(0.1, ahead_s - self._ahead_s))
-        elif not self._read_one(self._block) and not self._has_ended:
-            failed = self._state.state == "failed"
-            self._stop_asked.wait(_AFTER_FAILURE_S if failed else _AFTER_NOTHING_S)
+        elif (read := self._read_one(self._block)) != "some" and not self._has_ended:
+            self._stop_asked.wait(_AFTER_FAILURE_S if read == "failed" else _AFTER_NOTHING_S)
 
-    def _read_one(self, frames: int) -> bool:
-        """Reads once, and hands over what came; False: nothing did."""
+    def _read_one(self, frames: int) -> _Read:
+        """Reads once, and hands over what came."""
         self._reading_since = time.monotonic()
         try:
             audio = self._source.read(frames)
             wrong = "" if audio is None else _what_is_wrong(audio, frames, self._info.channels)
         except BaseException as error:
-            if self._offline and isinstance(error, KeyboardInterrupt):
-                raise
             traceback.clear_frames(error.__traceback__)
             self._fail(f"its read() has failed: {self._in_words(error)}")
-            return False
+            return "failed"
         finally:
             self._reading_since = None
         if audio is None:
             self._has_ended = True
             self.native.set_absence("not_running")
             self._state = _State("not_running", "it has ended: its read() gave None")
-            return False
+            return "nothing"
         if wrong:
             self._fail(f"its read() gave {wrong}")
-            return False
+            return "failed"
         if len(audio) == 0:
-            return False
+            return "nothing"
         if not self._offline:
             self._catch_up(len(audio))
         self.native.set_absence("stalled")
         self.native.push(np.ascontiguousarray(audio))
         self._heard = time.monotonic()
         self._state = _State("playing", "read from a plugin")
-        return True
+        return "some"
 
     def _catch_up(self, frames: int) -> None:
         """Leaves out what has been played without it: its newest frame is heard now."""

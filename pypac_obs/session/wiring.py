@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,9 @@ from pypac_obs.session.source_threads import SourceThread, close_all
 from pypac_obs.source import SourceInfo
 
 if TYPE_CHECKING:
-    from pypac_obs.session.filter_processes import FilterProcesses
+    from pypac_obs.session.filter_processes import DescribedFilter, FilterProcesses
 
-__all__ = ["Wiring", "native_value", "plugin_filters", "selector_of", "track_spec"]
+__all__ = ["Prepared", "Wiring", "native_value", "plugin_filters", "selector_of", "track_spec"]
 
 # Stereo: what programs play and OBS takes. Other layouts are brought to it at capture.
 SOURCE_CHANNELS = 2
@@ -57,6 +57,16 @@ class _WiredSource:
     captures: tuple[object, ...]  # what it captures depends on
     capture_id: str | None  # None: it comes from no audio system
     thread: SourceThread | None = None  # what fills one that is written in Python
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a profile takes of plugins, ready to be applied."""
+
+    filters: dict[tuple[str, str], tuple[FilterRule, DescribedFilter]] = field(default_factory=dict)
+    """By track and name."""
+    sources: dict[str, _WiredSource] = field(default_factory=dict)
+    """All that are written in Python; those that stay are the same ones."""
 
 
 class Wiring:
@@ -96,6 +106,7 @@ class Wiring:
         except BaseException:
             self.close_sources()
             self.close_filters()
+            self._stop_capture()
             raise
 
     @property
@@ -118,36 +129,76 @@ class Wiring:
         """False where it is known that there is none."""
         return self.capture is None or bool(self.capture.server_info().default_source)
 
-    def apply(self, profile: Profile) -> _core.PlanDiff:
+    def prepare(self, profile: Profile) -> Prepared:
+        """Does of `apply` what takes long and changes nothing: has plugins described and opened.
+
+        Raises PluginFailed. What is not applied has to be given to `roll_back`.
+        """
+        prepared = Prepared()
+        folder = profile.file.parent if profile.file is not None else Path()
+        for track, name, rule in plugin_filters(profile):
+            if self._filters is None:
+                from pypac_obs.session.filter_processes import FilterProcesses  # seldom needed
+
+                self._filters = FilterProcesses(offline=self._offline)
+            assert rule.use is not None
+            found = self._filters.describe(
+                f"{track}.filter.{name}", rule.use, folder, rule.settings
+            )
+            prepared.filters[track, name] = rule, found
+        try:
+            for name, source in profile.sources.items():
+                if isinstance(source, PluginSource):
+                    captures = captured_by(profile, name)
+                    known = self._sources.get(name)
+                    if known is None or known.captures != captures:
+                        known = self._make_plugin_source(name, source, profile, captures)
+                    prepared.sources[name] = known
+        except BaseException:
+            self.roll_back(prepared)
+            raise
+        return prepared
+
+    def roll_back(self, prepared: Prepared) -> None:
+        """Closes sources that were opened and are not wanted. Never waits."""
+        for name, one in prepared.sources.items():
+            if one.thread is not None and one is not self._sources.get(name):
+                one.thread.stop()
+
+    def apply(self, profile: Profile, prepared: Prepared | None = None) -> _core.PlanDiff:
         """Makes sources and tracks those of this profile, also while the session runs.
 
-        What stays loses no frame. Raises ValueError for what the engine refuses, and what opening
-        a source raises; nothing has changed then.
+        ``prepared`` is what `prepare` gave for the same sources, tracks and filters. What stays
+        loses no frame. Raises ValueError for what the engine refuses, and what opening a source
+        raises; nothing has changed then.
         """
+        if prepared is None:
+            prepared = self.prepare(profile)
         sources: dict[str, _WiredSource] = {}
         made: list[str] = []
         had_capture = self.capture is not None
         try:
             for name, rule in profile.sources.items():
+                if isinstance(rule, PluginSource):
+                    sources[name] = prepared.sources[name]
+                    continue
                 captures = captured_by(profile, name)
                 known = self._sources.get(name)
                 if known is None or known.captures != captures:
                     known = self._make(name, rule, profile, captures, made)
                 sources[name] = known
-            self._describe_filters(profile)
+            kinds = self._add_filters(prepared)
             diff = self.engine.apply(
                 [(name, one.native) for name, one in sources.items()],
-                [track_spec(name, rule) for name, rule in profile.tracks.items()],
+                [track_spec(name, rule, kinds) for name, rule in profile.tracks.items()],
             )
         except BaseException:
             for capture_id in made:
                 self._remove_capture(capture_id)
-            for name, one in sources.items():
-                if one.thread is not None and one is not self._sources.get(name):
-                    one.thread.stop()
-            if not had_capture and self.capture is not None:
-                capture, self.capture = self.capture, None
-                capture.stop()
+            self.roll_back(prepared)
+            self.engine.take_lanes()  # of filters that nobody will hear
+            if not had_capture:
+                self._stop_capture()
             raise
         for name, old in self._sources.items():
             if old is not sources.get(name) and old.capture_id is not None:
@@ -186,19 +237,19 @@ class Wiring:
             self._leaving.remove(entry)
             self._remove_capture(entry[0])
 
-    def _describe_filters(self, profile: Profile) -> None:
-        """Makes filters that are written in Python known to the engine. Raises PluginFailed."""
-        folder = profile.file.parent if profile.file is not None else Path()
-        for track, name, rule in plugin_filters(profile):
-            if self._filters is None:
-                from pypac_obs.session.filter_processes import FilterProcesses  # seldom needed
-
-                self._filters = FilterProcesses(offline=self._offline)
-            assert rule.use is not None
-            kind = native_kind(track, name, rule)
-            info = self._filters.add_kind(kind, rule.use, folder, rule.settings)
-            self.engine.add_lane_filter(kind, native_parameters(info))
-            note_plugin(rule.identity, info)
+    def _add_filters(self, prepared: Prepared) -> dict[tuple[str, str], str]:
+        """Makes filters that are written in Python known to the engine, and gives their kinds."""
+        kinds = {}
+        for (track, name), (rule, found) in prepared.filters.items():
+            assert self._filters is not None
+            # Each has a kind of its own, and another one once its file is another one.
+            kind = f"{track}.filter.{name} ({' '.join(map(str, (found.use, *found.code)))})"
+            self._filters.add_kind(kind, found)
+            latency = self._frames(float(found.about["latency_ms"]))
+            self.engine.add_lane_filter(kind, native_parameters(found.info), latency)
+            note_plugin(rule.identity, found.info)
+            kinds[track, name] = kind
+        return kinds
 
     def filter_news(self) -> list[str]:
         """Looks after the processes of filters, and tells what became of them."""
@@ -225,6 +276,11 @@ class Wiring:
     def close_sources(self) -> list[str]:
         """Ends sources that are written in Python, and says which hang."""
         return close_all(self._source_threads)
+
+    def _stop_capture(self) -> None:
+        capture, self.capture = self.capture, None
+        if capture is not None:
+            capture.stop()
 
     def _remove_capture(self, capture_id: str) -> None:
         assert self.capture is not None
@@ -306,8 +362,6 @@ class Wiring:
                 quantum=signal.quantum,
             )
             return _WiredSource(native, captures, None)
-        if isinstance(rule, PluginSource):
-            return self._make_plugin_source(name, rule, profile, captures)
         if self.capture is None:
             self.capture = open_capture(
                 timeline_rate=self.sample_rate, capacity_frames=self._capture_frames
@@ -351,8 +405,11 @@ class Wiring:
         return _WiredSource(native, captures, None, thread)
 
 
-def track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:
-    """Turns a track's rule into what the engine runs."""
+def track_spec(name: str, rule: TrackRule, kinds: Mapping[tuple[str, str], str]) -> _core.TrackSpec:
+    """Turns a track's rule into what the engine runs.
+
+    ``kinds`` has those of filters that are written in Python.
+    """
     names = _names_of(rule)
     return _core.TrackSpec(
         name,
@@ -363,7 +420,7 @@ def track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:
         filters=[
             _core.FilterSpec(
                 filter_name,
-                native_kind(name, filter_name, one),
+                kinds.get((name, filter_name), one.kind),
                 native_values(one.settings),
                 one.bypass,
             )
@@ -374,11 +431,6 @@ def track_spec(name: str, rule: TrackRule) -> _core.TrackSpec:
 
 def _names_of(rule: TrackRule) -> list[str]:
     return filter_names([(one.kind, one.name) for one in rule.filters])
-
-
-def native_kind(track: str, name: str, rule: FilterRule) -> str:
-    """The engine's kind of a filter: each that is written in Python has one of its own."""
-    return rule.kind if rule.use is None else f"{track}.filter.{name} ({rule.use})"
 
 
 def plugin_filters(profile: Profile) -> Iterator[tuple[str, str, FilterRule]]:

@@ -243,6 +243,46 @@ def test_a_file_that_others_can_change_is_not_loaded(
     assert not loaded.exists()
 
 
+@pytest.mark.parametrize(
+    ("use", "name", "mode", "message"),
+    [
+        ("shop.deep.meter:Counter", "shop/deep/meter.py", 0o646, "everybody may write in .*meter"),
+        ("shop.deep.meter:Counter", "shop/deep/__init__.py", 0o646, "may write in .*__init__"),
+        ("shop.deep.meter:Counter", "shop/deep", 0o757, "everybody may write in .*deep"),
+        ("shop.deep.meter:Counter", "shop", 0o757, "everybody may write in .*shop"),
+        ("shop.deep.meter:Counter", "", 0o757, "everybody may write in .*lib"),
+        ("loose.meter:Counter", "loose", 0o757, "everybody may write in .*loose"),
+        ("shop.deep.gone:Counter", "", 0o755, "there is no module shop.deep.gone"),
+        ("loose:Counter", "", 0o755, "no file has the module loose"),
+    ],
+)
+def test_a_module_that_others_can_change_is_not_loaded(
+    tmp_path: Path,
+    use: str,
+    name: str,
+    mode: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    lib = tmp_path / "lib"
+    for folder in ("shop/deep", "loose"):
+        (lib / folder).mkdir(parents=True)
+        write_plugin(lib / folder, f"raise AssertionError\n{COUNTER}", name="meter.py")
+    for folder in ("", "shop", "shop/deep", "loose"):
+        (lib / folder).chmod(0o755)
+    for package in ("shop", "shop/deep"):
+        (lib / package / "__init__.py").write_text("raise AssertionError\n")
+        (lib / package / "__init__.py").chmod(0o644)
+    monkeypatch.setattr(sys, "path", [str(lib), *sys.path])
+    for well in ("shop.deep.meter:Counter", "loose.meter:Counter"):
+        found = find_plugin(well, tmp_path).file
+        assert found == lib.joinpath(*well.partition(":")[0].split(".")).with_suffix(".py")
+    (lib / name).chmod(mode)
+    if mode == 0o755 or hasattr(os, "geteuid"):
+        with pytest.raises(OutputFailed, match=message):
+            find_plugin(use, tmp_path)
+
+
 def test_a_file_of_another_user_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # As another user would see it, on any system.
     own = os.stat(write_plugin(tmp_path)).st_uid

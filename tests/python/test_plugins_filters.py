@@ -1,22 +1,31 @@
 # SPDX-License-Identifier: MIT
 """Filters that others wrote: what they do, in time, and what becomes of it when they fail."""
 
+import contextlib
+import json
+import os
+import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from pypac_obs import Incident, Profile, Session
+from pypac_obs import Filter, Incident, Profile, Session, _core, filter_process
 from pypac_obs.cli import commands
-from pypac_obs.errors import InvalidValue, PluginFailed, ProfileError
-from pypac_obs.session import filter_processes
+from pypac_obs.errors import ChangeRefused, InvalidValue, PluginFailed, ProfileError
+from pypac_obs.profile.filters import FilterInfo
+from pypac_obs.session import filter_processes, wiring
+from pypac_obs.session.child_process import ChildProcess
 
 # What a filter's process has for a block, a fade and a block that is not full: 30 ms at 48 kHz.
 LATENCY = 1440
@@ -318,3 +327,517 @@ def test_a_profile_that_names_one_survives_the_way_through_the_model(tmp_path: P
     assert again.tracks == one.tracks
     schema = Profile.json_schema()["$defs"]["TrackRule"]["properties"]["filters"]["items"]
     assert "use" in schema["properties"]["plugin"]["properties"]
+
+
+def quick_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filter_processes, "_MOST_RESTARTS", 0)
+
+
+FORK = """
+if hasattr(os, "fork") and os.fork() == 0:
+    SESSION
+    open(PID, "w").write(str(os.getpid()))
+    time.sleep(60)
+while hasattr(os, "fork") and not (os.path.exists(PID) and os.path.getsize(PID)):
+    time.sleep(0.01)
+os._exit(3)
+"""
+
+
+def forking(pid: Path, own_session: bool) -> str:
+    session = "os.setsid()" if own_session else "pass"
+    return FORK.replace("SESSION", session).replace("PID", repr(str(pid)))
+
+
+def end_child(pid: Path) -> None:
+    if pid.exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid.read_text()), 9)
+
+
+@pytest.mark.parametrize("own_session", [False, True])
+def test_a_crash_is_noticed_although_what_it_has_started_lives_on(
+    tmp_path: Path, own_session: bool, monkeypatch: pytest.MonkeyPatch
+):
+    quick_failures(monkeypatch)
+    pid = tmp_path / "pid"
+    crash = textwrap.indent(forking(pid, own_session), "    ")
+    write(tmp_path, f"if self.at >= 9600:{crash}")
+    try:
+        with Session(profile(tmp_path)) as session:
+            wait_for(lambda: bool(session.status().warnings), 10)
+            [warning] = session.status().warnings
+            if pid.exists() and not own_session:  # it goes with its parent
+                wait_for(lambda: not is_alive(int(pid.read_text())), 5)
+    finally:
+        end_child(pid)
+    assert warning.startswith("voice.filter.loud: its process ended (code 3); the track goes by")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_one_that_ends_while_it_is_imported_is_refused_at_once(tmp_path: Path):
+    pid = tmp_path / "pid"
+    write(tmp_path)
+    path = tmp_path / "gain_plugin.py"
+    path.write_text(f"import os, time\n{forking(pid, True)}\n{path.read_text()}")
+    began = time.monotonic()
+    try:
+        with pytest.raises(PluginFailed, match=r"voice\.filter\.loud: its process ended"):
+            Session(profile(tmp_path)).start()
+    finally:
+        end_child(pid)
+    assert time.monotonic() - began < 10
+
+
+def test_values_can_be_set_while_a_new_filter_is_being_loaded(tmp_path: Path):
+    write(tmp_path)
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    plugin = tmp_path / "gain_plugin.py"
+    plugin.write_text(
+        f"import os, time\nopen({str(begun)!r}, 'w').close()\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n{plugin.read_text()}"
+    )
+    without = profile(tmp_path, with_it=False, headroom_ms=40)
+    with Session(without) as session, ThreadPoolExecutor(1) as pool:
+        applied = pool.submit(session.apply, profile(tmp_path, headroom_ms=40))
+        wait_for(begun.exists)
+        session.set("other.gain_db", -3)
+        assert not applied.done()
+        go.touch()
+        applied.result(20)
+        assert session.get("other.gain_db") == -3
+        assert session.profile.tracks["voice"].filters
+
+
+def test_the_same_name_in_another_folder_is_another_filter(tmp_path: Path):
+    write(tmp_path / "one")
+    write(tmp_path / "two", "audio *= np.float32(2)")
+    heard = Heard()
+    with Session(profile(tmp_path / "one"), on_block=heard) as session:
+        wait_for(lambda: session.position > 4800)
+        difference = session.apply(profile(tmp_path / "two"))
+        assert difference.rerouted == ("voice",)
+        wait_for(lambda: bool(stretches(heard.gains())[-1] == 4))
+    # The one is heard until the other is there.
+    assert stretches(heard.gains()) == [2, 4]
+    assert [one.cause for one in session.incidents] == []
+
+
+def test_a_filter_works_on_while_the_chain_around_it_changes(tmp_path: Path):
+    write(tmp_path)
+    one = profile(tmp_path, headroom_ms=80)
+    document = one.model_dump()
+    another = {"plugin": {"use": "gain_plugin.py:Gain", "settings": {"gain": 3.0}}}
+    document["tracks"]["voice"]["filters"] = [one.tracks["voice"].filters[0], another]
+    two = Profile.from_dict(document, file=tmp_path / "a.yaml")
+    heard = Heard()
+    with Session(one, on_block=heard) as session:
+        wait_for(lambda: session.position > 4800)
+        session.apply(two)
+        wait_for(lambda: bool(stretches(heard.gains())[-1] == 6))
+    assert stretches(heard.gains()) == [2, 6]
+    assert session.incidents == ()
+
+
+def test_what_was_refused_gets_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    started: list[Any] = []
+    start = filter_processes._start
+
+    def counted(request: Any, handle: Any = None) -> Any:
+        started.extend([request] if "lane" in request else [])
+        return start(request, handle)
+
+    monkeypatch.setattr(filter_processes, "_start", counted)
+    write(tmp_path)
+    one = profile(tmp_path, headroom_ms=40)
+    document = one.model_dump()
+    another = {"plugin": {"use": "gain_plugin.py:Gain"}}
+    document["tracks"]["voice"]["filters"] = [one.tracks["voice"].filters[0], another]
+    too_many = Profile.from_dict(document, file=tmp_path / "a.yaml")
+    without = profile(tmp_path, with_it=False, headroom_ms=40)
+    heard = Heard()
+    with Session(without, on_block=heard) as session:
+        wait_for(lambda: session.position > 4800)
+        for _ in range(3):
+            with pytest.raises(ChangeRefused, match="for filters, fixed at its start"):
+                session.apply(too_many)
+        session.apply(one)
+        wait_for(lambda: bool(stretches(heard.gains())[-1] == 2))
+    assert len(started) == 1
+
+
+class FakeEnd:
+    """A lane's end with one block for each call, until there are enough."""
+
+    sample_rate, channels, max_frames = 48000, 2, 480
+
+    def __init__(self, blocks: int, values: tuple[float, ...] = ()) -> None:
+        self.left, self.closed, self.told = blocks, False, values
+
+    def values(self, count: int) -> list[float]:
+        return list(self.told[:count])
+
+    def take(self, timeout_s: float) -> NDArray[np.float32]:
+        self.left -= 1
+        self.closed = self.left == 0
+        return np.zeros((480, 2), np.float32)
+
+    def take_reset(self) -> bool:
+        return False
+
+    def give(self, audio: NDArray[np.float32]) -> None:
+        pass
+
+
+class Counting(Filter):
+    def __init__(self) -> None:
+        self.seen = {"blocks": 0}
+
+    def process(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.seen["blocks"] += 1
+        return audio
+
+    def state(self) -> object:
+        return self.seen
+
+
+def test_a_state_that_was_changed_in_place_is_kept_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(filter_process, "_TELL_S", 0)
+    told: list[str] = []
+    end: Any = FakeEnd(3)
+    filter_process._run(Counting, end, None, lambda what: told.append(json.dumps(what)))
+    assert told == ['{"ready": true}'] + [f'{{"state": {{"blocks": {n}}}}}' for n in (1, 2, 3)]
+
+
+class FakeLane:
+    kind, handle, bytes, closed = "voice.filter.loud (a.py:A)", 0, 0, False
+    given_up = False
+
+    def give_up(self) -> None:
+        self.given_up = True
+
+
+# It fails where it gets a state, else it is ready, tells one, and crashes.
+WITH_STATE = """
+import json, os, sys
+request = json.loads(sys.argv[1])
+if request["state"] is not None:
+    print(json.dumps({"failed": "ValueError: an old state"}), flush=True)
+    os._exit(1)
+print(json.dumps({"ready": True}), flush=True)
+print(json.dumps({"state": {"at": 1}}), flush=True)
+os._exit(3)
+"""
+PLUGIN = filter_processes.DescribedFilter("a.py:A", Path(), FilterInfo("", "", ()), {}, ())
+
+
+def run_script(
+    monkeypatch: pytest.MonkeyPatch, script: str, requests: list[Any]
+) -> tuple[filter_processes.FilterProcesses, Any]:
+    """The processes of one filter, which run a script each."""
+
+    def start(request: Any, handle: int | None = None) -> ChildProcess:
+        requests.append(request)
+        given = json.dumps({"state": request["state"]})
+        return ChildProcess([sys.executable, "-S", "-c", script, given])
+
+    monkeypatch.setattr(filter_processes, "_start", start)
+    processes, lane = filter_processes.FilterProcesses(offline=False), FakeLane()
+    processes.add_kind(lane.kind, PLUGIN)
+    processes.adopt([lane], wait=False)  # type: ignore[list-item]
+    return processes, lane
+
+
+def test_a_state_that_it_cannot_take_is_forgotten(monkeypatch: pytest.MonkeyPatch):
+    requests: list[Any] = []
+    processes, lane = run_script(monkeypatch, WITH_STATE, requests)
+    news: list[str] = []
+    wait_for(lambda: bool(news.extend(processes.look_after())) or lane.given_up)
+    assert [one["state"] for one in requests] == 3 * [None, {"at": 1}] + [None]
+    news += processes.look_after()
+    assert news[1] == "voice.filter.loud: ValueError: an old state; it is started again"
+    processes.close()
+
+
+def test_the_state_of_a_filter_goes_with_it(monkeypatch: pytest.MonkeyPatch):
+    script = WITH_STATE.replace("os._exit(3)", "sys.stdin.read()")
+    processes, lane = run_script(monkeypatch, script, [])
+    wait_for(lambda: processes._states == {lane.kind: {"at": 1}})
+    processes.look_after()
+    assert processes._states
+    lane.closed = True
+    wait_for(lambda: processes.look_after() == [] and not processes._workers)
+    assert processes._states == {}
+    processes.adopt([lane], wait=False)  # nobody needs it any more
+    assert processes._workers == []
+
+
+PARAMETERS = {
+    "underscore": ("'_x'", "'_x' cannot be the name of a parameter"),
+    "pydantic": ("'model_config'", "'model_config' cannot be the name"),
+    "method": ("'copy'", "'copy' cannot be the name"),
+    "range": ("'x', min=0, max=1, default=2", "the parameter x cannot be 2, its default"),
+    "choice": ("'x', choices=('a', 'b'), default='c'", "the parameter x cannot be 'c'"),
+    "type": ("'x', default='loud'", "the parameter x cannot be 'loud'"),
+    "infinite": ("'x', max=float('inf'), default=0", "has no range from 0.0 to inf"),
+    "number as a choice": ("'x', choices=(1, 2), default=1", "a unit, help or choice that is no"),
+    "many": ("", "it has over 64 parameters"),
+}
+
+
+@pytest.mark.parametrize("mistake", PARAMETERS)
+def test_parameters_that_cannot_be_are_refused(tmp_path: Path, mistake: str):
+    written, said = PARAMETERS[mistake]
+    write(tmp_path)
+    path = tmp_path / "gain_plugin.py"
+    one = f"Parameter({written}),"
+    if mistake == "many":
+        one = "*(Parameter(f'x{n}', default=0) for n in range(65)),"
+    path.write_text(path.read_text().replace('Parameter("on", default=True),', one))
+    with pytest.raises(PluginFailed) as caught:
+        Session(profile(tmp_path)).start()
+    assert caught.value.message.startswith("voice.filter.loud: ")
+    assert said in caught.value.message
+
+
+def test_whatever_stands_in_the_path_it_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
+    with Session(profile(tmp_path), offline=True) as session:
+        session.run_offline(0.1)
+
+
+def test_no_process_to_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    write(tmp_path)
+    monkeypatch.setattr(filter_processes, "ChildProcess", refuse)
+    with pytest.raises(PluginFailed, match="loud: no process can be started: Resource temp"):
+        Session(profile(tmp_path)).start()
+
+
+def test_a_filter_that_fails_at_the_start_leaves_no_capture_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    stopped: list[str] = []
+
+    class Capture:
+        def add_source(self, name: str, *_: object) -> Any:
+            return _core.PushedSource(sample_rate=48000, channels=2, capacity_frames=48000)
+
+        def stop(self) -> None:
+            stopped.append("capture")
+
+    monkeypatch.setattr(wiring, "open_capture", lambda **_: Capture())
+    write(tmp_path)
+    path = tmp_path / "gain_plugin.py"
+    path.write_text(path.read_text().replace("self.values = {}", "raise RuntimeError('no')"))
+    document = profile(tmp_path).model_dump()
+    document["sources"]["a"] = {"device": "default"}
+    with pytest.raises(PluginFailed, match="RuntimeError: no"):
+        Session(Profile.from_dict(document, file=tmp_path / "a.yaml")).start()
+    assert stopped == ["capture"]
+
+
+def test_other_parameters_than_those_that_were_described_are_no_values_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(filter_processes, "_MOST_RESTARTS", 1)
+    # Its file changes between two processes: what was "on" would be given to "side".
+    write(tmp_path)
+    plugin = tmp_path / "gain_plugin.py"
+    changed = plugin.read_text().replace('Parameter("on", default=True),', "")
+    crash = f"if self.at >= 9600: open({str(plugin)!r}, 'w').write(CHANGED); os._exit(3)"
+    write(tmp_path, crash)
+    plugin.write_text(plugin.read_text() + f"\nCHANGED = {changed!r}\n")
+    with Session(profile(tmp_path)) as session:
+        wait_for(lambda: any("from now on" in one for one in session.status().warnings))
+    *_, last = session.status().warnings
+    assert last == (
+        "voice.filter.loud: it has other parameters or another latency than when it was added "
+        "to the session; the track goes by it from now on"
+    )
+
+
+def test_its_standard_input_is_empty(tmp_path: Path):
+    # On Windows a library that looks at a pipe from which something reads would hang.
+    write(tmp_path)
+    plugin = tmp_path / "gain_plugin.py"
+    said = tmp_path / "said"
+    plugin.write_text(
+        "import os, stat, sys\n"
+        f"open({str(said)!r}, 'w').write(repr((os.read(0, 1), sys.stdin.read(),\n"
+        f"    stat.S_ISFIFO(os.fstat(0).st_mode))))\n{plugin.read_text()}"
+    )
+    with Session(profile(tmp_path), offline=True) as session:
+        session.run_offline(0.1)
+    assert said.read_text() == "(b'', '', False)"
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"), [(["-E", "-s"], "ignore_environment=1"), (["-I"], "isolated=1")]
+)
+def test_it_ignores_what_the_interpreter_ignores(tmp_path: Path, flags: list[str], shown: str):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "numpy.py").write_text("raise SystemExit('PYTHONPATH was read')\n")
+    write(tmp_path, f"open({str(tmp_path / 'flags')!r}, 'w').write(repr(sys.flags))")
+    script = (
+        "import sys; sys.path[:0] = sys.argv[2].split('\\n')\n"
+        "from pypac_obs import Session\n"
+        "with Session(sys.argv[1], offline=True) as session: session.run_offline(0.1)"
+    )
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(plain_profile()))
+    subprocess.run(
+        [sys.executable, *flags, "-c", script, str(path), "\n".join(filter(None, sys.path))],
+        env={**os.environ, "PYTHONPATH": str(own)},
+        check=True,
+    )
+    assert shown in (tmp_path / "flags").read_text()
+    assert "no_user_site=1" in (tmp_path / "flags").read_text()
+
+
+def plain_profile() -> dict[str, Any]:
+    return {
+        "version": 1,
+        "sources": {"a": {"synthetic": {"kind": "numbered"}}},
+        "tracks": {
+            "voice": {"from": "a", "filters": [{"plugin": {"use": "gain_plugin.py:Gain"}}]},
+        },
+    }
+
+
+# It is ready, and then says nothing.
+SILENT = """
+import json, sys
+print(json.dumps({"ready": True}), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_look_alone_ends_nothing(monkeypatch: pytest.MonkeyPatch):
+    # As after a sleep of the machine: the process may not have had a chance to speak.
+    processes, _ = run_script(monkeypatch, SILENT, [])
+    [worker] = processes._workers
+    wait_for(lambda: worker._started)
+    monkeypatch.setattr(filter_processes, "_SILENT_S", -1)
+    processes.look_after()
+    assert not worker._hung
+    worker._heard_at = time.monotonic() + 60  # it speaks
+    processes.look_after()
+    worker._heard_at = time.monotonic()
+    processes.look_after()
+    assert not worker._hung
+    processes.look_after()
+    assert worker._hung
+    wait_for(lambda: any("its process hung" in one for one in processes.look_after()))
+    processes.close()
+
+
+def test_a_filter_that_comes_while_others_are_looked_after_is_looked_after(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    processes, lane = run_script(monkeypatch, SILENT, [])
+    [worker] = processes._workers
+    look = worker.look_after
+
+    def while_another_comes() -> None:
+        look()
+        thread.start()
+        thread.join(0.2)
+
+    thread = threading.Thread(target=processes.adopt, args=([lane],), kwargs={"wait": False})
+    monkeypatch.setattr(worker, "look_after", while_another_comes)
+    processes.look_after()
+    thread.join()
+    assert len(processes._workers) == 2
+    processes.close()
+    processes.adopt([lane], wait=True)  # too late: it is ended at once
+    assert processes._workers == []
+
+
+def test_it_ends_with_a_session_that_is_killed_even_where_it_holds_the_interpreter(tmp_path: Path):
+    pid = tmp_path / "pid"
+    # A search that takes for ever, in which no other thread of its process gets to run.
+    write(
+        tmp_path,
+        f"open({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+        "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+    )
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(plain_profile()))
+    script = (
+        "import sys, time\nfrom pypac_obs import Session\nwith Session(sys.argv[1]): time.sleep(60)"
+    )
+    session = subprocess.Popen([sys.executable, "-c", script, str(path)])
+    try:
+        wait_for(lambda: pid.exists() and bool(pid.read_text()))
+        process = int(pid.read_text())
+        assert is_running(process)
+    finally:
+        session.kill()
+        session.wait()
+    try:
+        wait_for(lambda: not is_running(process), 5)
+    except AssertionError:
+        end_child(pid)
+        raise
+
+
+def is_running(pid: int) -> bool:
+    if sys.platform != "win32":
+        return is_alive(pid)
+    import ctypes
+
+    synchronize, has_not_ended = 0x100000, 0x102
+    kernel = ctypes.WinDLL("kernel32")
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    process = ctypes.c_void_p(kernel.OpenProcess(synchronize, False, pid))
+    if not process:
+        return False
+    waited: int = kernel.WaitForSingleObject(process, 0)
+    kernel.CloseHandle(process)
+    return waited == has_not_ended
+
+
+LOOK_AHEAD = """
+latency_ms = 12.5
+
+def activate(self, sample_rate, channels, max_frames):
+    self.kept = np.zeros((round(self.latency_ms * sample_rate / 1000), channels), np.float32)
+
+def process(self, audio):
+    audio = np.concatenate([self.kept, 2 * audio])
+    self.kept = audio[-len(self.kept):]
+    return audio[:-len(self.kept)]
+"""
+
+
+def test_one_that_looks_ahead_says_by_how_much_and_moves_no_track(tmp_path: Path):
+    write(tmp_path)
+    body = textwrap.indent(LOOK_AHEAD, "    ")
+    (tmp_path / "gain_plugin.py").write_text(
+        f"import numpy as np\nfrom pypac_obs import Filter\n\nclass Gain(Filter):{body}"
+    )
+    heard = Heard()
+    with Session(profile(tmp_path), offline=True, on_block=heard) as session:
+        session.run_offline(0.5)
+    assert (heard.gains() == 2).all()
+    assert session.incidents == ()
+
+
+@pytest.mark.parametrize(("latency", "said"), [("-1", "is -1, not 0 to 1000"), ("'a'", "is str")])
+def test_a_latency_that_cannot_be_is_refused(tmp_path: Path, latency: str, said: str):
+    write(tmp_path)
+    path = tmp_path / "gain_plugin.py"
+    path.write_text(path.read_text().replace("at, kept", f"latency_ms = {latency}\n    at, kept"))
+    with pytest.raises(PluginFailed, match=rf"voice\.filter\.loud: .*its latency_ms {said}"):
+        Session(profile(tmp_path)).start()

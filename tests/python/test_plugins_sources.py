@@ -6,6 +6,7 @@ import re
 import textwrap
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from pypac_obs import Profile, Session
+from pypac_obs import Profile, Session, Source
 from pypac_obs.cli import commands
-from pypac_obs.errors import PluginFailed
+from pypac_obs.errors import OutputFailed, PluginFailed
 from pypac_obs.plugins import SOURCES, find_plugin, installed_plugins
 from pypac_obs.session import source_threads
+from pypac_obs.source import SourceInfo
 
 RATE = 48_000
 
@@ -286,3 +288,138 @@ def test_a_module_of_another_kind_is_no_source(tmp_path: Path):
     assert installed_plugins(SOURCES) == ()
     with pytest.raises(PluginFailed, match=r"entry points of pypac_obs\.sources"):
         find_plugin("radio", tmp_path, SOURCES)
+
+
+def test_values_can_be_set_while_a_new_source_is_being_opened(tmp_path: Path):
+    write(tmp_path)
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    path = tmp_path / "radio.py"
+    path.write_text(
+        "import os\n"
+        + path.read_text().replace(
+            "self.asked = 0",
+            f"self.asked = 0\n        open({str(begun)!r}, 'w').close()\n"
+            f"        while not os.path.exists({str(go)!r}): time.sleep(0.01)",
+        )
+    )
+    with_it = profile(tmp_path)
+    document = with_it.model_dump()
+    del document["sources"]["radio"], document["tracks"]["radio"]
+    with (
+        Session(Profile.from_dict(document, file=tmp_path / "a.yaml")) as session,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        applied = pool.submit(session.apply, with_it)
+        wait_for(begun.exists)
+        session.set("other.gain_db", -3)
+        assert not applied.done()
+        go.touch()
+        applied.result(10)
+        assert session.get("other.gain_db") == -3
+        assert "radio" in session.profile.sources
+
+
+def test_one_that_was_opened_is_closed_where_the_rest_is_refused(tmp_path: Path):
+    write(tmp_path)
+    closed = tmp_path / "closed.txt"
+    with_it = profile(tmp_path, said=str(closed))
+    document = with_it.model_dump()
+    document["outputs"] = {"meter": {"plugin": {"use": "gone.py:Meter"}}}
+    broken = Profile.from_dict(document, file=tmp_path / "a.yaml")
+    del document["sources"]["radio"], document["tracks"]["radio"], document["outputs"]
+    without = Profile.from_dict(document, file=tmp_path / "a.yaml")
+    with Session(without) as session:
+        with pytest.raises(OutputFailed, match="there is no file"):
+            session.apply(broken)
+        wait_for(closed.exists)
+        assert session.profile == without
+
+
+def test_the_same_name_in_another_folder_is_another_source(tmp_path: Path):
+    write(tmp_path / "one")
+    write(tmp_path / "two", "return np.full((frames, 2), 0.125, np.float32)")
+    heard = Heard()
+    with Session(profile(tmp_path / "one"), on_block=heard) as session:
+        wait_for(lambda: session.position > 4800)
+        difference = session.apply(profile(tmp_path / "two"))
+        assert difference.changed_sources == ("radio",)
+        wait_for(lambda: bool((heard["radio"][-100:] == 0.125).all()))
+    assert_nothing_lost(session, heard)
+
+
+def test_one_that_has_ended_is_closed_then(tmp_path: Path):
+    write(tmp_path, "if self.at >= 960: return None")
+    closed = tmp_path / "closed.txt"
+    with Session(profile(tmp_path, said=str(closed))) as session:
+        wait_for(closed.exists)
+        assert state_of(session) == ("not_running", "it has ended: its read() gave None")
+        assert session.running
+
+
+def test_having_nothing_after_a_failure_is_no_failure(tmp_path: Path):
+    # Fifty times nothing, at 10 ms each, not at a second.
+    write(
+        tmp_path,
+        "if self.asked == 4: raise OSError('off')\n"
+        "if 4 < self.asked < 54: return np.zeros((0, 2), np.float32)",
+    )
+    with Session(profile(tmp_path)) as session:
+        wait_for(lambda: state_of(session)[0] == "failed")
+        wait_for(lambda: state_of(session)[0] == "playing", 5)
+
+
+def test_offline_too_all_of_it_runs_on_one_thread(tmp_path: Path):
+    write(tmp_path, "assert threading.current_thread() is self.thread")
+    path = tmp_path / "radio.py"
+    path.write_text(
+        path.read_text()
+        .replace("self.asked = 0", "self.asked, self.thread = 0, THREAD")
+        .replace("THREAD", "threading.current_thread()")
+    )
+    heard = Heard()
+    with Session(profile(tmp_path), offline=True, on_block=heard) as session:
+        session.run_offline(0.5)
+        session.run_offline(0.25)
+    np.testing.assert_array_equal(heard["radio"], tone(0, 36_000))
+    assert session.incidents == ()
+
+
+class ShortNative:
+    """A native source that the engine stops after three blocks."""
+
+    started, position, blocks = True, 0, 0
+
+    @property
+    def stopped(self) -> bool:
+        return self.blocks == 3
+
+    def push(self, audio: NDArray[np.float32]) -> None:
+        self.blocks += 1
+        self.position += len(audio)
+
+    def set_absence(self, cause: str) -> None:
+        pass
+
+
+class Silence(Source):
+    reads = 0
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        self.reads += 1
+        return np.zeros((frames, 2), np.float32)
+
+
+def test_offline_it_is_not_read_from_once_the_engine_has_stopped_it():
+    source, native = Silence(), ShortNative()
+    thread = source_threads.SourceThread(
+        source,
+        native,  # type: ignore[arg-type]
+        SourceInfo("radio", RATE, 2, {}),
+        1920,
+        1.0,
+        offline=True,
+    )
+    thread.start()
+    thread.pull(RATE)
+    assert source.reads == 3
+    assert thread.join(5)

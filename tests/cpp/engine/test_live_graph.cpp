@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -309,4 +312,136 @@ TEST_CASE("a muted track is silent whatever its program gives") {
   engine.finish_offline();
   collector.join();
   for (const float sample : collector.tracks[0]) REQUIRE(sample == 0);
+}
+
+namespace {
+
+/// Doubles its input, a block later, when what does its work has started; until then it lets it
+/// pass, and calls that late. There are two of them, told apart by `number`.
+class StartedFilter final : public Filter {
+ public:
+  static inline std::array<std::atomic<bool>, 2> may_start{true, true};
+  static inline std::array<std::atomic<bool>, 2> is_late{false, false};
+
+  [[nodiscard]] const PluginInfo& info() const noexcept override {
+    static const PluginInfo info{.kind = "started",
+                                 .params = {{.id = "number",
+                                             .type = ParamType::integer,
+                                             .max = 1,
+                                             .fallback = 0.0,
+                                             .live = false}}};
+    return info;
+  }
+  void activate(const Activation& activation) override {
+    number_ = static_cast<std::size_t>(activation.values[0]);
+    line_.emplace(activation.channels, kLag, activation.max_frames);
+  }
+  void process(const ProcessContext& context) noexcept override {
+    line_->process(kLag, context.audio);
+    started_ = started_ || may_start[number_];
+    late_ = started_ && !is_late[number_] ? 0 : context.audio.frames;
+    if (late_ > 0) return;
+    for (std::uint32_t c = 0; c < context.audio.channel_count; ++c)
+      for (std::uint32_t i = 0; i < context.audio.frames; ++i) context.audio.channels[c][i] *= 2;
+  }
+  [[nodiscard]] std::uint32_t latency_frames() const noexcept override { return kLag; }
+  [[nodiscard]] std::uint32_t late_frames() const noexcept override { return late_; }
+  [[nodiscard]] bool ready() const noexcept override { return started_; }
+
+ private:
+  static constexpr std::uint32_t kLag = 480;
+  std::size_t number_ = 0;
+  std::optional<DelayLine> line_;
+  std::uint32_t late_ = 0;
+  bool started_ = false;
+};
+
+const FilterRegistry& started_filters() {
+  static const FilterRegistry registry = [] {
+    FilterRegistry all;
+    add_builtin_filters(all);
+    all.add([] { return std::make_unique<LaggingFilter>(); });
+    all.add([] { return std::make_unique<StartedFilter>(); });
+    return all;
+  }();
+  return registry;
+}
+
+FilterSpec started(const std::string& id, double number = 0) {
+  return {id, "started", {{"number", number}}};
+}
+
+}  // namespace
+
+TEST_CASE("a filter that runs is heard until those of a new chain have started") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920, 960}, started_filters(), clock);
+  const SourceSpec source{"a", synthetic(numbered())};
+  engine.apply({source}, {track("t", {{"a"}}, 1, {started("s")})});
+  Collector collector(add_ring(engine, {"t"}));
+  engine.run_offline(4800);
+  StartedFilter::may_start[0] = false;
+  engine.apply({source}, {track("t", {{"a"}}, 1, {started("s"), lagging("l", 100)})});
+  engine.run_offline(kRate);
+  CHECK_FALSE(engine.plan()->tracks[0].chain.lines->heard());
+  // Another chain takes the place of the one that waits.
+  engine.apply({source}, {track("t", {{"a"}}, 1, {lagging("l", 100), started("s")})});
+  engine.run_offline(kRate);
+  CHECK_FALSE(engine.plan()->tracks[0].chain.lines->heard());
+  StartedFilter::may_start[0] = true;
+  engine.run_offline(kRate / 2);
+  CHECK(engine.plan()->tracks[0].chain.lines->entered());
+  engine.finish_offline();
+  collector.join();
+  const std::vector<float>& samples = collector.tracks[0];
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    REQUIRE(number_of(samples[i]) == 2 * static_cast<Frames>(i));
+  CHECK(incidents_of(engine).empty());
+}
+
+TEST_CASE("a filter that never starts holds up a new chain for half a minute") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920, 960}, started_filters(), clock);
+  const SourceSpec source{"a", synthetic(numbered())};
+  engine.apply({source}, {track("t", {{"a"}}, 1)});
+  engine.run_offline(480);
+  StartedFilter::may_start[0] = false;
+  engine.apply({source}, {track("t", {{"a"}}, 1, {started("s")})});
+  engine.run_offline(Frames{30} * kRate);
+  CHECK_FALSE(engine.plan()->tracks[0].chain.lines->heard());
+  engine.run_offline(kRate);
+  CHECK(engine.plan()->tracks[0].chain.lines->entered());
+  engine.finish_offline();
+  StartedFilter::may_start[0] = true;
+}
+
+TEST_CASE("what a filter had no time for is not listed where the track was muted, nor twice") {
+  ManualClock clock;
+  Engine engine({kRate, 480, 1920}, started_filters(), clock);
+  engine.apply({{"a", synthetic(numbered())}},
+               {track("t", {{"a"}}, 1, {started("first", 0), started("second", 1)})});
+  engine.run_offline(4800);
+  const auto late = [&](bool first, bool second) {
+    StartedFilter::is_late[0] = first;
+    StartedFilter::is_late[1] = second;
+    engine.run_offline(4800);
+  };
+  late(true, true);
+  late(false, true);
+  late(false, false);
+  engine.set_track_muted("t", true);
+  engine.run_offline(480);  // to fade out
+  late(true, true);
+  engine.set_track_muted("t", false);
+  late(false, false);
+  engine.finish_offline();
+  const auto incidents = incidents_of(engine);
+  REQUIRE(incidents.size() == 2);
+  CHECK(incidents[0].cause == Cause::filter_late);
+  // From where the first filter stands to where the second one does.
+  CHECK(incidents[0].begin == 4800 + 960 - 480);
+  CHECK(incidents[0].begin + incidents[0].frames == 14'400 + 960 - 960);
+  CHECK(incidents[1].cause == Cause::track_muted);
+  CHECK(incidents[1].begin == 19'200 + 480);
+  CHECK(incidents[1].frames == 4800);
 }

@@ -31,14 +31,17 @@ struct Doubling {
   std::vector<float> in;
   std::vector<float> out;
   std::uint32_t late = 0;
+  std::uint32_t own;
+  std::vector<float> kept;  // what it has not given back yet
 
-  Doubling() {
+  explicit Doubling(std::uint32_t own_latency = 0) : own(own_latency), kept(own_latency) {
     auto info = std::make_shared<PluginInfo>();
     info->kind = "double";
     info->params = {{.id = "gain", .max = 10, .fallback = 2.0}};
     slot = std::make_unique<FilterSlot>(
         "double",
-        std::make_unique<LaneFilter>(info, [this](std::shared_ptr<Lane> made) { lane = made; }),
+        std::make_unique<LaneFilter>(
+            info, [this](std::shared_ptr<Lane> made) { lane = made; }, own_latency),
         SlotOptions{kRate, 1, kBlock}, ParamValues{}, false, true);
   }
 
@@ -72,6 +75,9 @@ struct Doubling {
       if (end->take_reset()) ++resets;
       const auto gain = static_cast<float>(end->header().values[0].load());
       for (float& sample : samples) sample *= gain;
+      kept.insert(kept.end(), samples.begin(), samples.end());
+      samples.assign(kept.begin(), kept.begin() + frames);
+      kept.erase(kept.begin(), kept.begin() + frames);
       end->give(samples.data(), frames);
     }
   }
@@ -80,7 +86,7 @@ struct Doubling {
 
   [[nodiscard]] bool is(std::size_t from, std::size_t to, float gain) const {
     for (std::size_t i = from; i < to; ++i)
-      if (out[i] != gain * in[i - kLatency]) return false;
+      if (out[i] != gain * in[i - slot->latency_frames()]) return false;
     return true;
   }
   [[nodiscard]] float largest_step() const {
@@ -103,6 +109,28 @@ TEST_CASE("a lane gives back what the other end made of it, a constant time late
   CHECK(doubling.is(kLatency, doubling.out.size(), 2));
   CHECK(doubling.late == 0);
   CHECK(doubling.resets == 0);
+}
+
+TEST_CASE("what the other end looks ahead for is no shift of what goes by it") {
+  for (const std::uint32_t own : {1U, 240U, 480U, 2000U}) {
+    CAPTURE(own);
+    Doubling doubling(own);
+    const std::uint32_t latency = doubling.slot->latency_frames();
+    CHECK(latency == (kLatency + own + kBlock - 1) / kBlock * kBlock);
+    doubling.attach();
+    doubling.play(20, true);
+    CHECK(doubling.is(latency, doubling.out.size(), 2));
+    CHECK(doubling.late == 0);
+    const std::size_t hung = doubling.out.size();
+    doubling.play(20, false);
+    CHECK(doubling.is(hung + latency, doubling.out.size(), 1));
+    doubling.work();
+    const std::size_t back = doubling.out.size();
+    doubling.play(20, true);
+    CHECK(doubling.is(back + kBlock, doubling.out.size(), 2));
+    const double tone = 0.5 * 2 * std::numbers::pi * 100 / kRate;
+    CHECK(doubling.largest_step() < tone * 1.2);
+  }
 }
 
 TEST_CASE("a parameter reaches the other end") {
@@ -187,7 +215,13 @@ TEST_CASE("what the other end writes at random harms nobody") {
   header.first.store(std::numeric_limits<std::int64_t>::min());
   header.layout = {77, 3};
   header.closed = 1;
+  header.resets = 77;
   doubling.play(10, false);
+  doubling.slot->set_bypassed(true);
+  doubling.play(5, false);
+  doubling.slot->set_bypassed(false);
+  doubling.play(5, false);
+  CHECK(header.resets == 1);  // counted where nobody else writes
   CHECK(std::all_of(doubling.out.begin(), doubling.out.end(),
                     [](float sample) { return std::fabs(sample) <= 0.6F; }));
   CHECK_FALSE(doubling.lane->closed());
