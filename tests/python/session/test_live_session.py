@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pypac_obs import Block, Output, Profile, Session, _core
+from pypac_obs import Block, Output, Session, _core
 from pypac_obs.errors import (
     ChangeRefused,
     InvalidValue,
