@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pypac_obs.model.addresses import Target, addresses, value_of
-from pypac_obs.profile import EverythingExceptSource, PluginSource, Profile, TrackRule
+from pypac_obs.profile import (
+    AnyOutput,
+    EverythingExceptSource,
+    PluginRule,
+    PluginSource,
+    Profile,
+    TrackRule,
+)
 from pypac_obs.profile.filters import filter_names
 
 __all__ = ["ProfileDiff", "captured_by", "diff"]
@@ -78,7 +85,11 @@ def diff(old: Profile, new: Profile) -> ProfileDiff:
         ),
         added_outputs=begun,
         removed_outputs=ended,
-        changed_outputs=tuple(name for name in going if old_outputs[name] != new_outputs[name]),
+        changed_outputs=tuple(
+            name
+            for name in going
+            if _output(old, old_outputs[name]) != _output(new, new_outputs[name])
+        ),
         restart=tuple(_restart(old, new)),
     )
 
@@ -102,6 +113,10 @@ def captured_by(profile: Profile, name: str) -> tuple[object, ...]:
     elif isinstance(rule, PluginSource):
         named = [*_code(profile, rule.use)]
     return (rule, *named)
+
+
+def _output(profile: Profile, rule: AnyOutput) -> tuple[object, ...]:
+    return (rule, *(_code(profile, rule.use) if isinstance(rule, PluginRule) else ()))
 
 
 def _code(profile: Profile, use: str | None) -> tuple[object, ...]:

@@ -233,10 +233,12 @@ def _ask(use: str, folder: Path) -> tuple[FilterInfo, Mapping[str, Any]]:
 
     listener = _listen(process, hear)
     until = time.monotonic() + _START_S
-    while not answered.wait(_LOOK_S) and time.monotonic() < until:
-        if not listener.is_alive() or process.poll() is not None:
-            break
-    _put_away(process, listener)
+    try:
+        while not answered.wait(_LOOK_S) and time.monotonic() < until:
+            if not listener.is_alive() or process.poll() is not None:
+                break
+    finally:
+        _put_away(process, listener)
     if "parameters" not in said:
         what = said.get("failed") or f"its process ended, or did not answer in {_START_S:g} seconds"
         raise PluginFailed(str(what), remedy=str(said.get("remedy") or "Correct the plugin."))

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pypac_obs.model import diff
+from pypac_obs.model import ProfileDiff, diff
 from pypac_obs.model.addresses import find
 from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.profile import Profile
@@ -99,3 +100,24 @@ def test_what_was_set_stays_until_the_file_says_something_new_of_it():
     assert after.present.tracks["voice"].mute
     assert dict(after.live) == {"voice.mute": True}
     assert not after.written.tracks["voice"].mute
+
+
+def test_a_plugin_in_another_file_is_another_one(tmp_path: Path):
+    def profile(folder: str) -> Profile:
+        data = {
+            "version": 1,
+            "sources": {"radio": {"use": "own.py:Radio"}, "mic": {"device": "default"}},
+            "tracks": {
+                "radio": {"from": "radio"},
+                "voice": {"from": "mic", "filters": [{"plugin": {"use": "own.py:Gain"}}]},
+            },
+            "outputs": {"meter": {"plugin": {"use": "own.py:Meter"}}},
+        }
+        return Profile.from_dict(data, file=tmp_path / folder / "a.yaml")
+
+    found = diff(profile("one"), profile("two"))
+    assert found == ProfileDiff(
+        changed_sources=("radio",), rerouted=("voice",), changed_outputs=("meter",)
+    )
+    assert not diff(profile("one"), profile("one/../one"))
+    assert not diff(profile("one"), profile("one"))
