@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 LATE_START = "late_start"
+TRACK_MUTED = "track_muted"
 OUTPUT_ADDED = "output_added"
 SHARED_TRACK_LOST = "shared_track_lost"
 CLIPPED = "clipped"
@@ -54,7 +55,7 @@ _SENTENCES = {
     "capture_overrun": "{frames} of {who} were dropped {span}: the capture ring was full",
     "output_overrun": "the output {output} was too slow {span}: {frames} of {tracks} were dropped",
     "backend_lost": "the audio system was gone {span}: {who} gave nothing",
-    "track_muted": "{tracks} was muted {span}",
+    TRACK_MUTED: "{tracks} was muted {span}",
     "no_sources": "{tracks} had no source {span}",
     "track_removed": "{tracks} was not in the profile {span}",
     "source_failed": "{who} had failed {span}: the plugin that it is read from gave no audio",

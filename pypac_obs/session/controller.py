@@ -62,6 +62,7 @@ class Controller:
         self._fade_origins: dict[str, str] = {}
         self._fade_thread = FadeThread(self._fades)
         self._closed = False
+        self._muted_by: dict[str, str] = {}  # tracks, and who muted them last
 
     @property
     def revision(self) -> int:
@@ -191,6 +192,10 @@ class Controller:
             for address, value in heard.items():
                 self._wiring.set(find(layers.present, address), value)
         self._keep(layers)
+        for address in told:
+            target = find(layers.present, address)
+            if target.part == "track" and target.param == "mute" and layers.value(address):
+                self._muted_by[target.track] = origin
         if told:
             values = {address: layers.value(address) for address in told}
             self._events.publish(ValuesChanged(values, layer, origin, self._revision))
@@ -200,6 +205,10 @@ class Controller:
         self._wiring.profile = layers.present
         self._revision += 1
         self._on_layers(layers)
+
+    def who_muted(self, track: str) -> str:
+        """Tells who has muted a track last; empty: nobody who has a name."""
+        return self._muted_by.get(track, "")
 
     # The profile --------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pypac_obs import _core
 from pypac_obs.events import EventBus, IncidentNoted
-from pypac_obs.incidents import Incident
+from pypac_obs.incidents import TRACK_MUTED, Incident
 from pypac_obs.session.recent import Recent
 from pypac_obs.session.wiring import Wiring
 
@@ -31,6 +31,8 @@ class IncidentLog:
         self._incidents = Recent[Incident](_MOST_INCIDENTS)
         # What the ledger names an output: what the user calls it, and its tracks.
         self._sinks: dict[str, tuple[str, tuple[str, ...]]] = {}
+        #: Tells who has muted a track; empty: nobody who has a name.
+        self.who_muted: Callable[[str], str] = lambda track: ""
         self._unlisted: dict[str, tuple[int, int]] = {}  # cause: incidents, frames
 
     def new_sink(self, output: str, tracks: tuple[str, ...]) -> str:
@@ -59,6 +61,7 @@ class IncidentLog:
 
     def _named(self, wiring: Wiring, entry: _core.NamedIncident) -> Incident:
         source = output = None
+        detail = ""
         if entry.kind == "output":
             with self._lock:
                 # One that is not known is told of all the same.
@@ -67,7 +70,9 @@ class IncidentLog:
             source, tracks = entry.subject, wiring.tracks_of_source.get(entry.subject, ())
         else:
             tracks = (entry.subject,)
-        return Incident(entry.cause, source, output, tracks, entry.begin, entry.frames)
+            if entry.cause == TRACK_MUTED and (who := self.who_muted(entry.subject)):
+                detail = f"by {who}"
+        return Incident(entry.cause, source, output, tracks, entry.begin, entry.frames, detail)
 
     def note(self, incident: Incident) -> None:
         """Adds an incident."""

@@ -97,6 +97,7 @@ class Running:
             events,
             on_layers=self._take_layers,
         )
+        log.who_muted = self.controller.who_muted
         self._keeper = ProfileKeeper(
             watch,
             self._remembered,

@@ -110,6 +110,8 @@ def test_a_held_value_is_heard_until_its_client_lets_go(tmp_path: Path):
         assert session.get("tone.mute") is False
         end = session.position
         hear(session, RATE // 4)
+    [muted] = [one for one in session.incidents if one.cause == "track_muted"]
+    assert (muted.tracks, muted.detail) == (("tone",), "by other")
     samples = read(tmp_path / "take", "tone")
     assert not samples[begin + 1920 : end - 480].any()
     assert 0.49 < np.abs(samples[end + 1920 : end + 7200]).max() < 0.51

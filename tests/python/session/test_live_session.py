@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pypac_obs import Block, Output, Profile, Session, _core
+from pypac_obs import Block, Output, Session, _core
 from pypac_obs.errors import (
     ChangeRefused,
     InvalidValue,
@@ -241,7 +241,7 @@ def test_an_output_is_not_begun_where_the_rest_is_refused(
     data = base(tmp_path / "take")
     good = {"files": {"folder": str(tmp_path / "good")}}
 
-    def refuse(*_: object) -> None:
+    def refuse(wiring: Wiring, *_: object) -> None:
         raise ValueError("the filters take too long: raise session.filter_headroom_ms")
 
     with Session(profile(data)) as session:
