@@ -38,9 +38,10 @@ PassedMemory::PassedMemory(std::size_t bytes) : native_(std::make_unique<Native>
   const int file = native_->file.get();
   // Nobody can cut it off: a page that is missing would be a SIGBUS on the pump.
   if (file < 0 || ftruncate(file, static_cast<off_t>(bytes)) != 0 ||
-      fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
-      !(data_ = map(native_->file, bytes)))
+      fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     fail(ErrorKind::output_failed, "memory cannot be shared");
+  data_ = map(native_->file, bytes);
+  if (data_ == nullptr) fail(ErrorKind::output_failed, "memory cannot be shared");
   std::memset(data_, 0, bytes);  // touched here, so that the pump takes no page fault
 }
 
@@ -52,8 +53,8 @@ PassedMemory::PassedMemory(std::intptr_t handle, std::size_t bytes)
     fail(ErrorKind::invalid_argument, "the shared memory is not there");
   if (static_cast<std::uint64_t>(found.st_size) < bytes)
     throw Failure(ErrorKind::invalid_argument, "the shared memory is too short");
-  if (!(data_ = map(native_->file, bytes)))
-    fail(ErrorKind::invalid_argument, "the shared memory cannot be mapped");
+  data_ = map(native_->file, bytes);
+  if (data_ == nullptr) fail(ErrorKind::invalid_argument, "the shared memory cannot be mapped");
 }
 
 PassedMemory::~PassedMemory() {
