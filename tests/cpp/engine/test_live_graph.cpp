@@ -191,15 +191,16 @@ TEST_CASE("a source that joins is in its place, faded in") {
   Collector collector(add_ring(engine, {"a"}));
   engine.start(clock.now());
   while (engine.position() < 4800) std::this_thread::sleep_for(1ms);
+  const Frames before = engine.position();
   engine.apply({{"late", synthetic(numbered())}}, {track("a", {{"late"}}, 1)});
-  const Frames joined = engine.position();
+  const Frames joined = engine.position();  // at the latest
   while (engine.position() < joined + 9600) std::this_thread::sleep_for(1ms);
   engine.finish();
   while (!engine.wait_finished(10ms)) {
   }
   collector.join();
   const std::vector<float>& samples = collector.tracks[0];
-  CHECK(samples[static_cast<std::size_t>(joined) - 1] == 0);
+  CHECK(samples[static_cast<std::size_t>(before) - 1] == 0);
   for (std::size_t i = static_cast<std::size_t>(joined) + 4800; i < samples.size(); ++i)
     REQUIRE(number_of(samples[i]) == static_cast<Frames>(i));
 }
