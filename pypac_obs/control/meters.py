@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import threading
 import time
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, Handle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +31,7 @@ SILENT = 2
 
 _HZ = 30.0
 _HEADER = struct.Struct("<BBHI")
-_ROW = np.dtype([("peak", "<i2"), ("rms", "<i2"), ("flags", "u1")])
+_ROW = np.dtype([("levels", "<i2", (2,)), ("flags", "u1")])  # peak and RMS
 _SILENCE = -32768
 _LEAST = np.float32(1e-6)  # -120 dBFS; that and what is below is silence
 _LEAST_WRITTEN = -12000
@@ -53,16 +52,18 @@ class Levels:
     @cached_property
     def written(self) -> bytes:
         """The rows of a frame: the same for all clients that are as quick as the sampler."""
-        count = len(self.peaks)
-        linear = np.concatenate((self.peaks, self.rms))
+        linear = np.empty((len(self.peaks), 2), np.float32)
+        linear[:, 0], linear[:, 1] = self.peaks, self.rms
         # The maximum of something that is no number is the other.
-        decibels = np.rint(2000 * np.log10(np.fmax(linear, _LEAST)))
-        hundredths = np.minimum(decibels, 32767).astype(np.int16)
-        hundredths[hundredths <= _LEAST_WRITTEN] = _SILENCE
-        rows = np.empty(count, _ROW)
-        rows["peak"], rows["rms"] = hundredths[:count], hundredths[count:]
-        rows["flags"] = (rows["peak"] == _SILENCE) * np.uint8(SILENT)
-        rows["flags"] |= self.clipped * np.uint8(CLIPPED)
+        np.fmax(linear, _LEAST, out=linear)
+        np.log10(linear, out=linear)
+        linear *= 2000
+        np.rint(linear, out=linear)
+        np.minimum(linear, 32767, out=linear)
+        linear[linear <= _LEAST_WRITTEN] = _SILENCE
+        rows = np.empty(len(linear), _ROW)
+        rows["levels"] = linear
+        rows["flags"] = (linear[:, 0] == _SILENCE) * np.uint8(SILENT) + self.clipped
         return rows.tobytes()
 
 
@@ -123,8 +124,9 @@ class MeterFeed:
 
 
 class MeterSampler:
-    """Reads the levels 30 times a second, on a thread that lives while somebody looks.
+    """Reads the levels 30 times a second while somebody looks.
 
+    On the event loop itself: a reading takes some microseconds, less than to wake another thread.
     [event loop]
     """
 
@@ -132,37 +134,34 @@ class MeterSampler:
         self._controls = controls
         self._loop = loop
         self._feeds: set[MeterFeed] = set()
-        self._over = threading.Event()
+        self._reader: _Reader | None = None
+        self._due = 0.0
+        self._next: Handle | None = None
 
     def add(self, feed: MeterFeed) -> None:
         """Has levels given to a feed from now on."""
         self._feeds.add(feed)
-        if len(self._feeds) == 1:
-            self._over = threading.Event()
-            threading.Thread(
-                target=self._sample, args=(self._over,), name="control meters", daemon=True
-            ).start()
+        if self._next is None:
+            self._reader = _Reader(self._controls)
+            self._due = self._loop.time()
+            self._next = self._loop.call_soon(self._sample)
 
     def remove(self, feed: MeterFeed) -> None:
-        """Gives it none any more; the last one's end ends the thread."""
+        """Gives it none any more; with the last one it stops."""
         self._feeds.discard(feed)
-        if not self._feeds:
-            self._over.set()
+        if not self._feeds and self._next is not None:
+            self._next.cancel()
+            self._next = self._reader = None
 
-    def _sample(self, over: threading.Event) -> None:
-        reader = _Reader(self._controls)
-        due = time.monotonic()
-        while not over.is_set():
-            # Nothing here may end the meters: a session that ends says so otherwise.
-            with contextlib.suppress(Exception):
-                if (levels := reader.read()) is not None:
-                    self._loop.call_soon_threadsafe(self._give, levels)
-            due = max(due + 1 / _HZ, time.monotonic())
-            over.wait(due - time.monotonic())
-
-    def _give(self, levels: Levels) -> None:
-        for feed in self._feeds:
-            feed.take_in(levels)
+    def _sample(self) -> None:
+        # Nothing here may end the meters: a session that ends says so otherwise.
+        with contextlib.suppress(Exception):
+            if self._reader is not None and (levels := self._reader.read()) is not None:
+                for feed in self._feeds:
+                    feed.take_in(levels)
+        now = self._loop.time()
+        self._due = max(self._due + 1 / _HZ, now)
+        self._next = self._loop.call_at(self._due, self._sample)
 
 
 class _Reader:
