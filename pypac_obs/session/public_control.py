@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,27 @@ from pypac_obs.session_registry import SessionRegistration
 if TYPE_CHECKING:
     from pypac_obs.control.server import ControlServer
 
-__all__ = ["PublicControl"]
+__all__ = ["PublicControl", "load_control"]
 
 _CLOSE_S = 5.0
+
+
+def load_control(rule: ControlRule) -> threading.Thread | None:
+    """Loads what the API is made of, on a thread; None: it is switched off.
+
+    It takes half a second of a core. To be joined before frame 0: beside a recording it would take
+    that from the programs that are recorded.
+    """
+    if not rule.enabled:
+        return None
+
+    def load() -> None:
+        with contextlib.suppress(Exception):  # whoever needs it says why it is not to be had
+            importlib.import_module("pypac_obs.control.serving")
+
+    thread = threading.Thread(target=load, name="loading control", daemon=True)
+    thread.start()
+    return thread
 
 
 class PublicControl:
@@ -71,7 +90,7 @@ class PublicControl:
     def _serve(self, registration: SessionRegistration) -> None:
         server: ControlServer | None = None
         try:
-            # Only here: it takes half a second to load, and not every session has it.
+            # Only here: not every session has it.
             from pypac_obs.control.server import ControlServer
 
             server = ControlServer(self._controls, port=self._rule.port)

@@ -25,7 +25,7 @@ from pypac_obs.session.output_set import OutputSet
 from pypac_obs.session.profile_file import ProfileFileWatch
 from pypac_obs.session.profile_keeper import ProfileKeeper
 from pypac_obs.session.profile_outputs import ProfileOutputs
-from pypac_obs.session.public_control import PublicControl
+from pypac_obs.session.public_control import PublicControl, load_control
 from pypac_obs.session.session_controls import SessionControls
 from pypac_obs.session.status_reader import StatusReader
 from pypac_obs.session.supervisor import Supervisor
@@ -38,6 +38,8 @@ __all__ = ["Running"]
 _LEAD_S = 0.1
 # What outputs get to open before frame 0. Rings keep what comes in while one takes longer.
 _OPENING_S = 0.1
+# How long start() waits for the control API's code. A slow disk holds up no recording.
+_LOADING_S = 3.0
 # How long start() waits for the audio graph before it begins all the same.
 _GRAPH_PATIENCE_S = 3.0
 
@@ -76,6 +78,7 @@ class Running:
         self._origin: tuple[int, datetime] | None = None  # frame 0, in host time and in wall time
         self._control: PublicControl | None = None
         self.begun = False
+        self._loading = None if offline else load_control(profile.control)
         self.marks: Marks | None = None
         self._remembered = RememberedValues()
         # Before anything that takes long: what is saved meanwhile is followed.
@@ -150,6 +153,8 @@ class Running:
             engine.set_end(round(duration_s * self.wiring.sample_rate))
         prepared = [self.outputs.prepare(output) for output in outputs]
         refused = self._profile_outputs.open_obs(self.wiring, self.outputs, alone=not outputs)
+        if self._loading is not None:
+            self._loading.join(_LOADING_S)
         refuse()
         begun_at = time.monotonic()
         opening_s = 0.0 if self._offline or not outputs else _OPENING_S
