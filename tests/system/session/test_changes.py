@@ -229,7 +229,10 @@ def test_a_change_of_the_graphs_rate_keeps_pitch_and_length_and_the_ledger_tells
         part = tracks["music"][begin + RATE * 2 // 5 : end - RATE // 5, 0]
         assert len(part) > RATE // 3
         assert frequency_of(part) == pytest.approx(440, abs=1)
-        assert level_db(part, 440.0) == pytest.approx(-12, abs=0.1)
+        # The programs miss some, too; below, the ledger tells of every silence.
+        first, last = max(spans(part, 4), key=lambda span: span[1] - span[0])
+        assert last - first > RATE // 10
+        assert level_db(part[first:last], 440.0) == pytest.approx(-12, abs=0.1)
     # The two stay together through it all, resampled or not. Half a kernel beside a gap, what is
     # resampled is of the gap, too.
     both = (tracks["one"][:, 0] != 0) & (tracks["two"][:, 0] != 0)
