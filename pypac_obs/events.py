@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from pypac_obs.host_time import now_ns
 from pypac_obs.incidents import Incident
 from pypac_obs.status import BoundProgram
+
+if TYPE_CHECKING:  # not loaded by whoever only listens
+    from pypac_obs.model import Layer, Value
 
 __all__ = [
     "Event",
@@ -30,8 +33,6 @@ __all__ = [
     "ValuesChanged",
     "Warned",
 ]
-
-Value = bool | float | str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class ValuesChanged(Event):
 
     kind: ClassVar[str] = "values_changed"
     values: Mapping[str, Value]  # by address: what is heard now
-    layer: Literal["profile", "live", "held"]
+    layer: Layer
     origin: str
     revision: int
 
@@ -178,7 +179,7 @@ class EventBus:
         """Numbers the event, and hands it out."""
         with self._lock:
             self._number += 1
-            numbered = replace(event, number=self._number, host_ns=time.monotonic_ns())
+            numbered = replace(event, number=self._number, host_ns=now_ns())
             for one in self._subscriptions:
                 one._put(numbered)
 

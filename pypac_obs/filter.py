@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -85,8 +84,3 @@ class Filter(ABC):
 
     def restore(self, state: object) -> None:  # noqa: B027 - optional
         """Goes on from what `state` gave, after `activate`."""
-
-    @classmethod
-    def settings(cls) -> Mapping[str, Parameter]:
-        """The parameters by their names."""
-        return {one.name: one for one in cls.parameters}

@@ -42,12 +42,15 @@ __all__ = [
     "SOURCES",
     "Plugin",
     "PluginKind",
+    "file_stamp",
     "find_plugin",
+    "in_front",
     "in_words",
     "installed_plugins",
     "load_plugin",
     "make_output",
     "make_source",
+    "plugin_file",
 ]
 
 
@@ -116,12 +119,29 @@ def find_plugin(use: str, folder: Path, kind: PluginKind = OUTPUTS) -> Plugin:
     target, _, class_name = use.rpartition(":")
     if not target:
         return _entry_point(use, kind)
-    if target.endswith(".py"):
-        path = Path(os.path.expanduser(target))
-        path = Path(os.path.realpath(folder / path))
+    if (path := plugin_file(use, folder)) is not None:
         os.close(_open(use, path, kind))
         return Plugin(use, class_name, path, kind=kind)
     return _in_module(use, target, class_name, kind)
+
+
+def plugin_file(use: str, folder: Path) -> Path | None:
+    """The file that ``file.py:Class`` names in ``folder``; None: something else is named."""
+    target = use.rpartition(":")[0]
+    if not target.endswith(".py"):
+        return None
+    return Path(os.path.realpath(folder / os.path.expanduser(target)))
+
+
+def file_stamp(file: Path | None) -> tuple[int, ...]:
+    """What changes with a file's content; empty where there is none."""
+    if file is None:
+        return ()
+    try:
+        found = file.stat()
+    except OSError:  # gone, or in an archive
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _entry_point(use: str, kind: PluginKind) -> Plugin:
@@ -363,7 +383,7 @@ def in_words(error: BaseException, file: Path | None) -> str:
 
 def make_source(name: str, use: str, settings: Mapping[str, object], folder: Path) -> Source:
     """Makes the source of that name, of a profile in ``folder``. Raises PluginFailed."""
-    with _in_front(name, SOURCES):
+    with in_front(name, SOURCES):
         plugin = find_plugin(use, folder, SOURCES)
         made: Source = _make(plugin, load_plugin(plugin), settings)
     return made
@@ -375,7 +395,7 @@ def make_output(name: str, rule: PluginRule, folder: Path, tracks: Iterable[str]
     Its class is called with the settings; after that it has the profile's name and tracks. Raises
     OutputFailed.
     """
-    with _in_front(name, OUTPUTS):
+    with in_front(name, OUTPUTS):
         plugin = find_plugin(rule.use, folder)
         made: Output = _make(plugin, load_plugin(plugin), rule.settings)
         try:
@@ -419,7 +439,7 @@ def _failed(plugin: Plugin, what: str, error: BaseException) -> PypacError:
 
 
 @contextlib.contextmanager
-def _in_front(name: str, kind: PluginKind) -> Iterator[None]:
+def in_front(name: str, kind: PluginKind) -> Iterator[None]:
     """Puts the plugin's name in front of what is wrong with it."""
     try:
         yield

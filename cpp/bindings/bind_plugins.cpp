@@ -122,16 +122,11 @@ std::shared_ptr<PushedSource> make_pushed(std::uint32_t sample_rate, std::uint32
 
 using Frames2d = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-void give(LaneEnd& self, const Frames2d& frames) {
+template <auto Method, typename Self>
+void hand_over(Self& self, const Frames2d& frames) {
   if (frames.shape(1) != self.channels())
     throw Failure(ErrorKind::invalid_argument, "the frames have another number of channels");
-  self.give(frames.data(), static_cast<std::uint32_t>(frames.shape(0)));
-}
-
-void push(PushedSource& self, const Frames2d& frames) {
-  if (frames.shape(1) != self.channels())
-    throw Failure(ErrorKind::invalid_argument, "the frames have another number of channels");
-  self.push(frames.data(), static_cast<std::uint32_t>(frames.shape(0)));
+  (self.*Method)(frames.data(), static_cast<std::uint32_t>(frames.shape(0)));
 }
 
 }  // namespace
@@ -191,7 +186,7 @@ void bind_plugins(nb::module_& module) {
             self.skip_to(position, cause_of(cause));
           },
           "position"_a, "cause"_a, "The frames up to there are missing.")
-      .def("push", &push, "frames"_a,
+      .def("push", &hand_over<&PushedSource::push, PushedSource>, "frames"_a,
            nb::sig("def push(self, frames: numpy.typing.NDArray[numpy.float32]) -> None"),
            "Takes frames of the shape (frames, channels).")
       .def("stop", &PushedSource::stop)
@@ -237,7 +232,7 @@ void bind_plugins(nb::module_& module) {
           nb::sig("def take(self, timeout_s: float) -> numpy.typing.NDArray[numpy.float32] | None"),
           "The next frames (frames, channels), to be changed at will; None: none came.")
       .def("take_reset", &LaneEnd::take_reset, "A break lies before those frames.")
-      .def("give", &give, "frames"_a,
+      .def("give", &hand_over<&LaneEnd::give, LaneEnd>, "frames"_a,
            nb::sig("def give(self, frames: numpy.typing.NDArray[numpy.float32]) -> None"),
            "Gives back as many as were taken.");
 }

@@ -28,12 +28,17 @@ struct GlideBlock {
 /// Example, 4 frames long, from 1 to 0: 0.75, 0.5, 0.25, 0, 0, ...
 class Glide {
  public:
-  /// [control-thread] `frames`: how long it takes. It stands at `value`.
-  Glide(std::uint32_t frames, float value) noexcept
-      : length_(std::max<std::uint32_t>(1, frames)), value_(value), target_(value) {}
+  /// [control-thread] `frames`: how long it takes. It stands at `value`. `unheard`: nothing can
+  /// click before the first take(), so that until then it is where it is aimed at.
+  Glide(std::uint32_t frames, float value, bool unheard = false) noexcept
+      : length_(std::max<std::uint32_t>(1, frames)),
+        value_(value),
+        target_(value),
+        unheard_(unheard) {}
 
   /// [pump] Where it goes from here on. Nothing changes where it goes there already.
   void aim(float target) noexcept {
+    if (unheard_) return jump(target);
     if (target == target_) return;
     target_ = target;
     left_ = length_;
@@ -45,8 +50,12 @@ class Glide {
     left_ = 0;
   }
 
+  /// [pump] Something was heard without take().
+  void hear() noexcept { unheard_ = false; }
+
   /// [pump] The next `frames` values.
   [[nodiscard]] GlideBlock take(std::uint32_t frames) noexcept {
+    unheard_ = false;
     GlideBlock block{value_, 0, std::min(left_, frames), target_};
     if (block.frames == 0) return block;
     block.step = (target_ - value_) / static_cast<float>(left_);
@@ -65,6 +74,7 @@ class Glide {
   std::uint32_t left_ = 0;
   float value_;
   float target_;
+  bool unheard_;
 };
 
 /// How long a glide takes: too short to be heard as one, too long to click. At 40 dB on a tone of

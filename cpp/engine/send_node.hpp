@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <utility>
 
 #include "core/glide.hpp"
 
@@ -15,7 +14,7 @@ class SendNode {
  public:
   /// [control-thread] `faded_in`: it is heard at once, else faded in.
   SendNode(std::uint32_t sample_rate, float gain, bool faded_in) noexcept
-      : target_(gain), glide_(glide_frames(sample_rate), faded_in ? gain : 0), unheard_(faded_in) {}
+      : target_(gain), glide_(glide_frames(sample_rate), faded_in ? gain : 0, faded_in) {}
 
   /// [control-thread] Linear.
   void set_gain(float gain) noexcept { target_.store(gain, std::memory_order_relaxed); }
@@ -23,14 +22,13 @@ class SendNode {
   /// [pump] `leaving`: it is taken out of the track, and faded out.
   [[nodiscard]] GlideBlock take(std::uint32_t frames, bool leaving) noexcept {
     const float target = leaving ? 0 : target_.load(std::memory_order_relaxed);
-    if (std::exchange(unheard_, false)) glide_.jump(target);
     glide_.aim(target);
     gone_.store(leaving && glide_.stands_at(0), std::memory_order_release);
     return glide_.take(frames);
   }
 
   /// [pump] Instead of take() where it passes().
-  void pass() noexcept { unheard_ = false; }
+  void pass() noexcept { glide_.hear(); }
 
   /// [pump] It is 1, and has been.
   [[nodiscard]] bool passes() const noexcept {
@@ -43,7 +41,6 @@ class SendNode {
  private:
   std::atomic<float> target_;  // control writes, pump reads
   Glide glide_;                // pump only
-  bool unheard_;               // pump only: nothing was heard yet that it could glide from
   std::atomic<bool> gone_{false};
 };
 

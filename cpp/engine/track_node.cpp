@@ -15,7 +15,7 @@ TrackNode::TrackNode(std::string id, std::uint32_t channels, std::shared_ptr<Led
       account_(std::move(account)),
       gain_(gain),
       muted_(muted),
-      fader_(glide_frames(sample_rate), muted ? 0 : gain),
+      fader_(glide_frames(sample_rate), muted ? 0 : gain, true),
       block_(channels, max_block),
       key_block_(channels, max_block),
       meter_(sample_rate) {
@@ -28,7 +28,7 @@ bool TrackNode::passes() const noexcept {
 
 void TrackNode::pass(BlockView source, const Meter& meter) noexcept {
   PYPAC_ASSERT_PUMP();
-  unheard_ = false;
+  fader_.hear();
   shown_ = source;
   key_ = source;
   empty_ = false;
@@ -58,9 +58,7 @@ void TrackNode::finish(const TrackChain& chain, const TrackChain* old_chain, boo
   const bool old_is_heard = old_chain && !share.is(1);
   AudioBlock old;
   if (old_is_heard) old = chain.lines->copy_of(mix);
-  const float target = this->target();
-  if (std::exchange(unheard_, false)) fader_.jump(target);
-  fader_.aim(target);
+  fader_.aim(target());
   const GlideBlock level = fader_.take(frames_);
   silenced_ = level.is(0) && muted_.load(std::memory_order_relaxed);
   chain.filter(mix, position);

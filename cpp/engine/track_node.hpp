@@ -71,7 +71,6 @@ class TrackNode {
   std::atomic<float> gain_;  // control writes, pump reads
   std::atomic<bool> muted_;  // control writes, pump reads
   Glide fader_;              // pump only, as all below but the meter
-  bool unheard_ = true;      // nothing was heard yet that the fader could glide from
   BlockBuffer block_;
   BlockBuffer key_block_;
   BlockView shown_ = block_.view();

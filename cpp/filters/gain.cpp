@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "filters/gain.hpp"
 
-#include <utility>
-
 #include "core/decibels.hpp"
 #include "plugin/block_math.hpp"
 
@@ -22,16 +20,11 @@ const PluginInfo& Gain::info() const noexcept {
 }
 
 void Gain::activate(const Activation& activation) {
-  gain_.emplace(glide_frames(activation.sample_rate), gain_from_db(activation.values[0]));
-  unheard_ = true;
+  gain_.emplace(glide_frames(activation.sample_rate), gain_from_db(activation.values[0]), true);
 }
 
 void Gain::process(const ProcessContext& context) noexcept {
-  const bool begins = std::exchange(unheard_, false);
-  for (const ParamChange& change : context.changes) {
-    if (begins) gain_->jump(gain_from_db(change.value));
-    gain_->aim(gain_from_db(change.value));
-  }
+  for (const ParamChange& change : context.changes) gain_->aim(gain_from_db(change.value));
   scale_block(context.audio, gain_->take(context.audio.frames));
 }
 

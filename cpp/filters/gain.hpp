@@ -16,8 +16,7 @@ class Gain final : public Filter {
   void process(const ProcessContext& context) noexcept override;
 
  private:
-  std::optional<Glide> gain_;  // pump only, as all below
-  bool unheard_ = true;        // nothing was heard yet that it could glide from
+  std::optional<Glide> gain_;  // pump only
 };
 
 }  // namespace pypac

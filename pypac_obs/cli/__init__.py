@@ -18,6 +18,7 @@ import click
 
 from pypac_obs.cli.detached_output import is_closed_pipe, silence
 from pypac_obs.errors import PypacError
+from pypac_obs.host_time import now_ns
 
 __all__ = ["DONE", "FAILED", "commands", "main"]
 
@@ -294,13 +295,12 @@ def _called_at_ns() -> int:
     if sys.platform == "win32":
         import psutil  # only here: on Linux no command that is quick needs it
 
-        # The performance counter, which is host time there; what monotonic() gives is another.
         age_s = time.time() - psutil.Process().create_time()
-        return time.perf_counter_ns() - max(0, round(age_s * 1e9))
-    now_ns = time.monotonic_ns()
+        return now_ns() - max(0, round(age_s * 1e9))
+    now = now_ns()
     with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
         # Field 22 of proc(5), after a name that may hold anything: in ticks since the boot.
         started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         started_ns = started * 10**9 // os.sysconf("SC_CLK_TCK")
-        return now_ns - max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - started_ns)
-    return now_ns
+        return now - max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - started_ns)
+    return now

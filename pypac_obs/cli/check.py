@@ -255,7 +255,7 @@ def _source_called(name: str) -> str:
 def _plugin(use: str, kind: str, profile: Profile) -> PluginPlan:
     from pypac_obs import plugins  # most profiles have none
 
-    folder = profile.file.parent if profile.file is not None else Path()
+    folder = profile.folder
     try:
         found = str(plugins.find_plugin(use, folder, getattr(plugins, kind)))
     except PypacError as error:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ import click
 from pypac_obs.control.client import ControlClient
 from pypac_obs.control.token import read_or_make_token
 from pypac_obs.errors import NotRunning, PypacError
+from pypac_obs.host_time import now_ns
 from pypac_obs.session_registry import RunningSession, running_sessions
 
 __all__ = [
@@ -109,9 +109,7 @@ def _once_started(session: RunningSession) -> RunningSession:
 
 
 def _age_s(session: RunningSession) -> float:
-    # Host time: see `_called_at_ns` of the command line.
-    now_ns = time.perf_counter_ns() if sys.platform == "win32" else time.monotonic_ns()
-    return (now_ns - session.start_host_ns) / 1e9
+    return (now_ns() - session.start_host_ns) / 1e9
 
 
 def _is_same(one: RunningSession, other: RunningSession) -> bool:

@@ -4,19 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pypac_obs.events import EventBus
-from pypac_obs.model import ProfileDiff
+from pypac_obs.model import Layer, ProfileDiff, Value
 from pypac_obs.status import SessionStatus
 
-__all__ = ["Controls", "Layer", "TakenMark", "Value"]
-
-Value = bool | float | str | tuple[str, ...] | None
-Layer = Literal["profile", "live", "held"]
+__all__ = ["Controls", "TakenMark"]
 
 
 @dataclass(frozen=True)

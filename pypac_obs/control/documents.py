@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pypac_obs.control.messages import Value
+from pypac_obs.control.messages import Layer, Value
 
 __all__ = ["State", "StateMessage", "Status", "Values"]
 
@@ -22,10 +22,11 @@ class ValueState(_Document):
     """A value: what is heard, where that comes from and, for numbers, what is possible."""
 
     value: Value
-    layer: Literal["profile", "live", "held"]
+    layer: Layer
     unit: str | None = None
     min: float | None = None
     max: float | None = None
+    logarithmic: bool | None = None
 
 
 class Values(_Document):

@@ -40,6 +40,7 @@ Address = Annotated[
     str, Field(min_length=1, max_length=1000, description="such as voice.gain_db or voice.mute")
 ]
 Value = bool | int | float | str | list[str] | None
+Layer = Literal["profile", "live", "held"]
 Revision = Annotated[int, Field(description="counts the changes of values and of the profile")]
 Origin = Annotated[str, Field(description="the client that did it")]
 
@@ -128,7 +129,7 @@ class ValueSet(Model):
 class ValueRead(ValueSet):
     """What is heard now, and where it comes from."""
 
-    layer: Literal["profile", "live", "held"]
+    layer: Layer
 
 
 class Faded(ValueSet):
@@ -212,7 +213,7 @@ class PatchMessage(Model):
     number: int
     revision: Revision
     origin: Origin
-    layer: Literal["profile", "live", "held"]
+    layer: Layer
     values: dict[str, Value]
 
 

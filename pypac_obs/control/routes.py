@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pypac_obs.control.asyncapi import asyncapi
 from pypac_obs.control.commands import COMMANDS, Command, Reads
-from pypac_obs.control.controls import Controls
 from pypac_obs.control.limits import LONGEST_MESSAGE, CommandRates, TokenCheck
 from pypac_obs.control.metrics import METRICS_TYPE, metrics_text
 from pypac_obs.control.openapi import openapi
@@ -70,12 +69,10 @@ class _NeedsToken:
         return scheme.lower() == "bearer" and await self._check(token.strip())
 
 
-def make_app(
-    controls: Controls, performer: Performer, check: TokenCheck, sockets: BaseRoute
-) -> ASGIApp:
+def make_app(performer: Performer, check: TokenCheck, sockets: BaseRoute) -> ASGIApp:
     """Makes everything behind the guard: HTTP, and the route of WebSockets."""
     app = Starlette(
-        routes=[*http_routes(controls, performer), sockets],
+        routes=[*http_routes(performer), sockets],
         exception_handlers={HTTPException: _no_such_route, Exception: _failed},
     )
     app.router.redirect_slashes = False
@@ -97,7 +94,7 @@ class _Contained:
             error_reply(error)
 
 
-def http_routes(controls: Controls, performer: Performer) -> list[BaseRoute]:
+def http_routes(performer: Performer) -> list[BaseRoute]:
     """Gives a route for each command that has an address, and for the documents."""
     calls = _Calls(performer)
     routes: list[BaseRoute] = [

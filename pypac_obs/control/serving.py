@@ -65,7 +65,7 @@ class Serving:
         performer = Performer(self._controls)
         clients = Clients(self._controls.events, MeterSampler(self._controls, self._loop))
         sockets = Sockets(clients, performer, self._check)
-        app = make_app(self._controls, performer, self._check, sockets.route())
+        app = make_app(performer, self._check, sockets.route())
         server = _Server(self._config(Guard(app, self._port)), self._on_start)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         ending = asyncio.create_task(self._ending.wait())

@@ -20,18 +20,13 @@ from pydantic import TypeAdapter, ValidationError
 from pypac_obs.errors import InvalidValue, UnknownAddress
 from pypac_obs.profile import Profile, TrackRule
 from pypac_obs.profile.checks import describe, listed, nearest
-from pypac_obs.profile.filters import (
-    PLUGIN,
-    filter_names,
-    info_of,
-    parameters_model,
-    settings_model,
-)
+from pypac_obs.profile.filters import FilterInfo, info_of, parameters_model
 from pypac_obs.profile.model import Send
 from pypac_obs.profile.plugin_rule import PluginValue
 
 __all__ = [
     "Target",
+    "Value",
     "addresses",
     "clean_value",
     "find",
@@ -39,6 +34,7 @@ __all__ = [
     "with_value",
 ]
 
+#: What can be at an address.
 Value = bool | float | str | tuple[str, ...] | None
 
 #: What a track has itself, beside what its sends and filters have.
@@ -73,13 +69,9 @@ def _targets_of(track: str, rule: TrackRule) -> Iterator[Target]:
         yield Target(track, "track", "", param)
     for send in rule.sends:
         yield Target(track, "send", send.source, "gain_db")
-    for name, one in zip(_filter_names(rule), rule.filters, strict=True):
+    for name, one in rule.named_filters():
         for param in (*one.settings, "bypass"):
             yield Target(track, "filter", name, param, one.identity)
-
-
-def _filter_names(rule: TrackRule) -> list[str]:
-    return filter_names([(one.kind, one.name) for one in rule.filters])
 
 
 def find(profile: Profile, address: str) -> Target:
@@ -107,21 +99,20 @@ def find(profile: Profile, address: str) -> Target:
 
 
 def _adapter_of(target: Target) -> TypeAdapter[Any]:
-    if not target.kind.startswith(f"{PLUGIN} ") or target.param == "bypass":
-        return _adapter(target.part, target.kind, target.param)
-    info = info_of(target.kind)
-    model = parameters_model(info) if info is not None else None
-    if model is None or target.param not in model.model_fields:
-        return TypeAdapter(PluginValue)
-    return _of_field(model, target.param)
+    info = info_of(target.kind) if target.part == "filter" else None
+    return _adapter(target.part, info, target.param)
 
 
 @cache
-def _adapter(part: str, kind: str, param: str) -> TypeAdapter[Any]:
+def _adapter(part: str, info: FilterInfo | None, param: str) -> TypeAdapter[Any]:
     if param == "bypass" or (part == "track" and param == "mute"):
         return _of_field(TrackRule, "mute")
     if part == "filter":
-        return _of_field(settings_model(kind), param)
+        # What a plugin takes is not known before it is described.
+        known = info is not None and any(one.id == param for one in info.params)
+        if info is None or not known:
+            return TypeAdapter(PluginValue)
+        return _of_field(parameters_model(info), param)
     return _of_field(TrackRule if part == "track" else Send, param)
 
 
@@ -162,7 +153,7 @@ def value_of(profile: Profile, target: Target) -> Value:
         return _plain(getattr(rule, target.param))
     if target.part == "send":
         return next(send.gain_db for send in rule.sends if send.source == target.item)
-    one = rule.filters[_filter_names(rule).index(target.item)]
+    one = dict(rule.named_filters())[target.item]
     return _plain(one.bypass if target.param == "bypass" else one.settings[target.param])
 
 
@@ -193,7 +184,7 @@ def with_value(profile: Profile, target: Target, value: Value) -> Profile:
 
 def _with_setting(rule: TrackRule, target: Target, value: Value) -> tuple[object, ...]:
     filters = list(rule.filters)
-    index = _filter_names(rule).index(target.item)
+    index = [name for name, _ in rule.named_filters()].index(target.item)
     one = filters[index]
     update: Mapping[str, object] = {"settings": {**one.settings, target.param: value}}
     if target.param == "bypass":

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from pypac_obs.profile import (
     Profile,
     TrackRule,
 )
-from pypac_obs.profile.filters import filter_names
 
 __all__ = ["ProfileDiff", "captured_by", "diff"]
 
@@ -111,33 +109,32 @@ def captured_by(profile: Profile, name: str) -> tuple[object, ...]:
     if isinstance(rule, EverythingExceptSource):
         named = [profile.sources[one] for one in rule.everything_except if isinstance(one, str)]
     elif isinstance(rule, PluginSource):
-        named = [*_code(profile, rule.use)]
+        from pypac_obs.plugins import file_stamp
+
+        file = _plugin_file(profile, rule.use)
+        named = [file, *file_stamp(file)]  # what is in it may be another plugin
     return (rule, *named)
 
 
 def _output(profile: Profile, rule: AnyOutput) -> tuple[object, ...]:
-    return (rule, *(_code(profile, rule.use) if isinstance(rule, PluginRule) else ()))
+    return (rule, _plugin_file(profile, rule.use if isinstance(rule, PluginRule) else None))
 
 
-def _code(profile: Profile, use: str | None) -> tuple[object, ...]:
-    """The file that a plugin is in, as that is now: the same name may mean another one."""
-    target = (use or "").rpartition(":")[0]
-    if not target.endswith(".py"):
-        return ()
-    folder = profile.file.parent if profile.file is not None else Path()
-    path = os.path.realpath(folder / os.path.expanduser(target))
-    try:
-        found = os.stat(path)
-    except OSError:
-        return (path,)
-    return (path, found.st_mtime_ns, found.st_size, found.st_ino)
+def _plugin_file(profile: Profile, use: str | None) -> Path | None:
+    """The file that a plugin is in: the same name may mean another one in another folder."""
+    if use is None:
+        return None
+    from pypac_obs.plugins import plugin_file  # most profiles have none
+
+    return plugin_file(use, profile.folder)
 
 
 def _structure(profile: Profile, rule: TrackRule) -> tuple[object, ...]:
     """What of a track is no value: which sends and filters it has."""
-    kinds = [(one.identity, _code(profile, one.use)) for one in rule.filters]
-    names = filter_names([(one.kind, one.name) for one in rule.filters])
-    return ([send.source for send in rule.sends], kinds, names)
+    filters = [
+        (name, one.identity, _plugin_file(profile, one.use)) for name, one in rule.named_filters()
+    ]
+    return ([send.source for send in rule.sends], filters)
 
 
 def _values(old: Profile, new: Profile) -> Iterator[tuple[Target, object, object]]:

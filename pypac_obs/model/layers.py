@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from pypac_obs.errors import UnknownAddress
-from pypac_obs.model.addresses import Target, find, value_of, with_value
+from pypac_obs.model.addresses import Target, Value, find, value_of, with_value
 from pypac_obs.model.diff import diff
 from pypac_obs.profile import Profile
-from pypac_obs.profile.filters import info_of
+from pypac_obs.profile.filters import key_settings
 
-__all__ = ["Hold", "ProfileLayers"]
+__all__ = ["Hold", "Layer", "ProfileLayers"]
 
-Value = bool | float | str | tuple[str, ...] | None
+#: Where a value comes from.
+Layer = Literal["profile", "live", "held"]
 Changes = dict[str, Value]
 
 
@@ -68,9 +69,8 @@ class ProfileLayers:
         """Gives what is heard there. Raises UnknownAddress."""
         return value_of(self.present, find(self.present, address))
 
-    def layer_of(self, address: str) -> Literal["profile", "live", "held"]:
-        """Tells where that value comes from. Raises UnknownAddress."""
-        find(self.present, address)
+    def layer_of(self, address: str) -> Layer:
+        """Tells where the value of an address comes from that the profile has."""
         if address in self.held:
             return "held"
         return "live" if address in self.live else "profile"
@@ -146,7 +146,8 @@ class ProfileLayers:
             return False
         if target != find(self.written, address):  # a filter of that name is of another kind now
             return False
-        return all(name in written.tracks for name in _tracks_in(target, value))
+        keys = key_settings(target.kind, {target.param: value})
+        return all(key in written.tracks for _, key in keys)
 
     def _without(self, address: str, client: str) -> tuple[Hold, ...]:
         return tuple(one for one in self.held.get(address, ()) if one.client != client)
@@ -156,16 +157,3 @@ class ProfileLayers:
             return {}
         self.present = with_value(self.present, target, value)
         return {target.address: value}
-
-
-def _tracks_in(target: Target, value: Value) -> tuple[str, ...]:
-    """Which tracks a value names: those that steer a filter."""
-    if target.part != "filter" or target.param == "bypass":
-        return ()
-    info = info_of(target.kind)
-    keys = [one.id for one in info.params if one.type in ("track", "tracks")] if info else []
-    if target.param not in keys:
-        return ()
-    if isinstance(value, tuple):
-        return value
-    return (value,) if isinstance(value, str) and value else ()

@@ -33,7 +33,7 @@ from pypac_obs.outputs.output import Marker
 from pypac_obs.profile import ObsRule, Profile
 from pypac_obs.status import OutputStatus
 
-__all__ = ["ObsOutput"]
+__all__ = ["ObsOutput", "rule_of"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ObsOutput:
         name_sink: Callable[[str, tuple[str, ...]], str],
         on_news: Callable[[str], None],
     ) -> None:
-        self.name, _ = _rule_of(profile)
+        self.name, _ = rule_of(profile)
         self._session = session
         self._on_news = on_news
         self._source: TrackSource | None = None
@@ -93,7 +93,7 @@ class ObsOutput:
         return tuple(self._aim.rule.tracks)
 
     def _aim_at(self, profile: Profile) -> _Aim:
-        rule = _rule_of(profile)[1]
+        rule = rule_of(profile)[1]
         provisioner = Provisioner(profile, self._session)
         drift = DriftWatch(
             provisioner,
@@ -347,7 +347,8 @@ class ObsOutput:
         return self._carriers.carry(self._source, transport, tuple(rule.tracks))
 
 
-def _rule_of(profile: Profile) -> tuple[str, ObsRule]:
+def rule_of(profile: Profile) -> tuple[str, ObsRule]:
+    """The name and the rule of the output to OBS, which the profile has."""
     return next(
         (name, rule)
         for name, rule in profile.outputs.by_name().items()

@@ -786,8 +786,8 @@ class _WavFile(_TrackFile):
     ) -> None:
         super().__init__(track, path, raw, sample_rate, subtype)
         self._format = _plain_format(track.channels, sample_rate, subtype)
-        self._header = self._plain_header(is_float=subtype == "FLOAT")
         self._is_float = subtype == "FLOAT"
+        self._header = self._plain_header()
         self._frame_bytes = track.channels * _BITS.get(subtype, 32) // 8
         self._is_plain = False
 
@@ -811,9 +811,11 @@ class _WavFile(_TrackFile):
             sndfile_commands.update_header(self._file)
         self.frames = self._written
 
-    def _plain_header(self, *, is_float: bool) -> bytearray:
+    def _plain_header(self) -> bytearray:
         """A header in which only the lengths are missing."""
-        behind = _chunk(b"fmt ", self._format) + (_chunk(b"fact", bytes(4)) if is_float else b"")
+        behind = _chunk(b"fmt ", self._format) + (
+            _chunk(b"fact", bytes(4)) if self._is_float else b""
+        )
         # Empty space, as long as it takes: libsndfile's own header has to fit again.
         junk = _chunk(b"JUNK", bytes(self._DATA_AT - 12 - 8 - len(behind)))
         return bytearray(b"RIFF" + bytes(4) + b"WAVE" + junk + behind + b"data" + bytes(4))

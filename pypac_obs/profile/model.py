@@ -34,7 +34,7 @@ from pypac_obs.profile.checks import (
     nearest,
     problem,
 )
-from pypac_obs.profile.filters import FilterForm, FilterRule
+from pypac_obs.profile.filters import FilterForm, FilterRule, filter_names
 from pypac_obs.profile.outputs import FilesRule, OutputRules
 from pypac_obs.profile.plugin_rule import PluginSettings, Use
 from pypac_obs.profile.rule import WRITTEN, Name, Rule, Text, check_named
@@ -304,6 +304,11 @@ class TrackRule(Rule):
     channels: Annotated[Literal[1, 2], OneOf()] = 2
     """1 is mono, 2 is stereo."""
 
+    def named_filters(self) -> list[tuple[str, FilterRule]]:
+        """The filters, each with its name in addresses."""
+        names = filter_names([(one.kind, one.name) for one in self.filters])
+        return list(zip(names, self.filters, strict=True))
+
 
 # Profile ---------------------------------------------------------------------------------------
 
@@ -373,6 +378,11 @@ class Profile(Rule):
     def file(self) -> Path | None:
         """The file that the profile was read from, if any."""
         return self._file
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of plugins count from: the file's folder, else the working one."""
+        return self._file.parent if self._file is not None else Path()
 
     @property
     def name(self) -> str:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pypac_obs.control.controls import Layer, Value
 from pypac_obs.errors import (
     ChangeRefused,
     InvalidValue,
@@ -19,7 +18,7 @@ from pypac_obs.errors import (
     SessionClosed,
 )
 from pypac_obs.events import EventBus, ProfileApplied, ProfileRefused, ValuesChanged
-from pypac_obs.model import ProfileDiff, clean_value, diff, find, value_of
+from pypac_obs.model import Layer, ProfileDiff, Value, clean_value, diff, find, value_of
 from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.model.ranges import range_of
 from pypac_obs.profile import Profile, load_profile
@@ -70,13 +69,8 @@ class Controller:
         return self._revision
 
     @property
-    def layers(self) -> ProfileLayers:
-        """The layers as they are now; not to be changed."""
-        return self._layers
-
-    @property
     def present(self) -> tuple[int, ProfileLayers]:
-        """The revision, and the layers that it is of."""
+        """The revision, and the layers that it is of; not to be changed."""
         with self._lock:
             return self._revision, self._layers
 
@@ -97,7 +91,8 @@ class Controller:
 
     def layer_of(self, address: str) -> Layer:
         """Tells where that value comes from. Raises UnknownAddress."""
-        return self._layers.layer_of(address)
+        layers = self._layers
+        return layers.layer_of(find(layers.present, address).address)
 
     def set(self, address: str, value: object, *, origin: str = "") -> Value:
         """Sets the live value, and gives it in the profile's form; see `Controls.set`."""
@@ -237,7 +232,7 @@ class Controller:
     def undo(self, *, origin: str = "") -> ProfileDiff:
         """Goes back to the profile before the last one; see `Controls.undo`."""
         with self._telling_refusals(origin), self._outputs.changing():
-            if self._layers.undone() is None:
+            if self._layers.before is None:
                 raise ChangeRefused(
                     "there is nothing to undo", remedy="Only the last reload can be undone."
                 )
@@ -280,11 +275,12 @@ class Controller:
                 f"the session is at revision {self._revision}, not {expect_revision}",
                 remedy="Look at what has changed, then do it again.",
             )
-        layers = change_layers(self._layers)
-        is_same_file = layers.written.file == self._layers.written.file
-        if is_same_file and layers.written == self._layers.written:
+        before = self._layers
+        layers = change_layers(before)
+        is_same_file = layers.written.file == before.written.file
+        if is_same_file and layers.written == before.written:
             return ProfileDiff()
-        difference = diff(self._layers.present, layers.present)
+        difference = diff(before.present, layers.present)
         if difference.restart:
             raise ChangeRefused(
                 "; ".join(difference.restart),
@@ -300,9 +296,9 @@ class Controller:
             )
             self._outputs.prepare_tracks(change, layers.present)
             with self._lock:
-                # Values may have been set since.
-                layers = change_layers(self._layers)
-                difference = diff(self._layers.present, layers.present)
+                if self._layers is not before:  # values have been set since
+                    layers = change_layers(self._layers)
+                    difference = diff(self._layers.present, layers.present)
                 with _refusals():
                     self._wiring.apply(layers.present, prepared)
                 self._keep(layers)

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from pypac_obs import _core
 from pypac_obs.errors import PluginFailed
-from pypac_obs.plugins import FILTERS, find_plugin, in_words
+from pypac_obs.plugins import FILTERS, file_stamp, find_plugin, in_front, in_words
 from pypac_obs.profile.filters import FilterInfo, ParamInfo
 from pypac_obs.profile.rule import Rule
 from pypac_obs.session.child_process import ChildProcess
@@ -72,18 +72,17 @@ class FilterProcesses:
         Raises PluginFailed, also for settings that it does not take.
         """
         try:
-            plugin = find_plugin(use, folder, FILTERS)
-            code = (str(plugin), *_stamp(plugin.file))
-            key = (use, folder, code)
-            if key not in self._described:
-                info, about = _ask(use, folder)
-                self._described[key] = DescribedFilter(use, folder, info, about, code)
-            found = self._described[key]
+            with in_front(who, FILTERS):
+                plugin = find_plugin(use, folder, FILTERS)
+                code = (str(plugin), *file_stamp(plugin.file))
+                key = (use, folder, code)
+                if key not in self._described:
+                    info, about = _ask(use, folder)
+                    self._described[key] = DescribedFilter(use, folder, info, about, code)
+                found = self._described[key]
             check_settings(who, found.info, settings)
-        except PluginFailed as error:
-            if error.message.startswith(who):
-                raise
-            raise PluginFailed(f"{who}: {error.message}", remedy=error.remedy) from error.__cause__
+        except PluginFailed:
+            raise
         except Exception as error:  # whatever somebody wrote there
             raise PluginFailed(
                 f"{who}: it cannot be used: {in_words(error, None)}", remedy="Correct the plugin."
@@ -167,16 +166,6 @@ def _flags() -> list[str]:
         return ["-I"]
     given = {"-E": flags.ignore_environment, "-s": flags.no_user_site}
     return [flag for flag, is_set in given.items() if is_set]
-
-
-def _stamp(file: Path | None) -> tuple[int, ...]:
-    if file is None:
-        return ()
-    try:
-        found = file.stat()
-    except OSError:  # in an archive
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _said(line: str) -> dict[str, Any]:

@@ -12,12 +12,12 @@ import secrets
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pypac_obs.errors import InvalidValue
-from pypac_obs.model import Target, addresses, clean_value, value_of, with_value
+from pypac_obs.model import Target, Value, addresses, clean_value, value_of, with_value
 from pypac_obs.profile import Profile
 from pypac_obs.profile.checks import listed
 from pypac_obs.profile.references import problems
@@ -25,8 +25,6 @@ from pypac_obs.state_folder import state_folder
 from pypac_obs.whole_file import replace_file
 
 __all__ = ["MAX_BYTES", "RememberedValues", "remembered_file"]
-
-Value = bool | float | str | tuple[str, ...] | None
 
 # Some thousands of values.
 MAX_BYTES = 1 << 18
@@ -72,7 +70,8 @@ class RememberedValues:
         self._lock = threading.Lock()  # the fields below; never held while writing
         self._writing = threading.Lock()  # one writer at a time; taken before _lock
         self._file: Path | None = None
-        self._entries: dict[str, dict[str, Value]] = {}
+        self._values: Mapping[str, Value] | None = None
+        self._said: Profile | None = None  # what the profile's file says
         self._written_profile: Profile | None = None
         self._first_change: float | None = None  # that has not been written yet
         self._last_change = 0.0
@@ -99,20 +98,16 @@ class RememberedValues:
         return self._checked(profile, data)
 
     def changed(self, values: Mapping[str, Value], written: Profile | None = None) -> None:
-        """Notes what the live values are now.
+        """Notes what the live values are now; the mapping is not to be changed any more.
 
         ``written`` is what the profile's file says (None: as it was loaded).
         """
         written = written if written is not None else self._written_profile
-        there = {} if written is None else {one.address: one for one in addresses(written)}
-        entries: dict[str, dict[str, Value]] = {}
-        for address, value in values.items():
-            entries[address] = {"value": value}
-            if written is not None and address in there:
-                entries[address]["file"] = value_of(written, there[address])
         now = self._clock()
         with self._lock:
-            self._entries = entries
+            if values is self._values and written is self._said:
+                return  # something else has changed, such as what is held
+            self._values, self._said = values, written
             self._last_change = now
             if self._first_change is None:
                 self._first_change = now
@@ -131,9 +126,10 @@ class RememberedValues:
                 if self._first_change is None:
                     return
                 self._first_change = None
-                entries = self._entries
+                values, said = self._values or {}, self._said
             if self._file is None:
                 return
+            entries = _entries(values, said)
             try:
                 if entries:
                     _write(self._file, json.dumps(entries, indent=1).encode())
@@ -202,6 +198,17 @@ class RememberedValues:
         return fits
 
 
+def _entries(values: Mapping[str, Value], written: Profile | None) -> dict[str, dict[str, Value]]:
+    """What is written: the values, and what the profile's file says there."""
+    there = {} if written is None else {one.address: one for one in addresses(written)}
+    entries: dict[str, dict[str, Value]] = {}
+    for address, value in values.items():
+        entries[address] = {"value": value}
+        if written is not None and address in there:
+            entries[address]["file"] = value_of(written, there[address])
+    return entries
+
+
 def _says(profile: Profile, target: Target, said: object) -> bool:
     """Tells whether the profile says the same as it did then."""
     now = value_of(profile, target)
@@ -212,7 +219,9 @@ def _fitting(
     profile: Profile, values: Mapping[Target, Value]
 ) -> tuple[dict[str, Value], list[str]]:
     """Leaves out what makes the profile as a whole wrong: a key that is no track, a circle."""
-    whole = _with_values(profile, values.items())
+    whole = profile
+    for target, value in values.items():
+        whole = with_value(whole, target, value)
     if not any(problems(whole.model_dump())):
         return {target.address: value for target, value in values.items()}, []
     fits: dict[str, Value] = {}
@@ -225,12 +234,6 @@ def _fitting(
             profile = candidate
             fits[target.address] = value
     return fits, wrong
-
-
-def _with_values(profile: Profile, values: Iterable[tuple[Target, Value]]) -> Profile:
-    for target, value in values:
-        profile = with_value(profile, target, value)
-    return profile
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -28,7 +28,7 @@ from pypac_obs.session.incident_log import IncidentLog
 from pypac_obs.session.wiring import Wiring
 from pypac_obs.status import OutputStatus
 
-__all__ = ["STREAM_BLOCK_S", "OutputChange", "OutputSet", "open_reader"]
+__all__ = ["CHANGE_S", "STREAM_BLOCK_S", "OutputChange", "OutputSet", "open_reader"]
 
 # What iterators and callbacks get at once.
 STREAM_BLOCK_S = 0.02
@@ -37,7 +37,7 @@ _OPEN_S = 10.0
 # One that begins later writes silence up to now first: hours of it, into many FLAC files.
 _LATE_OPEN_S = 25.0
 # How long the end of a session waits for a change of it.
-_CHANGE_S = 15.0
+CHANGE_S = 15.0
 _LONGEST_BLOCK_S = 0.25
 
 
@@ -211,15 +211,16 @@ class OutputSet:
 
         Raises what the first one raises that cannot be opened, or is not open in time.
         """
+        present = self._wiring.track_channels
         for output in outputs:
             wanted = profile.tracks if output.tracks is None else output.tracks
-            there = [track for track in wanted if track in self._wiring.track_channels]
+            there = [track for track in wanted if track in present]
             late = LateStart(
                 lambda: self._wiring.engine.position,
                 partial(open_reader, self._wiring, self._log, there, output.name),
             )
-            channels = [self._wiring.track_channels[track] for track in there]
-            thread = self._thread(output, NoReader(there, channels), profile, late=late)
+            reader = NoReader(there, [present[track] for track in there])
+            thread = self._thread(output, reader, profile, late=late)
             into.begun.append(thread)
             thread.begin()
         until = time.monotonic() + _LATE_OPEN_S
@@ -304,7 +305,7 @@ class OutputSet:
     def close_threads(self) -> None:
         """Writes what has been heard, and closes; natives go on until `close_natives`."""
         # A change that is being made brings its outputs first, unless it hangs.
-        alone = self._changing.acquire(timeout=_CHANGE_S)
+        alone = self._changing.acquire(timeout=CHANGE_S)
         self._closed = True
         if alone:
             self._changing.release()

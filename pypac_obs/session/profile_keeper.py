@@ -12,6 +12,7 @@ from pypac_obs.errors import ProfileError, PypacError
 from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.session.live_values import RememberedValues
 from pypac_obs.session.notices import Notices
+from pypac_obs.session.output_set import CHANGE_S
 from pypac_obs.session.profile_file import ProfileFileWatch
 
 __all__ = ["ProfileKeeper"]
@@ -19,9 +20,6 @@ __all__ = ["ProfileKeeper"]
 _LOOK_S = 0.05
 
 _log = logging.getLogger(__name__)
-
-# How long the end of a session waits for a change of it.
-_CHANGE_S = 15.0
 
 
 class ProfileKeeper:
@@ -53,7 +51,7 @@ class ProfileKeeper:
         """Ends it; what is to be remembered is written. Where it never began it does nothing."""
         self._ending.set()
         if self._thread.ident is not None:
-            self._thread.join(_CHANGE_S)
+            self._thread.join(CHANGE_S)
             self._remembered.write()
 
     def note(self, layers: ProfileLayers) -> None:

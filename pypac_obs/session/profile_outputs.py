@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from pypac_obs.errors import ChangeRefused
 from pypac_obs.incidents import Incident
 from pypac_obs.model import ProfileDiff
-from pypac_obs.obs.output import ObsOutput
+from pypac_obs.obs.output import ObsOutput, rule_of
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.outputs.output import Output
@@ -52,7 +51,7 @@ class ProfileOutputs:
             if not isinstance(rule, ObsRule):
                 self._present[name] = self._make(name, rule, profile)
         self._made = tuple(self._present.values())
-        if self._obs_rule(profile) is not None:
+        if self._has_obs(profile):
             self._obs = self._make_obs(profile, _following(self._present))
 
     @property
@@ -68,13 +67,8 @@ class ProfileOutputs:
         outputs.add_native(self._obs)
         return refused
 
-    def _obs_rule(self, profile: Profile) -> tuple[str, ObsRule] | None:
-        if self._without_obs:
-            return None
-        for name, rule in profile.outputs.by_name().items():
-            if isinstance(rule, ObsRule):
-                return name, rule
-        return None
+    def _has_obs(self, profile: Profile) -> bool:
+        return not self._without_obs and profile.outputs.obs is not None
 
     def _make_obs(self, profile: Profile, following: FollowingFiles | None) -> ObsOutput:
         return ObsOutput(
@@ -89,7 +83,7 @@ class ProfileOutputs:
         if isinstance(rule, PluginRule):
             from pypac_obs.plugins import make_output  # most profiles have none
 
-            folder = profile.file.parent if profile.file is not None else Path()
+            folder = profile.folder
             return make_output(name, rule, folder, profile.tracks)
         if rule.follow is not None:
             return FollowingFiles(rule, self._open_incidents, name)
@@ -128,14 +122,13 @@ class ProfileOutputs:
         self, difference: ProfileDiff, profile: Profile, wiring: Wiring, change: OutputChange
     ) -> None:
         following = _following(self._next)
-        found = self._obs_rule(profile)
         self._next_obs = self._obs
-        if found is None:
+        if not self._has_obs(profile):
             if self._obs is not None:
                 change.removed_natives.append(self._obs)
                 self._next_obs = None
             return
-        name, _ = found
+        name, _ = rule_of(profile)
         if self._obs is None:
             self._next_obs = self._make_obs(profile, following)
             self._next_obs.open(wiring, alone=True)

@@ -73,7 +73,6 @@ class Running:
         self._profile_outputs = profile_outputs
         self._offline = offline
         self._on_profile = on_profile
-        self._on_ended = on_ended
         self._stop = stop
         self._origin: tuple[int, datetime] | None = None  # frame 0, in host time and in wall time
         self._control: PublicControl | None = None
@@ -172,7 +171,8 @@ class Running:
         if refused is not None:
             self._log.note(refused)
         self.outputs.start_natives()
-        self._keeper.start()
+        if self._profile.file is not None:  # else there is nothing to follow or to remember
+            self._keeper.start()
         if not self._offline:
             self._control = self._public_control(origin_ns, marks)
         self._supervisor.start()  # last: it ends all of it, and that may be at once

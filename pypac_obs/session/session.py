@@ -15,7 +15,7 @@ from pypac_obs.errors import PypacError, SessionClosed
 from pypac_obs.events import EventBus
 from pypac_obs.forked import leave_to_parent_on_fork
 from pypac_obs.incidents import Incident
-from pypac_obs.model import ProfileDiff, find, value_of
+from pypac_obs.model import ProfileDiff, Value, find, value_of
 from pypac_obs.outputs.callback import CallbackOutput
 from pypac_obs.outputs.output import Block, Marker, Output
 from pypac_obs.profile import Profile, load_profile
@@ -31,8 +31,6 @@ from pypac_obs.undecoded import readable
 __all__ = ["Session"]
 
 _PATIENCE_S = 0.1
-
-Value = bool | float | str | tuple[str, ...] | None
 
 
 class Session:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pypac_obs.control.controls import TakenMark, Value
+from pypac_obs.control.controls import TakenMark
 from pypac_obs.events import EventBus
 from pypac_obs.model import Target, addresses, value_of
 from pypac_obs.model.ranges import range_of
@@ -80,7 +80,7 @@ class SessionControls:
         profile, status = layers.present, self.status().to_json()
         values = {
             target.address: {
-                "value": _plain(value_of(profile, target)),
+                "value": value_of(profile, target),
                 "layer": layers.layer_of(target.address),
                 **_range(target),
             }
@@ -103,10 +103,6 @@ class SessionControls:
                 if one.name != self.name
             ],
         }
-
-
-def _plain(value: Value) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _range(target: Target) -> dict[str, object]:

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pypac_obs import _core
@@ -16,7 +15,7 @@ from pypac_obs.errors import PypacError
 from pypac_obs.model.addresses import Target
 from pypac_obs.model.diff import captured_by
 from pypac_obs.profile import Profile
-from pypac_obs.profile.filters import filter_names, note_plugin
+from pypac_obs.profile.filters import note_plugin
 from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
@@ -135,7 +134,7 @@ class Wiring:
         Raises PluginFailed. What is not applied has to be given to `roll_back`.
         """
         prepared = Prepared()
-        folder = profile.file.parent if profile.file is not None else Path()
+        folder = profile.folder
         for track, name, rule in plugin_filters(profile):
             if self._filters is None:
                 from pypac_obs.session.filter_processes import FilterProcesses  # seldom needed
@@ -168,9 +167,9 @@ class Wiring:
     def apply(self, profile: Profile, prepared: Prepared | None = None) -> _core.PlanDiff:
         """Makes sources and tracks those of this profile, also while the session runs.
 
-        ``prepared`` is what `prepare` gave for the same sources, tracks and filters. What stays
-        loses no frame. Raises ValueError for what the engine refuses, and what opening a source
-        raises; nothing has changed then.
+        ``prepared`` is what `prepare` gave for the same sources, tracks and filters; where this
+        raises, the caller rolls it back. What stays loses no frame. Raises ValueError for what the
+        engine refuses, and what opening a source raises; nothing has changed then.
         """
         if prepared is None:
             prepared = self.prepare(profile)
@@ -195,7 +194,6 @@ class Wiring:
         except BaseException:
             for capture_id in made:
                 self._remove_capture(capture_id)
-            self.roll_back(prepared)
             self.engine.take_lanes()  # of filters that nobody will hear
             if not had_capture:
                 self._stop_capture()
@@ -392,7 +390,7 @@ class Wiring:
             if self._offline
             else self._capture_frames,
         )
-        folder = profile.file.parent if profile.file is not None else Path()
+        folder = profile.folder
         source = make_source(name, rule.use, rule.settings, folder)
         info = SourceInfo(name, self.sample_rate, SOURCE_CHANNELS, rule.settings)
         ring_s = self.profile.session.rings.capture_ms / 1000
@@ -410,7 +408,6 @@ def track_spec(name: str, rule: TrackRule, kinds: Mapping[tuple[str, str], str])
 
     ``kinds`` has those of filters that are written in Python.
     """
-    names = _names_of(rule)
     return _core.TrackSpec(
         name,
         channels=rule.channels,
@@ -424,19 +421,15 @@ def track_spec(name: str, rule: TrackRule, kinds: Mapping[tuple[str, str], str])
                 native_values(one.settings),
                 one.bypass,
             )
-            for filter_name, one in zip(names, rule.filters, strict=True)
+            for filter_name, one in rule.named_filters()
         ],
     )
-
-
-def _names_of(rule: TrackRule) -> list[str]:
-    return filter_names([(one.kind, one.name) for one in rule.filters])
 
 
 def plugin_filters(profile: Profile) -> Iterator[tuple[str, str, FilterRule]]:
     """The track, the name and the rule of each filter that is written in Python."""
     for track, rule in profile.tracks.items():
-        for name, one in zip(_names_of(rule), rule.filters, strict=True):
+        for name, one in rule.named_filters():
             if one.use is not None:
                 yield track, name, one
 

@@ -14,9 +14,10 @@ PACKAGE = Path(__file__).parents[2] / "pypac_obs"
 # Who uses whom. A module at the top counts as a folder; `_core` is the native one. A new arrow is
 # written down here, and in docs/architecture.md where it is one between folders.
 TABLE = """
-cli: _core audio_system capabilities control diagnosis errors events incidents input_devices
-    likely_names log native_files obs outputs plugins processes profile recorder sandbox
-    seen_programs session session_registry state_folder status undecoded wording working_folder
+cli: _core audio_system capabilities control diagnosis errors events host_time incidents
+    input_devices likely_names log native_files obs outputs plugins processes profile recorder
+    sandbox seen_programs session session_registry state_folder status undecoded wording
+    working_folder
 session: _core audio_system capabilities control errors events forked incidents likely_names log
     model obs outputs plugins profile session_registry source state_folder status undecoded
     whole_file working_folder
@@ -25,12 +26,12 @@ diagnosis: _core audio_system capabilities errors input_devices native_files obs
 obs: _core errors incidents log outputs profile runtime_folder session_registry state_folder
     status whole_file
 outputs: errors incidents log own_folder profile status whole_file working_folder
-model: errors profile
+model: errors plugins profile
 profile: _core errors undecoded working_folder
 sandbox: errors obs
 audio_system: _core errors
 capabilities: _core obs
-events: incidents status
+events: host_time incidents model status
 filter_process: _core errors filter plugins
 forked: _core
 input_devices: _core audio_system

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ from pypac_obs.errors import ChangeRefused, InvalidValue, PluginFailed, ProfileE
 from pypac_obs.profile.filters import FilterInfo
 from pypac_obs.session import filter_processes, wiring
 from pypac_obs.session.child_process import ChildProcess
+
+from .heard import Heard as HeardTracks
+from .heard import wait_for
 
 # What a filter's process has for a block, a fade and a block that is not full: 30 ms at 48 kHz.
 LATENCY = 1440
@@ -94,18 +97,8 @@ def profile(
     )
 
 
-class Heard:
-    """What a session's tracks were, from frame 0 on."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[str, list[NDArray[np.float32]]] = {"voice": [], "other": []}
-
-    def __call__(self, block: Any) -> None:
-        for track, audio in block.audio.items():
-            self.blocks[track].append(audio.copy())
-
-    def __getitem__(self, track: str) -> NDArray[np.float32]:
-        return np.concatenate(self.blocks[track])
+class Heard(HeardTracks):
+    """What a session's tracks were, and what the filter did to one of them."""
 
     def gains(self) -> NDArray[np.float32]:
         """By how much the voice is louder than what goes into it, frame by frame."""
@@ -113,13 +106,6 @@ class Heard:
         np.testing.assert_array_equal(other, np.arange(len(other), dtype=np.float32) / 2**24)
         length = min(len(voice), len(other))  # one may be a block ahead
         return np.round(voice[1:length] / other[1:length], 3)
-
-
-def wait_for(what: Callable[[], bool], timeout_s: float = 30.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def stretches(gains: NDArray[np.float32], apart_from: Collection[Incident] = ()) -> list[float]:

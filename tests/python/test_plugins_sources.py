@@ -5,8 +5,8 @@ import json
 import re
 import textwrap
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from pypac_obs.errors import OutputFailed, PluginFailed
 from pypac_obs.plugins import SOURCES, find_plugin, installed_plugins
 from pypac_obs.session import source_threads
 from pypac_obs.source import SourceInfo
+
+from .heard import Heard
+from .heard import wait_for as wait_until_so
 
 RATE = 48_000
 
@@ -80,25 +83,7 @@ def profile(folder: Path, **settings: Any) -> Profile:
     )
 
 
-class Heard:
-    """What a session's tracks were, from frame 0 on."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[str, list[NDArray[np.float32]]] = {}
-
-    def __call__(self, block: Any) -> None:
-        for track, audio in block.audio.items():
-            self.blocks.setdefault(track, []).append(audio.copy())
-
-    def __getitem__(self, track: str) -> NDArray[np.float32]:
-        return np.concatenate(self.blocks[track])
-
-
-def wait_for(what: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.005)
+wait_for = partial(wait_until_so, timeout_s=10.0)
 
 
 def state_of(session: Session, name: str = "radio") -> tuple[str, str]:
@@ -365,7 +350,7 @@ def test_having_nothing_after_a_failure_is_no_failure(tmp_path: Path):
     )
     with Session(profile(tmp_path)) as session:
         wait_for(lambda: state_of(session)[0] == "failed")
-        wait_for(lambda: state_of(session)[0] == "playing", 5)
+        wait_for(lambda: state_of(session)[0] == "playing", timeout_s=5)
 
 
 def test_offline_too_all_of_it_runs_on_one_thread(tmp_path: Path):

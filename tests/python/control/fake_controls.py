@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pypac_obs import Profile
-from pypac_obs.control.controls import Layer, TakenMark, Value
+from pypac_obs.control.controls import TakenMark
 from pypac_obs.errors import (
     ChangeRefused,
     InvalidValue,
@@ -21,7 +21,17 @@ from pypac_obs.errors import (
     SessionClosed,
 )
 from pypac_obs.events import EventBus, Marked, ProfileApplied, SessionEnding, ValuesChanged
-from pypac_obs.model import ProfileDiff, addresses, clean_value, diff, find, value_of, with_value
+from pypac_obs.model import (
+    Layer,
+    ProfileDiff,
+    Value,
+    addresses,
+    clean_value,
+    diff,
+    find,
+    value_of,
+    with_value,
+)
 from pypac_obs.session_registry import checked_text
 from pypac_obs.status import Level, OutputStatus, SessionStatus, SourceStatus, TrackStatus
 

@@ -25,14 +25,6 @@ QUARTER = 12_000
 SETTLED = 960
 
 
-@pytest.fixture(autouse=True)
-def _own_runtime_folder(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("XDG_RUNTIME_DIR", "USERPROFILE"):
-        monkeypatch.setenv(name, str(tmp_path_factory.mktemp("runtime")))
-
-
 def document(**track: Any) -> dict[str, Any]:
     """A tone at full scale in two tracks; the keys are those of the track "tone"."""
     return {

@@ -104,12 +104,17 @@ _EMPTY_SCENE = {
 
 def lossless_obs(sandbox: Sandbox) -> ObsSandbox:
     """An OBS with the module, without inputs of its own, to be started. It records losslessly."""
-    for folder in default_folders(sandbox.env):
-        install(folder)
-    obs = ObsSandbox(sandbox)
+    obs = obs_with_our_source(sandbox)
     obs.files["basic/profiles/Untitled/basic.ini"] = _LOSSLESS.format(folder=obs.recordings)
     obs.files["basic/scenes/Untitled.json"] = json.dumps(_EMPTY_SCENE)
     return obs
+
+
+def obs_with_our_source(sandbox: Sandbox) -> ObsSandbox:
+    """An OBS that has our module; not started yet."""
+    for folder in default_folders(sandbox.env):
+        install(folder)
+    return ObsSandbox(sandbox)
 
 
 def heard(samples: Audio, tones: Mapping[str, float]) -> dict[str, float]:

@@ -7,12 +7,21 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pypac_obs.obs.install.plugin import default_folders, install
 from pypac_obs.sandbox import Sandbox
 from pypac_obs.sandbox.obs import ObsSandbox
 
 from ..conftest import RATE, level_db, wait_until
-from .conftest import AAC_DB, AS_IT_SAYS, TONES, Run, Websocket, audio_track, inputs, record
+from .conftest import (
+    AAC_DB,
+    AS_IT_SAYS,
+    TONES,
+    Run,
+    Websocket,
+    audio_track,
+    inputs,
+    obs_with_our_source,
+    record,
+)
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire]
 
@@ -41,9 +50,7 @@ FOLLOWED = "The session follows the saved profile."
 
 @pytest.fixture(scope="module")
 def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
-    for folder in default_folders(sandbox.env):
-        install(folder)
-    with ObsSandbox(sandbox) as running:
+    with obs_with_our_source(sandbox) as running:
         yield running
 
 

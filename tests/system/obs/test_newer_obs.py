@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pypac_obs.obs.install.plugin import default_folders, install
 from pypac_obs.sandbox import Sandbox
 from pypac_obs.sandbox.obs import ObsSandbox
 
 from ..conftest import PROGRAM, RATE, wait_until
-from .conftest import Websocket, let_record
+from .conftest import Websocket, let_record, obs_with_our_source
 from .test_follow import (
     PATIENCE_S,
     PRIMING_S,
@@ -52,9 +51,7 @@ outputs:
 @pytest.fixture(scope="module")
 def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
     """An OBS that records our track of noise into files with chapters, and splits when asked."""
-    for folder in default_folders(sandbox.env):
-        install(folder)
-    with ObsSandbox(sandbox) as running:
+    with obs_with_our_source(sandbox) as running:
         with Websocket(running) as websocket:
             for item in websocket.request("GetInputList")["inputs"]:
                 websocket.request("RemoveInput", inputName=item["inputName"])

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pypac_obs.obs.install.plugin import default_folders, install
 from pypac_obs.sandbox import Sandbox
 from pypac_obs.sandbox.obs import ObsSandbox
 
@@ -26,6 +25,7 @@ from .conftest import (
     assert_apart,
     audio_track,
     inputs,
+    obs_with_our_source,
     record,
 )
 
@@ -62,9 +62,7 @@ WAV_DB, CUT_AAC_DB = 90.0, 40.0
 
 @pytest.fixture(scope="module")
 def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
-    for folder in default_folders(sandbox.env):
-        install(folder)
-    with ObsSandbox(sandbox) as running:
+    with obs_with_our_source(sandbox) as running:
         yield running
 
 

@@ -16,7 +16,6 @@ import numpy as np
 import psutil
 import pytest
 
-from pypac_obs.obs.install.plugin import default_folders, install
 from pypac_obs.sandbox import Sandbox
 from pypac_obs.sandbox.obs import ObsSandbox, free_port
 
@@ -32,6 +31,7 @@ from .conftest import (
     inputs,
     let_stream,
     obs_version,
+    obs_with_our_source,
 )
 
 pytestmark = [pytest.mark.obs, pytest.mark.pipewire, pytest.mark.usefixtures("players")]
@@ -60,9 +60,7 @@ WAITS = 'Waits until the stream of OBS has stopped: ~ OBS profile "Untitled"'
 
 @pytest.fixture(scope="module")
 def obs(sandbox: Sandbox) -> Iterator[ObsSandbox]:
-    for folder in default_folders(sandbox.env):
-        install(folder)
-    with ObsSandbox(sandbox) as running:
+    with obs_with_our_source(sandbox) as running:
         running.stop()
         # Else OBS has a VOD track for Twitch alone.
         for name in ("global.ini", "user.ini"):
