@@ -11,5 +11,6 @@ void bind_engine(nanobind::module_& module);
 void bind_outputs(nanobind::module_& module);
 void bind_sinks(nanobind::module_& module);
 void bind_capture(nanobind::module_& module);
+void bind_chain(nanobind::module_& module);
 
 }  // namespace pypac

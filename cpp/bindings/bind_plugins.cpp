@@ -156,7 +156,8 @@ void bind_plugins(nb::module_& module) {
       .def_ro("version", &PluginInfo::version)
       .def_ro("help", &PluginInfo::help)
       .def_ro("params", &PluginInfo::params)
-      .def_ro("max_channels", &PluginInfo::max_channels);
+      .def_ro("max_channels", &PluginInfo::max_channels)
+      .def_ro("reduces", &PluginInfo::reduces, "It tells by how much it makes a track quieter.");
   module.def(
       "filter_infos",
       [] {

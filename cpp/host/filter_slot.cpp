@@ -96,6 +96,7 @@ void FilterSlot::process(const AudioBlock& block, std::span<const BlockView> key
     copy_block(block, dry);
   }
   resting_ = only_dry;
+  heard_.store(!only_dry, std::memory_order_relaxed);
   if (!only_dry) run(block, keys, position);
   late_ = heard && warming_ == 0 ? filter_->late_frames() : 0;
   if (only_wet) return;

@@ -61,6 +61,11 @@ class FilterSlot {
   /// [control-thread] Of all parameters, as last set.
   [[nodiscard]] const std::vector<ParamValue>& values() const noexcept { return values_; }
   [[nodiscard]] std::uint32_t latency_frames() const noexcept { return latency_; }
+  /// [any-thread, realtime-safe] By how many dB the filter made the last block quieter; 0 while it
+  /// is not heard.
+  [[nodiscard]] float reduction_db() const noexcept {
+    return heard_.load(std::memory_order_relaxed) ? filter_->reduction_db() : 0;
+  }
   /// [any-thread, realtime-safe] It was leaving, and is not heard any more.
   [[nodiscard]] bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
   /// [any-thread, realtime-safe] Blocks in which the filter gave something that is no number.
@@ -85,6 +90,7 @@ class FilterSlot {
   std::uint32_t late_ = 0;
   bool resting_ = true;  // the filter was not called for the last block
   bool unheard_;         // nothing was heard yet that could be faded over
+  std::atomic<bool> heard_{false};
   std::atomic<bool> gone_{false};
   std::atomic<std::uint64_t> faults_{0};
 };

@@ -53,6 +53,7 @@ struct PluginInfo {
   std::string help{};  // one sentence
   std::vector<ParamInfo> params{};
   std::uint32_t max_channels = 8;
+  bool reduces = false;  // it tells by how much it makes a track quieter: dynamics
 };
 
 using ParamValues = std::map<std::string, ParamValue>;

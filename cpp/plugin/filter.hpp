@@ -56,6 +56,14 @@ class Filter {
   /// max_frames give the same frames.
   virtual void process(const ProcessContext& context) noexcept = 0;
 
+  /// [pump & active] Several filters of this kind at once, this one among them, each with its own
+  /// context; all blocks have the same number of frames. Gives what process() of each would give,
+  /// bit for bit: kinds that compute faster side by side have their own.
+  virtual void process_bank(std::span<Filter* const> bank,
+                            std::span<const ProcessContext> contexts) noexcept {
+    for (std::size_t i = 0; i < bank.size(); ++i) bank[i]->process(contexts[i]);
+  }
+
   /// [pump & active] Forgets the past: the next block follows a break.
   virtual void reset() noexcept {}
 
@@ -69,6 +77,10 @@ class Filter {
   /// [pump] False: it cannot give yet what it should, because what it needs has not started. A
   /// chain that takes another one's place waits for it.
   [[nodiscard]] virtual bool ready() const noexcept { return true; }
+
+  /// [any-thread, realtime-safe] By how many dB it made its last block quieter at most, 0 or more;
+  /// of kinds whose info().reduces.
+  [[nodiscard]] virtual float reduction_db() const noexcept { return 0; }
 
   /// [any-thread, realtime-safe] For how many frames it may sound after its input has become
   /// silent. Constant while active.
