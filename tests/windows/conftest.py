@@ -120,20 +120,24 @@ class Windows:
         path = self.folder / name
         if not path.exists():
             shutil.copy(PLAYER, path)
-        process = subprocess.Popen(
-            [HERE / "in_wine", path, *options],
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        self.programs.append(process)
-        assert process.stdout is not None
-        says_something, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
-        assert says_something, f"{name} does not start"
-        assert process.stdout.readline().startswith(name)
-        return process
+        complaints = self.folder / f"{name}.txt"
+        for _ in range(2):  # seen once: Wine ended it before its first line
+            with complaints.open("w") as stderr:
+                process = subprocess.Popen(
+                    [HERE / "in_wine", path, *options],
+                    env=self.env,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    text=True,
+                    start_new_session=True,
+                )
+            self.programs.append(process)
+            assert process.stdout is not None
+            says_something, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
+            assert says_something, f"{name} does not start"
+            if process.stdout.readline().startswith(name):
+                return process
+        raise AssertionError(f"{name} does not start: {complaints.read_text()}")
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         if process.poll() is None:

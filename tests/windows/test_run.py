@@ -366,10 +366,12 @@ def test_a_program_that_is_muted_meanwhile_is_silent_for_as_long_and_said_to_be(
         return [entry["state"] for entry in source["history"]]
 
     wait_until(lambda: "playing" in states())
+    windows.await_recorded("game", 0.5)  # frame 0 may come after the state
     windows.script(script.strip() + " mute=yes\n")
     wait_until(lambda: "muted" in states())
     windows.script(script)
     wait_until(lambda: states()[-1:] == ["playing"])
+    windows.await_recorded("game", 0.5)
     windows.tell(0)  # Ctrl-C
     recording = windows.finish(run)
     heard = np.flatnonzero(recording.tracks["game"].any(axis=1))
