@@ -144,6 +144,14 @@ class PythonEngine {
     return level_of(track->node->meter());
   }
 
+  /// How late its filters make it.
+  std::uint32_t track_latency_frames(const std::string& id) {
+    const std::shared_ptr<const Plan> plan = engine_.plan();
+    const Plan::Track* const track = plan->track(id);
+    if (!track) throw Failure(ErrorKind::invalid_argument, "there is no track " + id);
+    return track->chain.latency_frames();
+  }
+
   std::pair<std::vector<std::string>, std::vector<std::string>> layout() {
     const std::shared_ptr<const Plan> plan = engine_.plan();
     std::pair<std::vector<std::string>, std::vector<std::string>> ids;
