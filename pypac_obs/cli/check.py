@@ -344,6 +344,7 @@ def _as_json(
         "sample_rate": profile.session.sample_rate,
         "latency_ms": profile.session.latency_ms,
         "filter_delay_frames": late.budget,
+        "filter_delay_ms": _milliseconds(late.budget, profile),
         "filter_delay_complete": late.complete,
         "audio_system": {"present": not plans.trouble, "reason": plans.trouble},
         "sources": [
@@ -358,6 +359,7 @@ def _as_json(
                 "filters": [rule.model_dump() for rule in track.filters],
                 **_compared_json(track),
                 "filter_latency_frames": late.tracks[name].frames,
+                "filter_latency_ms": _milliseconds(late.tracks[name].frames, profile),
             }
             for name, track in profile.tracks.items()
         ],
@@ -462,6 +464,10 @@ def _obs_in_words(track: ObsTrack | None) -> str:
 
 def _send_in_words(send: Send) -> str:
     return f"{send.source} {send.gain_db:+g} dB" if send.gain_db else send.source
+
+
+def _milliseconds(frames: int, profile: Profile) -> float:
+    return round(frames * 1000 / profile.session.sample_rate, 3)
 
 
 def _has_filters(track: TrackRule) -> bool:
