@@ -6,8 +6,8 @@
 
 namespace pypac {
 
-/// One block of a glide: `frames` values begin + (first + 1) * step, begin + (first + 2) * step, ...,
-/// then `rest` for as long as the block lasts.
+/// One block of a glide: `frames` values begin + (first + 1) * step, begin + (first + 2) * step,
+/// ..., then `rest` for as long as the block lasts.
 struct GlideBlock {
   float begin = 0;  // where the glide began
   float step = 0;
