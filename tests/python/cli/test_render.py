@@ -162,3 +162,18 @@ def test_filters_in_python_are_left_to_a_session(folder: Path):
     assert result.exit_code == 3
     assert "mine.filter.plugin is written in Python (x.py:X)" in result.stderr
     assert "bypass: true" in result.stderr
+
+
+def test_an_impulse_stays_where_it_is_whatever_the_filters_take(folder: Path):
+    chain = "[{limiter: {look_ahead_ms: 10, ceiling_db: -6}}, {gain: {gain_db: 3}}, {limiter: {}}]"
+    (folder / "p.yaml").write_text(PROFILE.replace("filters: soft}", f"filters: {chain}}}", 1))
+    audio = np.zeros((30_000, 2), np.float32)
+    audio[[0, 12_345, 29_999]] = 0.25
+    write(folder, "in.wav", audio)
+    result = render(folder, "--track", "voice")
+    assert result.exit_code == 0
+    heard = soundfile.read(folder / "out.wav", dtype="float32")[0]
+    assert heard.shape == audio.shape
+    assert np.flatnonzero(heard[:, 0]).tolist() == [0, 12_345, 29_999]
+    assert np.allclose(heard, audio * 10 ** (3 / 20), atol=1e-5)
+    assert "taken out" in result.stdout
