@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include "filters/builtin_filters.hpp"
 
+#include "filters/compressor.hpp"
+#include "filters/de_esser.hpp"
+#include "filters/duck.hpp"
 #include "filters/eq.hpp"
+#include "filters/expander.hpp"
 #include "filters/gain.hpp"
+#include "filters/gate.hpp"
 #include "filters/high_pass.hpp"
 #include "filters/low_pass.hpp"
+#include "filters/upward_compressor.hpp"
 
 namespace pypac {
 
 void add_builtin_filters(FilterRegistry& registry) {
+  registry.add([] { return std::make_unique<Compressor>(); });
+  registry.add([] { return std::make_unique<DeEsser>(); });
+  registry.add([] { return std::make_unique<Duck>(); });
   registry.add([] { return std::make_unique<Eq>(); });
+  registry.add([] { return std::make_unique<Expander>(); });
   registry.add([] { return std::make_unique<Gain>(); });
+  registry.add([] { return std::make_unique<Gate>(); });
   registry.add([] { return std::make_unique<HighPass>(); });
   registry.add([] { return std::make_unique<LowPass>(); });
+  registry.add([] { return std::make_unique<UpwardCompressor>(); });
 }
 
 const FilterRegistry& builtin_filters() {
