@@ -80,8 +80,10 @@ void LoudnessMeter::begin(const BlockView& block, std::uint32_t frames) noexcept
     blocks_.clear();
     windows_.clear();
     steps_ = 0;
-    for (std::atomic<float>* const one : {&integrated_energy_, &max_momentary_energy_,
-                                          &max_short_term_energy_, &range_, &max_true_peak_})
+    // The falling peak as well: below it none is looked for.
+    for (std::atomic<float>* const one :
+         {&integrated_energy_, &max_momentary_energy_, &max_short_term_energy_, &range_,
+          &true_peak_, &max_true_peak_})
       one->store(0, std::memory_order_relaxed);
   }
   find_true_peak(block, frames);
