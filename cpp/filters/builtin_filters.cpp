@@ -12,6 +12,7 @@
 #include "filters/gate.hpp"
 #include "filters/high_pass.hpp"
 #include "filters/invert.hpp"
+#include "filters/leveller.hpp"
 #include "filters/limiter.hpp"
 #include "filters/low_pass.hpp"
 #include "filters/mono.hpp"
@@ -33,6 +34,7 @@ void add_builtin_filters(FilterRegistry& registry) {
   registry.add([] { return std::make_unique<Gate>(); });
   registry.add([] { return std::make_unique<HighPass>(); });
   registry.add([] { return std::make_unique<Invert>(); });
+  registry.add([] { return std::make_unique<Leveller>(); });
   registry.add([] { return std::make_unique<Limiter>(); });
   registry.add([] { return std::make_unique<LowPass>(); });
   registry.add([] { return std::make_unique<Mono>(); });
