@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::size_t kCount = Lanes::kCount;
 constexpr float kLoudest = 1024;  // 60 dBFS
+// The level of a gate falls in a straight line, from far up for minutes: it begins here at most.
+constexpr float kLoudestGate = 2;
 
 alignas(32) constexpr float kPlaces[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 
@@ -50,10 +52,25 @@ void copy_sane(float* to, const float* from, std::size_t frames) noexcept {
   });
 }
 
+/// Takes one series through `step`, the same in all lanes: that needs no transposition.
+template <typename Step>
+void alone(float* values, std::size_t frames, Step& step) noexcept {
+  constexpr std::size_t kSome = 64;
+  float made[kSome + kCount];
+  Step run = step;
+  for (std::size_t i = 0; i < frames; i += kSome) {
+    const std::size_t some = frames - i < kSome ? frames - i : kSome;
+    for (std::size_t n = 0; n < some; ++n) run(Lanes(values[i + n])).store(made + n);
+    for (std::size_t n = 0; n < some; ++n) values[i + n] = made[n];
+  }
+  step = run;
+}
+
 /// Takes up to a lane's count of series through `step`, frame by frame.
 template <typename Entry, typename Step>
 void side_by_side(Entry* const* entries, std::size_t count, std::size_t frames,
                   Step& step) noexcept {
+  if (count == 1) return alone(entries[0]->values, frames, step);
   Lanes rows[kCount];
   for (std::size_t i = 0; i < frames; i += kCount) {
     const std::size_t some = frames - i < kCount ? frames - i : kCount;
@@ -82,8 +99,8 @@ void side_by_side(Entry* const* entries, std::size_t count, std::size_t frames,
 
 template <typename Entry>
 Lanes gather(Entry* const* entries, std::size_t count, float Entry::*member) noexcept {
-  float all[kCount] = {};
-  for (std::size_t t = 0; t < count; ++t) all[t] = entries[t]->*member;
+  float all[kCount];
+  for (std::size_t t = 0; t < kCount; ++t) all[t] = entries[t < count ? t : 0]->*member;
   return Lanes::load(all);
 }
 
@@ -196,7 +213,7 @@ struct RampStep {
         open(gather(ramps, count, &GateRamp::is_open) > Lanes(0.0F)) {}
 
   Lanes operator()(Lanes x) noexcept {
-    level = max(level - slack, x);
+    level = max(level - slack, min(x, Lanes(kLoudestGate)));
     open = (x > open_above) | (open & (level >= close_below));
     held = and_not(open, held + Lanes(1.0F));
     const Lanes way = select(open, up, select(held > hold, down, up_held));
