@@ -213,8 +213,9 @@ void CurveDynamics::shape(Bank bank, std::uint32_t frames) noexcept {
   }
 }
 
-float GateDynamics::step_of(std::size_t param) const noexcept {
-  return 1 / std::max(1.0F, frames_of(value(param)));
+std::int32_t GateDynamics::step_of(std::size_t param) const noexcept {
+  const double frames = std::max(1.0, value(param) * sample_rate() / 1000);
+  return static_cast<std::int32_t>(std::lround(GateRamp::kOpen / frames));
 }
 
 float GateDynamics::frames_of(double ms) const noexcept {

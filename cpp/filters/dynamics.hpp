@@ -154,7 +154,7 @@ class GateDynamics : public Dynamics {
   [[nodiscard]] virtual Tuning tuning() const noexcept = 0;
 
   /// The share a frame of what takes that long.
-  [[nodiscard]] float step_of(std::size_t param) const noexcept;
+  [[nodiscard]] std::int32_t step_of(std::size_t param) const noexcept;
   [[nodiscard]] float frames_of(double ms) const noexcept;
 
   void prepare(const Activation& activation) final;
