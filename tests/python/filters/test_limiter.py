@@ -19,9 +19,15 @@ TRUE_PEAK_DELAY = 8  # frames that the detector takes
 Audio = NDArray[np.float32]
 
 
-def chain(*, channels: int = 1, max_frames: int = 480, **params: Any) -> _core.OfflineChain:
-    links = [("limiter", params, False)]
-    return _core.OfflineChain(links, channels=channels, max_frames=max_frames)
+def chain(
+    *, channels: int = 1, max_frames: int = 480, sample_rate: int = RATE, **params: Any
+) -> _core.OfflineChain:
+    return _core.OfflineChain(
+        [("limiter", params, False)],
+        channels=channels,
+        max_frames=max_frames,
+        sample_rate=sample_rate,
+    )
 
 
 def limited(signal: NDArray[Any], **params: Any) -> Audio:
@@ -105,6 +111,14 @@ def test_no_true_peak_is_more_than_a_tenth_of_a_decibel_over_the_ceiling(
     assert true_peak_db(heard) <= CEILING_DB + 0.1
     # It limits, it does not silence.
     assert true_peak_db(heard) >= CEILING_DB - 1.5
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 96000, 192000])
+def test_other_rates_have_the_same_ceiling(rate: int):
+    angle = 2 * np.pi * min(18000, 0.4 * rate) / rate * np.arange(24000) + 0.7
+    for signal in (noise(7) * 10, np.sign(noise(8)), bursts(2 * np.sin(angle))):
+        heard = limited(signal, sample_rate=rate, look_ahead_ms=0.5, release_ms=1.0)
+        assert CEILING_DB - 1 < true_peak_db(heard) <= CEILING_DB + 0.1
 
 
 @pytest.mark.parametrize("name", SIGNALS)
