@@ -6,25 +6,30 @@
 
 #if defined(PYPAC_WIDE_LANES)
 #include <immintrin.h>
-#elif defined(__SSE2__) || defined(_M_X64)
+#elif (defined(__SSE2__) || defined(_M_X64)) && !defined(PYPAC_PORTABLE_LANES)
 #include <emmintrin.h>
 #define PYPAC_SSE2_LANES
+#else
+#include <bit>
+#include <cmath>
 #endif
 
 /// The namespace of code that is compiled once for each width (cmake/kernels.cmake).
 ///
 /// What is compiled so includes nothing that has inline functions, but headers like this one: the
 /// linker keeps one copy of each, which may be the one that not every processor can run.
+#if !defined(PYPAC_LANES_NAMESPACE)
 #if defined(PYPAC_WIDE_LANES)
 #define PYPAC_LANES_NAMESPACE wide
 #else
 #define PYPAC_LANES_NAMESPACE narrow
 #endif
+#endif
 
 namespace pypac::PYPAC_LANES_NAMESPACE {
 
 /// Several samples side by side, and arithmetic on all of them at once: 8 with AVX2, else 4. No
-/// operation rounds otherwise in one width than in the other.
+/// operation rounds otherwise in one width than in the other, or in the portable one.
 #if defined(PYPAC_WIDE_LANES)
 
 struct Lanes {
@@ -262,7 +267,147 @@ inline IntLanes to_int(Lanes a) noexcept {
 }
 
 #else
-#error "lanes are written for x86-64 alone: add those of this processor here"
+// Any other processor: what the compiler makes of four in a row. PYPAC_PORTABLE_LANES asks for it
+// on x86-64 too.
+
+struct Lanes {
+  static constexpr std::size_t kCount = 4;
+  float v[4];
+
+  Lanes() = default;
+  explicit Lanes(float value) noexcept : v{value, value, value, value} {}
+  [[nodiscard]] static Lanes load(const float* from) noexcept {
+    Lanes all;
+    for (std::size_t i = 0; i < kCount; ++i) all.v[i] = from[i];
+    return all;
+  }
+  void store(float* to) const noexcept {
+    for (std::size_t i = 0; i < kCount; ++i) to[i] = v[i];
+  }
+};
+
+using Mask = Lanes;
+
+struct IntLanes {
+  std::int32_t v[4];
+};
+
+/// One operation on each lane.
+template <typename To, typename From, typename Operation>
+inline To lane_by_lane(From a, From b, Operation operation) noexcept {
+  To to;
+  for (std::size_t i = 0; i < Lanes::kCount; ++i) to.v[i] = operation(a.v[i], b.v[i]);
+  return to;
+}
+
+inline IntLanes bits_of(Lanes a) noexcept {
+  return lane_by_lane<IntLanes>(a, a,
+                                [](float x, float) { return std::bit_cast<std::int32_t>(x); });
+}
+inline Lanes from_bits(IntLanes a) noexcept {
+  return lane_by_lane<Lanes>(a, a,
+                             [](std::int32_t x, std::int32_t) { return std::bit_cast<float>(x); });
+}
+inline IntLanes splat(std::int32_t value) noexcept {
+  return {{value, value, value, value}};
+}
+/// They wrap, as vectors do.
+inline IntLanes operator+(IntLanes a, IntLanes b) noexcept {
+  return lane_by_lane<IntLanes>(a, b, [](std::int32_t x, std::int32_t y) {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(x) + static_cast<std::uint32_t>(y));
+  });
+}
+inline IntLanes operator-(IntLanes a, IntLanes b) noexcept {
+  return lane_by_lane<IntLanes>(a, b, [](std::int32_t x, std::int32_t y) {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(x) - static_cast<std::uint32_t>(y));
+  });
+}
+inline IntLanes operator&(IntLanes a, IntLanes b) noexcept {
+  return lane_by_lane<IntLanes>(a, b, [](std::int32_t x, std::int32_t y) { return x & y; });
+}
+inline IntLanes operator|(IntLanes a, IntLanes b) noexcept {
+  return lane_by_lane<IntLanes>(a, b, [](std::int32_t x, std::int32_t y) { return x | y; });
+}
+template <int Bits>
+inline IntLanes shift_left(IntLanes a) noexcept {
+  return lane_by_lane<IntLanes>(a, a, [](std::int32_t x, std::int32_t) {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(x) << Bits);
+  });
+}
+template <int Bits>
+inline IntLanes shift_right(IntLanes a) noexcept {
+  return lane_by_lane<IntLanes>(a, a, [](std::int32_t x, std::int32_t) { return x >> Bits; });
+}
+inline Lanes to_float(IntLanes a) noexcept {
+  return lane_by_lane<Lanes>(a, a,
+                             [](std::int32_t x, std::int32_t) { return static_cast<float>(x); });
+}
+inline IntLanes to_int(Lanes a) noexcept {
+  return lane_by_lane<IntLanes>(
+      a, a, [](float x, float) { return static_cast<std::int32_t>(std::nearbyint(x)); });
+}
+
+inline Lanes operator+(Lanes a, Lanes b) noexcept {
+  return lane_by_lane<Lanes>(a, b, [](float x, float y) { return x + y; });
+}
+inline Lanes operator-(Lanes a, Lanes b) noexcept {
+  return lane_by_lane<Lanes>(a, b, [](float x, float y) { return x - y; });
+}
+inline Lanes operator*(Lanes a, Lanes b) noexcept {
+  return lane_by_lane<Lanes>(a, b, [](float x, float y) { return x * y; });
+}
+inline Lanes operator/(Lanes a, Lanes b) noexcept {
+  return lane_by_lane<Lanes>(a, b, [](float x, float y) { return x / y; });
+}
+inline Lanes min(Lanes a, Lanes b) noexcept {
+  return lane_by_lane<Lanes>(a, b, [](float x, float y) { return x < y ? x : y; });
+}
+inline Lanes max(Lanes a, Lanes b) noexcept {
+  return lane_by_lane<Lanes>(a, b, [](float x, float y) { return x > y ? x : y; });
+}
+inline Lanes sqrt(Lanes a) noexcept {
+  return lane_by_lane<Lanes>(a, a, [](float x, float) { return std::sqrt(x); });
+}
+inline Mask operator<(Lanes a, Lanes b) noexcept {
+  return from_bits(lane_by_lane<IntLanes>(a, b, [](float x, float y) { return x < y ? -1 : 0; }));
+}
+inline Mask operator>(Lanes a, Lanes b) noexcept {
+  return from_bits(lane_by_lane<IntLanes>(a, b, [](float x, float y) { return x > y ? -1 : 0; }));
+}
+inline Mask operator<=(Lanes a, Lanes b) noexcept {
+  return from_bits(lane_by_lane<IntLanes>(a, b, [](float x, float y) { return x <= y ? -1 : 0; }));
+}
+inline Mask operator>=(Lanes a, Lanes b) noexcept {
+  return from_bits(lane_by_lane<IntLanes>(a, b, [](float x, float y) { return x >= y ? -1 : 0; }));
+}
+inline Lanes operator&(Lanes a, Lanes b) noexcept {
+  return from_bits(bits_of(a) & bits_of(b));
+}
+inline Lanes operator|(Lanes a, Lanes b) noexcept {
+  return from_bits(bits_of(a) | bits_of(b));
+}
+inline Lanes and_not(Lanes a, Lanes b) noexcept {
+  return from_bits(lane_by_lane<IntLanes>(bits_of(a), bits_of(b),
+                                          [](std::int32_t x, std::int32_t y) { return ~x & y; }));
+}
+inline Lanes select(Mask which, Lanes yes, Lanes no) noexcept {
+  return (which & yes) | and_not(which, no);
+}
+inline bool any(Mask mask) noexcept {
+  const IntLanes bits = bits_of(mask);
+  return ((bits.v[0] | bits.v[1]) | (bits.v[2] | bits.v[3])) < 0;
+}
+
+inline void transpose(Lanes (&rows)[4]) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t k = 0; k < i; ++k) {
+      const float swapped = rows[i].v[k];
+      rows[i].v[k] = rows[k].v[i];
+      rows[k].v[i] = swapped;
+    }
+  }
+}
+
 #endif
 
 inline Lanes operator-(Lanes a) noexcept {
