@@ -8,6 +8,7 @@
 #include "core/flush_to_zero.hpp"
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
+#include "engine/track_meters.hpp"
 #include "os/thread_priority.hpp"
 
 namespace pypac {
@@ -172,6 +173,7 @@ void Pump::process_block(Frames begin, std::uint32_t frames) noexcept {
   const HostTime until = anchor_.host_time_of(begin + frames + options_.latency_frames);
   for (const auto& source : plan->sources) source->process(begin, frames, until, ledger_);
   for (const Plan::Track& track : plan->tracks) process_track(track, begin, frames);
+  meter_tracks(plan->tracks, frames);
   taken_.store(begin + frames, std::memory_order_release);
   // The first blocks only fill the delays.
   if (begin < budget_) return;

@@ -2,11 +2,13 @@
 #include "filters/builtin_filters.hpp"
 
 #include "filters/gain.hpp"
+#include "filters/leveller.hpp"
 
 namespace pypac {
 
 void add_builtin_filters(FilterRegistry& registry) {
   registry.add([] { return std::make_unique<Gain>(); });
+  registry.add([] { return std::make_unique<Leveller>(); });
 }
 
 const FilterRegistry& builtin_filters() {

@@ -41,8 +41,10 @@ class _Levels:
         from pypac_obs.events import EventBus
 
         self.events = EventBus()
-        self._layout = ((), tuple(f"track {number}" for number in range(_TRACKS)))
-        self._levels = np.random.default_rng(1).random((64, _TRACKS, 3), np.float32)
+        from pypac_obs.control.controls import LevelLayout
+
+        self._layout = LevelLayout((), tuple(f"track {number}" for number in range(_TRACKS)))
+        self._levels = np.random.default_rng(1).random((64, self._layout.size), np.float32)
         self._reads = 0
 
     def state(self) -> dict[str, object]:
@@ -54,13 +56,13 @@ class _Levels:
     def release_all(self, client: str) -> None:
         pass
 
-    def level_layout(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def level_layout(self) -> LevelLayout:
         return self._layout
 
-    def levels(self, rows: NDArray[np.float32]) -> int:
+    def levels(self, values: NDArray[np.float32]) -> int:
         self._reads += 1
-        rows[:] = self._levels[self._reads % len(self._levels)]
-        return _TRACKS
+        values[:] = self._levels[self._reads % len(self._levels)]
+        return len(values)
 
 
 def main(options: Options) -> Report:

@@ -391,7 +391,10 @@ def test_a_run_in_json_writes_a_status_a_second_and_a_summary(tmp_path: Path):
     assert 0 <= lines[-1]["seconds"] <= 1.5
     summary = last["summary"]
     assert summary["frames"] == 72_000
-    assert summary["tracks"]["tone"] == {"max_peak": -20.0}
+    tone = summary["tracks"]["tone"]
+    assert (tone["max_peak"], tone["range_lu"]) == (-20.0, 0.0)
+    assert tone["max_true_peak_dbtp"] == pytest.approx(-20, abs=0.1)
+    assert tone["integrated_lufs"] == pytest.approx(-20, abs=0.1)
     assert [(Path(file["path"]).name, file["frames"]) for file in summary["files"]] == [
         ("tone.wav", 72_000),
         ("mix.wav", 72_000),

@@ -33,6 +33,7 @@ from pypac_obs.session_registry import running_sessions
 from pypac_obs.status import (
     BoundProgram,
     Level,
+    Loudness,
     OutputStatus,
     SessionStatus,
     SourceStatus,
@@ -304,7 +305,15 @@ STATUS = SessionStatus(
             Level(-math.inf, -math.inf, -math.inf),
         ),
     ),
-    tracks=(TrackStatus("voice", 96000, Level(-3.0, -12.0, -1.0)),),
+    tracks=(
+        TrackStatus(
+            "voice",
+            96000,
+            Level(-3.0, -12.0, -1.0),
+            Loudness(-2.5, -0.5, -20.0, -21.5, -math.inf, 3.5, -19.0, -math.inf),
+            {"gate": 0.0, "squeeze": 4.25},
+        ),
+    ),
     outputs=(OutputStatus("files", "the disk is full", 480, "writing"),),
     incidents=2,
     warnings=("the priority is low",),
@@ -328,6 +337,8 @@ def test_a_status_is_the_same_after_json() -> None:
         {"sources": [{"name": "a"}]},
         {"tracks": [{"name": "a", "frames": 1, "level": None}]},
         {"tracks": [{"name": "a", "frames": 1, "level": {"peak": "x", "rms": 0, "max_peak": 0}}]},
+        {"tracks": [{"name": "a", "loudness": {"momentary": "loud"}}]},
+        {"tracks": [{"name": "a", "reduction_db": [3]}]},
         {"outputs": None},
         {"warnings": [7]},
     ],

@@ -23,6 +23,7 @@ from pypac_obs.outputs import FilesOutput
 from pypac_obs.status import (
     BoundProgram,
     Level,
+    Loudness,
     OutputStatus,
     SessionStatus,
     SourceStatus,
@@ -312,6 +313,12 @@ def test_levels_of_a_tone_are_those_that_were_asked_for() -> None:
         [track] = session.status().tracks
     assert track.level.peak == pytest.approx(-20, abs=0.01)
     assert track.level.rms == pytest.approx(-23.01, abs=0.02)
+    # A sine of 1 kHz in both channels has as many LUFS as its peak has dBFS.
+    loudness = track.loudness
+    assert loudness.integrated == pytest.approx(-20, abs=0.02)
+    assert (loudness.momentary, loudness.short_term) == pytest.approx((-20, -20), abs=0.02)
+    assert loudness.true_peak == pytest.approx(-20, abs=0.05)
+    assert (loudness.range, track.reduction_db) == (0, {})
     assert track.frames == 240_000
 
 
@@ -332,7 +339,7 @@ def test_the_status_as_json_has_every_field() -> None:
         48000,
         96000,
         (source,),
-        (TrackStatus("game", 96000, level),),
+        (TrackStatus("game", 96000, level, Loudness(momentary=-20.12345), {"gate": 3.0}),),
         (OutputStatus("files", "", 3, "it writes"),),
         incidents=2,
         warnings=("quiet",),
@@ -342,6 +349,8 @@ def test_the_status_as_json_has_every_field() -> None:
     expected = {**asdict(status), "seconds": 2.0}
     for one in (expected["sources"][0], expected["tracks"][0]):
         one["level"] = {"peak": -1.0, "rms": None, "max_peak": -0.123}
+    none = dict.fromkeys(expected["tracks"][0]["loudness"])
+    expected["tracks"][0]["loudness"] = none | {"momentary": -20.123, "range": 0.0}
     assert status.to_json() == json.loads(json.dumps(expected))
 
 
