@@ -91,6 +91,7 @@ PlanDiff Engine::publish(const GraphSpec& next) {
   options.max_sources = options_.max_sources;
   options.max_outputs = options_.max_outputs;
   options.headroom_frames = options_.headroom_frames;
+  options.tracks_at_once = options_.tracks_at_once;
   options.budget_frames = budget_frames_;
   const Plan& previous = *plans_.back();
   CompiledPlan compiled =

@@ -31,7 +31,8 @@ struct EngineOptions {
   std::uint32_t latency_frames = 1920;  // how long it waits for late packets
   std::uint32_t headroom_frames = 0;    // of latency, for filters that come later
   std::uint32_t max_sources = 256;
-  std::uint32_t max_outputs = 256;  // at once
+  std::uint32_t max_outputs = 256;   // at once
+  std::uint32_t tracks_at_once = 8;  // that are filtered side by side, at most; sounds the same
 };
 
 /// Runs a graph: turns what is wanted into plans for the pump, while it runs.
