@@ -151,6 +151,14 @@ class PythonEngine {
             engine_.reductions(id)};
   }
 
+  /// How late its filters make it.
+  std::uint32_t track_latency_frames(const std::string& id) {
+    const std::shared_ptr<const Plan> plan = engine_.plan();
+    const Plan::Track* const track = plan->track(id);
+    if (!track) throw Failure(ErrorKind::invalid_argument, "there is no track " + id);
+    return track->chain.latency_frames();
+  }
+
   std::size_t levels(
       nanobind::ndarray<float, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>
           values) {

@@ -19,7 +19,16 @@ from pypac_obs.errors import (
     UnknownAddress,
 )
 from pypac_obs.events import EventBus, ProfileApplied, ProfileRefused, ValuesChanged
-from pypac_obs.model import Layer, ProfileDiff, Value, clean_value, diff, find, value_of
+from pypac_obs.model import (
+    Layer,
+    ProfileDiff,
+    Value,
+    clean_value,
+    diff,
+    find,
+    turned_over,
+    value_of,
+)
 from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.model.ranges import range_of
 from pypac_obs.profile import Profile, load_profile
@@ -124,10 +133,11 @@ class Controller:
     def toggle(self, address: str, *, origin: str = "") -> Value:
         """Turns a switch over; see `Controls.toggle`."""
         with self._lock:
-            before = value_of(self._layers.kept, find(self._layers.present, address))
-            if not isinstance(before, bool):
+            target = find(self._layers.present, address)
+            other = turned_over(target, value_of(self._layers.kept, target))
+            if other is None:
                 raise InvalidValue(f"{address} is no switch", remedy="Set it to a value instead.")
-            return self.set(address, not before, origin=origin)
+            return self.set(address, other, origin=origin)
 
     def fade(self, address: str, value: object, seconds: float, *, origin: str = "") -> None:
         """Brings a number to a value within that time; see `Controls.fade`."""
@@ -186,7 +196,8 @@ class Controller:
         self._refuse_if_closed()
         with _refusals():
             for address, value in heard.items():
-                self._wiring.set(find(layers.present, address), value)
+                target = find(layers.present, address)
+                self._wiring.set(target, value, layers.present.tracks[target.track])
         self._keep(layers)
         for address in told:
             target = find(layers.present, address)

@@ -156,6 +156,7 @@ class StatusReader:
             "frames": status.frames,
             "warnings": list(status.warnings),
             "filter_delay_frames": engine.budget_frames,
+            "filter_latency_frames": self._latencies(),
             "mixer_worst_lateness_ms": round(engine.worst_lateness_ns / 1e6, 3),
             "loudness": {track.name: track.loudness.to_manifest() for track in status.tracks},
             "sources": {
@@ -170,6 +171,14 @@ class StatusReader:
                 for source in status.sources
             },
         }
+
+    def _latencies(self) -> dict[str, int]:
+        """How late the filters of each track make it; those that have just gone are left out."""
+        found = {}
+        for name in self._wiring.profile.tracks:
+            with contextlib.suppress(ValueError, LookupError):
+                found[name] = self._wiring.engine.track_latency_frames(name)
+        return found
 
 
 def _level(native: _core.Level) -> Level:

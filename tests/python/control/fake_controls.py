@@ -31,6 +31,7 @@ from pypac_obs.model import (
     clean_value,
     diff,
     find,
+    turned_over,
     value_of,
     with_value,
 )
@@ -43,7 +44,7 @@ PROFILE = {
     "sources": {"game": {"process": "game.exe"}, "mic": {"synthetic": {"kind": "tone"}}},
     "tracks": {
         "game": {"from": "game"},
-        "voice": {"from": ["mic"], "filters": [{"gain": {"gain_db": -3}}]},
+        "voice": {"from": ["mic"], "filters": [{"gain": {"gain_db": -3}}], "compare": []},
     },
 }
 CHANGED = PROFILE | {"tracks": PROFILE["tracks"] | {"extra": {"from": "game"}}}
@@ -152,10 +153,10 @@ class FakeControls:
 
     def toggle(self, address: str, *, origin: str = "") -> Value:
         with self._lock:
-            before = self.get(address)
-            if not isinstance(before, bool):
+            other = turned_over(find(self._profile, address), self.get(address))
+            if other is None:
                 raise InvalidValue(f"{address} is no switch")
-            return self.set(address, not before, origin=origin)
+            return self.set(address, other, origin=origin)
 
     def fade(self, address: str, value: object, seconds: float, *, origin: str = "") -> None:
         self.set(address, value, origin=origin)
