@@ -227,9 +227,9 @@ void bind_engine(nb::module_& module) {
           "priority_refusal", [](PythonEngine& self) { return self.engine().priority_refusal(); },
           "Why the pump has no real-time priority; empty: it has.")
       .def("source_progress", &PythonEngine::source_progress, "source"_a, Unlocked())
-      .def("track_progress", &PythonEngine::track_progress, "track"_a, Unlocked())
       .def("track_latency_frames", &PythonEngine::track_latency_frames, "track"_a, Unlocked(),
            "How late its filters make it, of budget_frames.")
+      .def("track_progress", &PythonEngine::track_progress, "track"_a, Unlocked())
       .def("pop_incidents", &PythonEngine::pop_incidents, Unlocked(),
            "Those that have ended since the last call.")
       .def("open_incidents", &PythonEngine::open_incidents, Unlocked(),

@@ -372,8 +372,8 @@ std::size_t Engine::levels(std::span<float> values) const {
   for (const Plan::Track& track : now->tracks) {
     add_meter(track.node->meter());
     const LoudnessValues loudness = track.node->loudness().values();
-    add(loudness.true_peak, loudness.max_true_peak, loudness.momentary, loudness.short_term, loudness.integrated, loudness.range,
-        loudness.max_momentary, loudness.max_short_term);
+    add(loudness.true_peak, loudness.max_true_peak, loudness.momentary, loudness.short_term,
+        loudness.integrated, loudness.range, loudness.max_momentary, loudness.max_short_term);
   }
   for (const Plan::Track& track : now->tracks)
     for_each_reducer(track, [&](const FilterSlot& slot) { add(slot.reduction_db()); });

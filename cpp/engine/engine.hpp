@@ -144,9 +144,9 @@ class Engine {
   [[nodiscard]] Subject subject_of(Ticket ticket) const;
   /// [control-thread]
   [[nodiscard]] LevelLayout level_layout() const;
-  /// [control-thread] Writes kSourceLevels numbers of every source, then kTrackLevels of every track,
-  /// then by how many dB each reducer made its last block quieter, as far as there is room. Returns
-  /// how many numbers there are.
+  /// [control-thread] Writes kSourceLevels numbers of every source, then kTrackLevels of every
+  /// track, then by how many dB each reducer made its last block quieter, as far as there is room.
+  /// Returns how many numbers there are.
   std::size_t levels(std::span<float> values) const;
   /// [control-thread] Of the reducers of a track. Throws Failure(invalid_argument).
   [[nodiscard]] std::vector<Reduction> reductions(const std::string& track) const;

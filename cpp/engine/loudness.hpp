@@ -21,8 +21,8 @@ namespace pypac {
 struct LoudnessValues {
   static constexpr float kNone = -std::numeric_limits<float>::infinity();
 
-  float true_peak = 0;         // rises at once, falls as Meter's
-  float max_true_peak = 0;     // since the start or restart
+  float true_peak = 0;       // rises at once, falls as Meter's
+  float max_true_peak = 0;   // since the start or restart
   float momentary = kNone;   // of the last 400 ms
   float short_term = kNone;  // of the last 3 s
   float integrated = kNone;  // since the start or restart, gated
@@ -78,9 +78,9 @@ class LoudnessMeter {
   std::vector<TruePeak> true_peaks_;
   std::uint32_t frames_of_fall_ = 0;  // the block length that the fall is for
   float fall_ = 0;
-  std::uint32_t frames_left_;        // of the step
-  std::uint32_t steps_left_;         // until the next gating block begins
-  std::uint64_t steps_ = 0;          // since the start or restart
+  std::uint32_t frames_left_;  // of the step
+  std::uint32_t steps_left_;   // until the next gating block begins
+  std::uint64_t steps_ = 0;    // since the start or restart
   SlidingSum momentary_;
   SlidingSum short_term_;
   LoudnessHistogram blocks_;

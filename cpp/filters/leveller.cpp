@@ -181,8 +181,7 @@ void Leveller::end_step() noexcept {
   if (energy < gate_energy_ || momentary < gate_energy_) return;
   window_->add(energy);
   if (window_->seen() < std::min(kLeastSteps, window_->length())) return;
-  const double loudness =
-      lufs_from_energy(window_->sum() / static_cast<double>(window_->seen()));
+  const double loudness = lufs_from_energy(window_->sum() / static_cast<double>(window_->seen()));
   const double wanted = std::clamp(target_lufs_ - loudness, -down_db_, up_db_);
   gain_db_ += std::clamp(wanted - gain_db_, -step_db_, step_db_);
   to_ = gain_from_db(gain_db_);

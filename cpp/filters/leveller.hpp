@@ -47,8 +47,8 @@ class Leveller final : public Filter {
   double down_db_ = 0;
   double step_db_ = 0;  // at most so much in a step
   double gain_db_ = 0;
-  float from_ = 1;  // the gain at the step's beginning
-  float to_ = 1;    // and at its end
+  float from_ = 1;          // the gain at the step's beginning
+  float to_ = 1;            // and at its end
   std::uint32_t done_ = 0;  // frames of the step
   std::atomic<float> reduction_db_{0};
 };

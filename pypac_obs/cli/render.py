@@ -9,12 +9,12 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 import soundfile
 
+from pypac_obs import _core
 from pypac_obs.cli.console import level_text, print_json, say
 from pypac_obs.errors import InvalidFile, InvalidValue, OutputFailed
 from pypac_obs.profile import Profile, TrackRule, load_profile
@@ -93,7 +93,7 @@ def command(
             _steering(opened, key, key_files.get(key.track), audio, profile)
             for key in rendering.keys
         ]
-        before, after = _Levels(), _Levels()
+        before, after = (_Levels(audio.sample_rate, rule.channels) for _ in range(2))
         pieces = before.measuring(audio.pieces(PIECE_FRAMES))
         frames, clipped = output.write(
             after.measuring(rendering.render(pieces, steering)),
@@ -120,7 +120,8 @@ def command(
         return
     shape = f"{audio.sample_rate} Hz, {'mono' if rule.channels == 1 else 'stereo'}"
     say(f"{name}: {frames / audio.sample_rate:.3f} s, {shape}, written to {target}")
-    say(f"Peak: {level_text(before.peak)} before, {level_text(after.peak)} after")
+    say(f"Loudness: {before.loudness_text} before, {after.loudness_text} after")
+    say(f"True peak: {before.true_peak_text} before, {after.true_peak_text} after")
     say(f"RMS: {level_text(before.rms)} before, {level_text(after.rms)} after")
     if rendering.latency_frames:
         say(f"Latency: {latency_ms:.3g} ms ({rendering.latency_frames} frames), taken out")
@@ -304,9 +305,10 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 class _Levels:
-    """The highest sample, and the mean power over all channels, of what passes."""
+    """What passes: its loudness, its true peak, its highest sample and its mean power."""
 
-    def __init__(self) -> None:
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._meter = _core.LoudnessMeter(sample_rate=sample_rate, channels=channels)
         self._highest = 0.0
         self._power = 0.0
         self._samples = 0
@@ -315,24 +317,42 @@ class _Levels:
         """Gives the pieces on."""
         for piece in pieces:
             if piece.size:
+                self._meter.process(np.ascontiguousarray(piece))
                 self._highest = max(self._highest, float(np.abs(piece).max()))
                 self._power += float(np.square(piece, dtype=np.float64).sum())
                 self._samples += piece.size
             yield piece
 
     @property
-    def peak(self) -> float:
-        """In dBFS."""
-        return dbfs(self._highest)
+    def loudness_text(self) -> str:
+        """Integrated over all of it."""
+        lufs = self._meter.values.integrated
+        return f"{lufs:.1f} LUFS" if np.isfinite(lufs) else "none"
+
+    @property
+    def true_peak_text(self) -> str:
+        """In dBTP."""
+        return level_text(self._true_peak).replace("dB", "dBTP")
+
+    @property
+    def _true_peak(self) -> float:
+        # What has come last is not through the meter's filter yet.
+        return dbfs(max(self._highest, self._meter.values.max_true_peak))
 
     @property
     def rms(self) -> float:
-        """In dBFS; a full-scale sine has -3.01."""
+        """In dBFS over all channels; a full-scale sine has -3.01."""
         return dbfs((self._power / self._samples) ** 0.5 if self._samples else 0.0)
 
-    def to_json(self) -> dict[str, Any]:
-        """Gives plain values; null is silence."""
+    def to_json(self) -> dict[str, float | None]:
+        """Gives plain values; null is silence, or a file that is too short for it."""
+        values = {
+            "integrated_lufs": self._meter.values.integrated,
+            "range_lu": self._meter.values.range,
+            "true_peak_dbtp": self._true_peak,
+            "peak_dbfs": dbfs(self._highest),
+            "rms_dbfs": self.rms,
+        }
         return {
-            "peak_dbfs": round(self.peak, 3) if np.isfinite(self.peak) else None,
-            "rms_dbfs": round(self.rms, 3) if np.isfinite(self.rms) else None,
+            key: round(value, 3) if np.isfinite(value) else None for key, value in values.items()
         }

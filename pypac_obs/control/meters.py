@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Levels for clients that show meters, as binary frames.
 
-A frame is little endian. Its header: u8 version, u8 flags, u16 sources, u16 tracks, u16 filters, u32
-sequence. Then for each source i16 peak and RMS in 1/100 dBFS, u8 flags; for each track the same
+A frame is little endian. Its header: u8 version, u8 flags, u16 sources, u16 tracks, u16 filters,
+u32 sequence. Then for each source i16 peak and RMS in 1/100 dBFS, u8 flags; for each track the same
 three, then i16 true peak and highest true peak in 1/100 dBTP, momentary, short-term and integrated
-loudness in 1/100 LUFS, range in 1/100 LU, highest momentary and highest short-term loudness; and for
-each filter that makes a track quieter u16 by how much, in 1/100 dB. -32768 stands for silence.
+loudness in 1/100 LUFS, range in 1/100 LU, highest momentary and highest short-term loudness; and
+for each filter that makes a track quieter u16 by how much, in 1/100 dB. -32768 stands for silence.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ class Levels:
         source_rows["levels"] = _from_linear(sources[:, _PEAK : _RMS + 1])
         track_rows = np.empty(len(tracks), _TRACK_ROW)
         track_rows["levels"] = _from_linear(tracks[:, _PEAK : _RMS + 1])
-        track_rows["loudness"][:, :2] = _from_linear(
-            tracks[:, _TRUE_PEAK : _HIGHEST_TRUE_PEAK + 1]
-        )
+        track_rows["loudness"][:, :2] = _from_linear(tracks[:, _TRUE_PEAK : _HIGHEST_TRUE_PEAK + 1])
         track_rows["loudness"][:, 2:] = _from_db(tracks[:, _LUFS:] * 100)
         clipped = np.split(self.clipped, [len(sources)])
         for rows, clips in zip((source_rows, track_rows), clipped, strict=True):

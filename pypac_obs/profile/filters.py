@@ -205,7 +205,7 @@ def _field(param: ParamInfo) -> tuple[Any, Any]:
     if param.type == "track":
         default = default or None
     elif param.type == "tracks":
-        default = default or ()
+        default = None if default is None else default or ()
     elif param.type == "integer" and default is not None:
         default = int(default)
     return form, Field(

@@ -420,8 +420,9 @@ def _names_something(loc: Loc) -> bool:
         loc[2:3] == ("from",) or (loc[2:3] in (("filters",), ("compare",)) and len(loc) <= 4)
     )
     in_source = loc[:1] == ("sources",) and loc[2:3] == ("everything_except",)
+    in_key = loc[:1] in (("tracks",), ("presets",)) and "key" in loc[-2:]
     written = _as_short(loc)[:3] in _WRITTEN
-    return (in_track or in_source or written) and "process" not in loc[3:]
+    return (in_track or in_source or written or in_key) and "process" not in loc[3:]
 
 
 def _normal(name: str) -> str:

@@ -41,6 +41,8 @@ _CONVERSIONS = {
     ("_ms", "sec"): 1000.0,
     ("_s", "ms"): 0.001,
 }
+# Shares of one, which other programs show in percent.
+_SHARES = ("mix", "pan", "width")
 _RATIO = re.compile(r"ratio:[ \t]+([0-9]+(?:\.[0-9]+)?)[ \t]*:[ \t]*1(?=[ \t]*(?:[,}\]]|$))")
 _PLACEHOLDER = re.compile(rf"\{{(?:{'|'.join(PLACEHOLDERS)})\}}")
 _CURLY = re.compile(r"(?:^|[:,{\[]|- )[ \t]*([\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f])")
@@ -107,6 +109,8 @@ def _slips(line: str) -> Iterator[Slip]:
         ending = key[key.rfind("_") :] if "_" in key else ""
         if unit.lower() == "khz":
             expected = f'a number in Hz, without a unit ("{float(number) * 1000:g}")'
+        elif unit == "%" and key in _SHARES:
+            expected = f'a share of 1, without a unit ("{float(number) / 100:g}")'
         elif factor := _CONVERSIONS.get((ending, unit.lower())):
             shown = f"{float(number) * factor:g}"
             expected = f'a number in {ending[1:]}, without a unit ("{shown}")'

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ from pypac_obs.model import (
 from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.model.ranges import range_of
 from pypac_obs.profile import Profile, load_profile
+from pypac_obs.profile.latency import latencies
 from pypac_obs.session.fades import Fades, FadeThread
 from pypac_obs.session.output_set import OutputChange, OutputSet
 from pypac_obs.session.profile_outputs import ProfileOutputs
@@ -264,7 +266,24 @@ class Controller:
     def plan(self) -> ProfileDiff:
         """Tells what `reload` would change; see `Controls.plan`."""
         written = load_profile(self._file())
-        return diff(self._layers.present, self._layers.applied(written).present)
+        profile = self._layers.applied(written).present
+        difference = diff(self._layers.present, profile)
+        restart = (*difference.restart, *self._too_late(profile))
+        return dataclasses.replace(difference, restart=restart)
+
+    def _too_late(self, profile: Profile) -> Iterator[str]:
+        """Says which tracks' filters take longer than all tracks are delayed for them.
+
+        What those take that are written in Python shows only when they run.
+        """
+        ms = 1000 / profile.session.sample_rate
+        budget = self._wiring.engine.budget_frames
+        for name, late in latencies(profile).tracks.items():
+            if late.frames > budget:
+                yield (
+                    f"tracks.{name}.filters take {late.frames * ms:.3g} ms, and this session has "
+                    f"{budget * ms:.3g} ms for filters: a restart, or session.filter_headroom_ms"
+                )
 
     def reload(self, *, origin: str = "", expect_revision: int | None = None) -> ProfileDiff:
         """Follows the profile's file as it is now; see `Controls.reload`."""

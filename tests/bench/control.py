@@ -16,12 +16,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from process_cost import CostWindow
 from report import Options, Report
 from websockets.sync.client import connect
+
+if TYPE_CHECKING:
+    from pypac_obs.control.controls import LevelLayout
 
 _CLIENTS = 3
 _TRACKS = 32

@@ -246,9 +246,7 @@ class Ebur128:
         peaks = []
         for channel in range(self._channels):
             value = ctypes.c_double()
-            assert not self._library.ebur128_true_peak(
-                self._state, channel, ctypes.byref(value)
-            )
+            assert not self._library.ebur128_true_peak(self._state, channel, ctypes.byref(value))
             peaks.append(value.value)
         return max(peaks)
 

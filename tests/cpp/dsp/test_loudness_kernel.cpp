@@ -66,14 +66,13 @@ TEST_CASE("K-weighting is BS.1770's at 48 kHz") {
     const auto z = std::polar(1.0, -w);
     const auto shelf = (1.53512485958697 - 2.69169618940638 * z + 1.19839281085285 * z * z) /
                        (1.0 - 1.69065929318241 * z + 0.73248077421585 * z * z);
-    const auto high = (1.0 - 2.0 * z + z * z) /
-                      (1.0 - 1.99004745483398 * z + 0.99007225036621 * z * z);
+    const auto high =
+        (1.0 - 2.0 * z + z * z) / (1.0 - 1.99004745483398 * z + 0.99007225036621 * z * z);
     std::vector<std::vector<float>> audio(1, std::vector<float>(96000));
     for (std::size_t i = 0; i < audio[0].size(); ++i)
       audio[0][i] = static_cast<float>(std::sin(w * static_cast<double>(i)));
     const double measured = run(narrow::weigh, audio, 480)[0] / 96000 * 2;
-    CHECK(10 * std::log10(measured) ==
-          doctest::Approx(20 * std::log10(std::abs(shelf * high))).epsilon(2e-3));
+    CHECK(std::fabs(10 * std::log10(measured) - 20 * std::log10(std::abs(shelf * high))) < 0.01);
   }
 }
 
@@ -84,7 +83,8 @@ TEST_CASE("lanes give the same bits in any width, company and length of blocks")
     CHECK(run(narrow::weigh, audio, block) == whole);
   for (std::size_t c = 0; c < audio.size(); ++c) {
     const std::vector<float> alone = run(narrow::weigh, {audio[c]}, 480);
-    CHECK(std::equal(alone.begin(), alone.end(), whole.begin() + static_cast<std::ptrdiff_t>(5 * c)));
+    CHECK(
+        std::equal(alone.begin(), alone.end(), whole.begin() + static_cast<std::ptrdiff_t>(5 * c)));
   }
   if (has_wide_lanes())
     for (const std::uint32_t block : {1U, 7U, 64U, 480U, 4800U})

@@ -90,12 +90,12 @@ TEST_CASE("meters that came at other times stand beside each other") {
   LoudnessMeter alone(48000, 2, 480);
   for (std::size_t begin = 0; begin + 100 <= 48000; begin += 100) {
     const Played played(audio, begin);
-    const Played late(audio, begin);
     std::vector<LoudnessMeter::Input> inputs{{&first, played.view()}};
     // 700 frames later it begins in the middle of the first one's step.
-    if (begin >= 700) inputs.push_back({&second, late.view()});
+    if (begin >= 700) inputs.push_back({&second, played.view()});
     LoudnessMeter::process(inputs, 100);
-    if (begin >= 700) LoudnessMeter::process({&(inputs[1] = {&alone, late.view()}), 1}, 100);
+    const LoudnessMeter::Input third{&alone, played.view()};
+    if (begin >= 700) LoudnessMeter::process({&third, 1}, 100);
   }
   CHECK(numbers(second) == numbers(alone));
   CHECK(numbers(first) != numbers(second));
@@ -104,7 +104,7 @@ TEST_CASE("meters that came at other times stand beside each other") {
 TEST_CASE("a meter allocates nothing while it reads") {
   const auto audio = programme(5 * 48000, 997);
   LoudnessMeter meter(48000, 2, 480);
-  const std::size_t before = allocations();
+  const std::size_t before = test::realtime_allocations();
   {
     const ScopedThreadRole role(ThreadRole::pump);
     for (std::size_t begin = 0; begin + 480 <= 5 * 48000; begin += 480) {
@@ -114,8 +114,8 @@ TEST_CASE("a meter allocates nothing while it reads") {
       if (begin == 480 * 100) meter.restart();
     }
   }
-  CHECK(allocations() == before);
-  CHECK(meter.values().range > 1);
+  CHECK(test::realtime_allocations() == before);
+  CHECK(meter.values().range > 0.1);
 }
 
 TEST_CASE("a histogram of loudness gates, and rounds nothing") {
@@ -129,7 +129,7 @@ TEST_CASE("a histogram of loudness gates, and rounds nothing") {
   for (int i = 0; i < 100; ++i) histogram.add(energy_from_lufs(-45));
   CHECK(lufs_from_energy(histogram.gated_energy()) == doctest::Approx(-22.993).epsilon(1e-6));
   for (int i = 0; i < 100; ++i) histogram.add(energy_from_lufs(-30));
-  CHECK(histogram.range_lu() == doctest::Approx(7.007).epsilon(1e-4));
+  CHECK(histogram.range_lu() == doctest::Approx(22.007).epsilon(1e-4));
   histogram.clear();
   CHECK(histogram.gated_energy() == 0);
 }

@@ -229,6 +229,27 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
     assert 'Warning: The source "spare" goes into no track' in result.stdout
 
 
+def test_check_says_how_late_filters_make_each_track_and_all_of_them(tmp_path: Path):
+    profile = synthetic(tmp_path)
+    assert "Late by" in call("check", profile).stdout
+    text = profile.read_text(encoding="utf-8")
+    limiter = "{limiter: {look_ahead_ms: 5, true_peak: false}}"
+    profile.write_text(
+        text.replace("{from: tone}", f"{{from: tone, filters: [{limiter}], compare: []}}").replace(
+            "version: 1", "version: 1\nsession: {filter_headroom_ms: 12}"
+        )
+    )
+    result = call("check", profile)
+    assert result.exit_code == 0
+    assert "a: limiter (look_ahead_ms 5.0, true_peak false); b: none; a is heard" in result.stdout
+    assert "5 ms (240 frames)" in result.stdout
+    assert "All tracks are 20 ms late for their filters" in result.stdout
+    told = json.loads(call("check", profile, "--json").stdout)
+    assert [one["filter_latency_frames"] for one in told["tracks"]] == [240, 0]
+    assert [one["filter_latency_ms"] for one in told["tracks"]] == [5, 0]
+    assert (told["filter_delay_frames"], told["filter_delay_complete"]) == (960, True)
+
+
 @pytest.mark.parametrize(
     ("control", "said"),
     [

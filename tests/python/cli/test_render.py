@@ -107,10 +107,15 @@ def test_what_was_done_is_told(folder: Path):
     write(folder, "in.wav", np.stack([tone, tone], axis=1))
     result = render(folder, "--track", "voice")
     assert f"voice: 1.000 s, 44100 Hz, stereo, written to {folder / 'out.wav'}" in result.stdout
-    assert "Peak: 0.0 dB before, -6.0 dB after" in result.stdout.replace("-0.0 dB", "0.0 dB")
+    # A 997 Hz sine at full scale on both sides.
+    said = result.stdout.replace("-0.0 ", "0.0 ")
+    assert "Loudness: 0.0 LUFS before, -6.0 LUFS after" in said
+    assert "True peak: 0.0 dBTP before, -6.0 dBTP after" in said
     assert "RMS: -3.0 dB before, -9.0 dB after" in result.stdout
     told = json.loads(render(folder, "--track", "voice", "--force", "--json").stdout)
     assert told["after"]["rms_dbfs"] == pytest.approx(-9.01, abs=0.01)
+    assert told["after"]["integrated_lufs"] == pytest.approx(-6.0, abs=0.05)
+    assert told["before"]["true_peak_dbtp"] == pytest.approx(0, abs=0.1)
     assert (told["frames"], told["latency_frames"], told["clipped_frames"]) == (RATE, 0, 0)
 
 
@@ -162,3 +167,62 @@ def test_filters_in_python_are_left_to_a_session(folder: Path):
     assert result.exit_code == 3
     assert "mine.filter.plugin is written in Python (x.py:X)" in result.stderr
     assert "bypass: true" in result.stderr
+
+
+def test_an_impulse_stays_where_it_is_whatever_the_filters_take(folder: Path):
+    chain = "[{limiter: {look_ahead_ms: 10, ceiling_db: -6}}, {gain: {gain_db: 3}}, {limiter: {}}]"
+    (folder / "p.yaml").write_text(PROFILE.replace("filters: soft}", f"filters: {chain}}}", 1))
+    audio = np.zeros((30_000, 2), np.float32)
+    audio[[0, 12_345, 29_999]] = 0.25
+    write(folder, "in.wav", audio)
+    result = render(folder, "--track", "voice")
+    assert result.exit_code == 0
+    heard = soundfile.read(folder / "out.wav", dtype="float32")[0]
+    assert heard.shape == audio.shape
+    assert np.flatnonzero(heard[:, 0]).tolist() == [0, 12_345, 29_999]
+    assert np.allclose(heard, audio * 10 ** (3 / 20), atol=1e-5)
+    assert "taken out" in result.stdout
+
+
+def speech(frames: int, begin: int, end: int) -> np.ndarray:
+    """A tone that is there from one frame to another."""
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(frames) / RATE)
+    tone[:begin] = tone[end:] = 0
+    return np.stack([tone, tone], axis=1).astype(np.float32)
+
+
+def test_a_track_is_ducked_by_what_its_key_sounds_like(folder: Path):
+    limiter = "{limiter: {look_ahead_ms: 10, ceiling_db: 0}}"
+    duck = "{duck: {key: voice, range_db: -20, attack_ms: 1, hold_ms: 0, release_ms: 1}}"
+    (folder / "p.yaml").write_text(
+        "version: 1\nsources: {a: {synthetic: {kind: tone}}}\ntracks:\n  voice: {from: a}\n"
+        f"  game: {{from: a, filters: [{limiter}, {limiter}, {limiter}, {duck}]}}\n"
+    )
+    write(folder, "in.wav", np.full((RATE, 2), 0.1, np.float32))
+    write(folder, "voice.wav", speech(RATE - 100, 20_000, 30_000))
+    args = ("--track", "game", "--key", f"voice={folder / 'voice.wav'}")
+    result = render(folder, *args)
+    assert result.exit_code == 0, result.stderr
+    heard = soundfile.read(folder / "out.wav", dtype="float32")[0][:, 0]
+    assert len(heard) == RATE
+    assert np.allclose(heard[:19_990], 0.1, rtol=1e-3)
+    # Where the voice is, though three filters before it have made the game late.
+    assert np.allclose(heard[20_600:29_900], 0.01, rtol=0.02)
+    assert np.allclose(heard[31_500:], 0.1, rtol=0.02)
+    result = render(folder, "--track", "game", "--force")
+    assert "voice, which steers a filter, was silent" in result.stdout
+    assert np.allclose(soundfile.read(folder / "out.wav", dtype="float32")[0], 0.1, rtol=1e-3)
+
+
+def test_a_key_at_another_rate_is_refused(folder: Path):
+    (folder / "p.yaml").write_text(
+        PROFILE.replace("filters: soft}", "filters: [{duck: {key: mono}}]}", 1)
+    )
+    write(folder, "in.wav", noise(100))
+    write(folder, "key.wav", noise(100), 48_000)
+    result = render(folder, "--track", "voice", "--key", f"mono={folder / 'key.wav'}")
+    assert result.exit_code == 2
+    assert "has 48000 Hz" in result.stderr
+    result = render(folder, "--track", "voice", "--key", f"mono={folder / 'gone.wav'}")
+    assert "there is no file" in result.stderr
+    assert not (folder / "out.wav").exists()

@@ -220,16 +220,12 @@ class FakeControls:
             raise UnknownAddress(f"there is no track {track!r}")
 
     def level_layout(self) -> LevelLayout:
-        return LevelLayout(
-            tuple(self._profile.sources), tuple(self._profile.tracks), self.reducers
-        )
+        return LevelLayout(tuple(self._profile.sources), tuple(self._profile.tracks), self.reducers)
 
     def levels(self, values: NDArray[np.float32]) -> int:
         self.level_reads += 1
         layout = self.level_layout()
-        wanted = self.level_rows or [(0.5, 0.25, 0.75)] * (
-            len(layout.sources) + len(layout.tracks)
-        )
+        wanted = self.level_rows or [(0.5, 0.25, 0.75)] * (len(layout.sources) + len(layout.tracks))
         if len(values) == layout.size:
             sources, tracks, reductions = layout.parts(values)
             sources[:] = wanted[: len(sources)]

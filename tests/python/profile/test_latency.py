@@ -19,6 +19,14 @@ def profile(**changes: Any) -> Profile:
             "tracks": {
                 "dry": {"from": "a"},
                 "wet": {"from": "a", "filters": [{"gain": {"gain_db": -6}}]},
+                "late": {
+                    "from": "a",
+                    "filters": [{"limiter": {"look_ahead_ms": 3}}, {"limiter": {"bypass": True}}],
+                    "compare": [{"limiter": {"true_peak": False}}],
+                },
+                # Waits for what steers it, in front of a filter that makes it late itself.
+                "ducked": {"from": "a", "filters": [{"limiter": {}}, {"duck": {"key": "late"}}]},
+                "early": {"from": "a", "filters": [{"delay": {"delay_ms": -2}}]},
             },
             **changes,
         }
@@ -37,6 +45,10 @@ def profile(**changes: Any) -> Profile:
 def test_the_delay_that_is_told_is_the_engines(settings: dict[str, Any]):
     one = profile(session=settings)
     told = latencies(one)
+    assert told.tracks["wet"].frames == 0
+    assert told.tracks["late"].frames > 0.007 * one.session.sample_rate
+    assert told.tracks["ducked"].frames == told.tracks["late"].frames
+    assert told.tracks["early"].frames == pytest.approx(0.002 * one.session.sample_rate, abs=1)
     with Session(one, offline=True) as session:
         assert session._running is not None
         engine = session._running.wiring.engine

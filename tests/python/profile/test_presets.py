@@ -154,3 +154,15 @@ def test_names_that_are_given_are_kept_where_a_kind_would_have_them():
         "gain-4",
         "gain",
     ]
+
+
+def test_names_of_presets_and_keys_are_the_same_however_accents_are_stored():
+    text = (
+        "version: 1\nsources: {mic: {device: default}}\npresets:\n"
+        "  pre\u0301t: [{duck: {key: micro\u0301}}]\ntracks:\n  micr\u00f3: {from: mic}\n"
+        "  a: {from: mic, filters: pr\u00e9t}\n  b: {from: mic, filters: [pre\u0301t]}\n"
+        "  c: {from: mic, filters: [{compressor: {key: [micro\u0301]}}]}\n"
+    )
+    tracks = parse_profile(text).tracks
+    for name in "abc":
+        assert tracks[name].filters[0].settings["key"] == ("micr\u00f3",)

@@ -230,6 +230,9 @@ def test_a_long_line_is_looked_at_in_bounded_time():
     [
         ("- leveller: {target_lufs: -18 LUFS}", 'a number without a unit ("-18")'),
         ("- gate: {attack_ms: 0.5 s, hold_ms: 10}", 'a number in ms, without a unit ("500")'),
+        ("- compressor: {mix: 50 %}", 'a share of 1, without a unit ("0.5")'),
+        ("high_pass: {frequency_hz: 80Hz}", 'a number without a unit ("80")'),
+        ("leveller: {speed_db_s: 2 dB/s}", 'a number without a unit ("2")'),
         ("at_s: 1500 ms", 'a number in s, without a unit ("1.5")'),
         ("- compressor: {ratio: 4:1}", 'the first number alone ("4")'),
         ("ratio: 2.5:1", 'the first number alone ("2.5")'),

@@ -81,6 +81,27 @@ def test_the_dry_sound_is_a_chain_too_and_a_bypass_stays_what_it_is():
     assert [gain_in(tape, quarter) for quarter in range(3)] == pytest.approx([-6, 0, 3], abs=1e-3)
 
 
+def test_chains_of_different_latency_take_equally_long():
+    limiter = {"limiter": {"look_ahead_ms": 7, "ceiling_db": 0, "true_peak": False}}
+    filters = ["soft", limiter]
+    tape = Tape(
+        {
+            **DATA,
+            "tracks": {
+                **DATA["tracks"],
+                "tone": {"from": "tone", "filters": filters, "compare": []},
+            },
+        }
+    )
+    with tape as session:
+        session.run_offline(QUARTER_S)
+        session.set("tone.chain", "b")
+        session.run_offline(QUARTER_S)
+        session.set("tone.chain", "a")
+        session.run_offline(QUARTER_S)
+    assert [gain_in(tape, quarter) for quarter in range(3)] == pytest.approx([-6, 0, -6], abs=1e-3)
+
+
 def test_a_changed_preset_changes_all_tracks_that_use_it():
     data = {**DATA, "tracks": {**DATA["tracks"], "dry": {"from": "tone", "filters": "soft"}}}
     louder = {**data, "presets": {**DATA["presets"], "soft": [{"gain": {"gain_db": 0}}]}}
