@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "dsp/envelope_kernel.hpp"
 
+#include <cstring>
+
 #include "dsp/log_lanes.hpp"
 
 namespace pypac::PYPAC_LANES_NAMESPACE {
@@ -8,6 +10,8 @@ namespace {
 
 constexpr std::size_t kCount = Lanes::kCount;
 constexpr float kLoudest = 1024;  // 60 dBFS
+// The level of a gate falls in a straight line, from far up for minutes: it begins here at most.
+constexpr float kLoudestGate = 2;
 
 alignas(32) constexpr float kPlaces[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 
@@ -50,10 +54,25 @@ void copy_sane(float* to, const float* from, std::size_t frames) noexcept {
   });
 }
 
+/// Takes one series through `step`, the same in all lanes: that needs no transposition.
+template <typename Step>
+void alone(float* values, std::size_t frames, Step& step) noexcept {
+  constexpr std::size_t kSome = 64;
+  float made[kSome * kCount];
+  Step run = step;
+  for (std::size_t i = 0; i < frames; i += kSome) {
+    const std::size_t some = frames - i < kSome ? frames - i : kSome;
+    for (std::size_t n = 0; n < some; ++n) run(Lanes(values[i + n])).store(made + n * kCount);
+    for (std::size_t n = 0; n < some; ++n) values[i + n] = made[n * kCount];
+  }
+  step = run;
+}
+
 /// Takes up to a lane's count of series through `step`, frame by frame.
 template <typename Entry, typename Step>
 void side_by_side(Entry* const* entries, std::size_t count, std::size_t frames,
                   Step& step) noexcept {
+  if (count == 1) return alone(entries[0]->values, frames, step);
   Lanes rows[kCount];
   for (std::size_t i = 0; i < frames; i += kCount) {
     const std::size_t some = frames - i < kCount ? frames - i : kCount;
@@ -82,8 +101,8 @@ void side_by_side(Entry* const* entries, std::size_t count, std::size_t frames,
 
 template <typename Entry>
 Lanes gather(Entry* const* entries, std::size_t count, float Entry::*member) noexcept {
-  float all[kCount] = {};
-  for (std::size_t t = 0; t < count; ++t) all[t] = entries[t]->*member;
+  float all[kCount];
+  for (std::size_t t = 0; t < kCount; ++t) all[t] = entries[t < count ? t : 0]->*member;
   return Lanes::load(all);
 }
 
@@ -169,17 +188,25 @@ void root_mean(Follower* const* followers, std::size_t count, std::size_t frames
   });
 }
 
+IntLanes gather_whole(GateRamp* const* ramps, std::size_t count,
+                      std::int32_t GateRamp::*member) noexcept {
+  float all[kCount];
+  for (std::size_t t = 0; t < kCount; ++t)
+    std::memcpy(&all[t], &(ramps[t < count ? t : 0]->*member), sizeof(float));
+  return bits_of(Lanes::load(all));
+}
+
 struct RampStep {
   Lanes open_above;
   Lanes close_below;
   Lanes slack;
   Lanes hold;
-  Lanes up;
+  Lanes up;  // whole numbers, as all below but the level and the hold
   Lanes up_held;
   Lanes down;
   Lanes level;
   Lanes held;
-  Lanes share;
+  IntLanes share;
   Mask open;
 
   RampStep(GateRamp* const* ramps, std::size_t count) noexcept
@@ -187,28 +214,34 @@ struct RampStep {
         close_below(gather(ramps, count, &GateRamp::close_below)),
         slack(gather(ramps, count, &GateRamp::slack)),
         hold(gather(ramps, count, &GateRamp::hold)),
-        up(gather(ramps, count, &GateRamp::up)),
-        up_held(gather(ramps, count, &GateRamp::up_held)),
-        down(-gather(ramps, count, &GateRamp::down)),
+        up(from_bits(gather_whole(ramps, count, &GateRamp::up))),
+        up_held(from_bits(gather_whole(ramps, count, &GateRamp::up_held))),
+        down(from_bits(splat(0) - gather_whole(ramps, count, &GateRamp::down))),
         level(gather(ramps, count, &GateRamp::level)),
         held(gather(ramps, count, &GateRamp::held)),
-        share(gather(ramps, count, &GateRamp::share)),
+        share(gather_whole(ramps, count, &GateRamp::share)),
         open(gather(ramps, count, &GateRamp::is_open) > Lanes(0.0F)) {}
 
   Lanes operator()(Lanes x) noexcept {
-    level = max(level - slack, x);
+    level = max(level - slack, min(x, Lanes(kLoudestGate)));
     open = (x > open_above) | (open & (level >= close_below));
     held = and_not(open, held + Lanes(1.0F));
-    const Lanes way = select(open, up, select(held > hold, down, up_held));
-    share = clamp(share + way, Lanes(0.0F), Lanes(1.0F));
-    return share;
+    const IntLanes way = bits_of(select(open, up, select(held > hold, down, up_held)));
+    const IntLanes next = share + way;
+    const IntLanes room = splat(GateRamp::kOpen) - next;
+    const IntLanes at_most = next + (room & shift_right<31>(room));
+    share = at_most - (at_most & shift_right<31>(at_most));
+    return to_float(share) * Lanes(1.0F / GateRamp::kOpen);
   }
 
   void keep(GateRamp* const* ramps, std::size_t count) const noexcept {
     scatter(level, ramps, count, &GateRamp::level);
     scatter(held, ramps, count, &GateRamp::held);
-    scatter(share, ramps, count, &GateRamp::share);
     scatter(open & Lanes(1.0F), ramps, count, &GateRamp::is_open);
+    float shares[kCount];
+    from_bits(share).store(shares);
+    for (std::size_t t = 0; t < count; ++t)
+      std::memcpy(&ramps[t]->share, &shares[t], sizeof(float));
   }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pypac {
 
@@ -18,18 +19,23 @@ struct Follower {
 ///
 /// It opens where a level is above `open_above`. A level falls by `slack` a frame at most; once it
 /// is below `close_below` the hold begins, and behind that the way down.
+///
+/// The share is counted in whole steps: that is exact however small they are, and quicker than the
+/// float32 arithmetic that the next frame would wait for.
 struct GateRamp {
+  static constexpr std::int32_t kOpen = 1 << 29;  // a share of 1; twice as many fit
+
   float* values = nullptr;  // in place
   float open_above = 1;
   float close_below = 1;
   float slack = 0;
-  float hold = 0;     // frames
-  float up = 1;       // of the share, a frame
-  float up_held = 0;  // the same during the hold
-  float down = 1;
+  float hold = 0;            // frames
+  std::int32_t up = kOpen;   // of the share, a frame
+  std::int32_t up_held = 0;  // the same during the hold
+  std::int32_t down = kOpen;
   float level = 0;
   float held = 1e9F;  // frames
-  float share = 0;
+  std::int32_t share = 0;
   float is_open = 0;  // 1 or 0
 };
 

@@ -15,15 +15,12 @@ inline Lanes log2(Lanes x) noexcept {
   const IntLanes bits = bits_of(max(x, from_bits(splat(0x00800000))));
   const IntLanes exponent = shift_right<23>(bits - splat(kSqrtHalf));
   const Lanes f = from_bits(bits - shift_left<23>(exponent)) - Lanes(1.0F);
-  Lanes sum = Lanes(-0.14574433F);
-  sum = sum * f + Lanes(0.23689032F);
-  sum = sum * f + Lanes(-0.25006925F);
-  sum = sum * f + Lanes(0.28670746F);
-  sum = sum * f + Lanes(-0.36008721F);
-  sum = sum * f + Lanes(0.48093944F);
-  sum = sum * f + Lanes(-0.72135715F);
-  sum = sum * f + Lanes(1.44269477F);
-  return to_float(exponent) + sum * f;
+  const Lanes f2 = f * f;
+  const Lanes low = (Lanes(1.44269477F) + Lanes(-0.72135715F) * f) +
+                    (Lanes(0.48093944F) + Lanes(-0.36008721F) * f) * f2;
+  const Lanes high = (Lanes(0.28670746F) + Lanes(-0.25006925F) * f) +
+                     (Lanes(0.23689032F) + Lanes(-0.14574433F) * f) * f2;
+  return to_float(exponent) + (low + high * (f2 * f2)) * f;
 }
 
 /// 2 to this power, off by at most 3e-7 of the result. Exactly 1 for 0. Powers are limited to -126
@@ -35,11 +32,10 @@ inline Lanes exp2(Lanes x) noexcept {
   const Lanes power = clamp(x, Lanes(-126.0F), Lanes(126.0F));
   const IntLanes whole = to_int(power);
   const Lanes f = power - to_float(whole);
-  Lanes sum = Lanes(0.0013407259F);
-  sum = sum * f + Lanes(0.0096718751F);
-  sum = sum * f + Lanes(0.055503084F);
-  sum = sum * f + Lanes(0.24022235F);
-  sum = sum * f + Lanes(0.69314721F);
+  const Lanes f2 = f * f;
+  const Lanes sum =
+      (Lanes(0.69314721F) + Lanes(0.24022235F) * f) +
+      ((Lanes(0.055503084F) + Lanes(0.0096718751F) * f) + Lanes(0.0013407259F) * f2) * f2;
   return (sum * f + Lanes(1.0F)) * from_bits(shift_left<23>(whole + splat(127)));
 }
 

@@ -3,8 +3,6 @@
 
 #include <array>
 
-#include "core/glide.hpp"
-
 namespace pypac {
 namespace {
 
@@ -68,7 +66,7 @@ CurveDynamics::Tuning DeEsser::tuning() const noexcept {
 
 void DeEsser::prepare(const Activation& activation) {
   CurveDynamics::prepare(activation);
-  filter_ = BiquadCascade(glide_frames(activation.sample_rate));
+  filter_ = BiquadCascade(change_frames(activation.sample_rate));
   band_.emplace(activation.channels, activation.max_frames);
 }
 

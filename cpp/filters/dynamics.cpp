@@ -7,8 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "core/glide.hpp"
-
 namespace pypac {
 namespace {
 
@@ -16,12 +14,6 @@ constexpr std::size_t kMaxKeys = 16;
 constexpr double kLowestKeyHz = 10;      // there and below the key is not filtered
 constexpr double kHighestKeyHz = 20000;  // there and above
 constexpr double kButterworthQ = 0.7071067811865476;
-
-/// Curves fade in decibels: three times as long as gains, 40 dB make no step on a tone of 100 Hz
-/// larger than 1.05 times the tone's own.
-std::uint32_t change_frames(std::uint32_t sample_rate) noexcept {
-  return 3 * glide_frames(sample_rate);
-}
 
 std::optional<std::size_t> place_of(const PluginInfo& info, std::string_view id) {
   const auto at = std::ranges::find(info.params, id, &ParamInfo::id);
@@ -118,31 +110,43 @@ void Dynamics::tune_ears() noexcept {
 }
 
 void Dynamics::listen(Bank bank, std::span<const ProcessContext> contexts) noexcept {
-  for (std::size_t i = 0; i < bank.size(); ++i) bank[i]->listen_to(contexts[i]);
-}
-
-void Dynamics::listen_to(const ProcessContext& context) noexcept {
-  const AudioBlock& audio = context.audio;
-  if (!context.keys.empty()) {
-    for (std::size_t k = 0; k < context.keys.size(); ++k)
-      hear(k, context.keys[k].channels(), context.keys[k].channel_count(), k > 0, audio.frames);
-  } else if (hears_itself_) {
-    hear(0, audio.channels, audio.channel_count, false, audio.frames);
-  } else {
-    std::fill_n(level(), audio.frames, 0.0F);
+  std::array<std::size_t, kBank> ears{};
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < bank.size(); ++i) {
+    const std::size_t keys = contexts[i].keys.size();
+    ears[i] = keys == 0 && bank[i]->hears_itself_ ? 1 : std::min(keys, kMaxKeys);
+    most = std::max(most, ears[i]);
+    if (ears[i] == 0) std::fill_n(bank[i]->level(), contexts[i].audio.frames, 0.0F);
+  }
+  for (std::size_t ear = 0; ear < most; ++ear) {
+    std::array<BiquadCascade::Job, kBank> jobs;
+    std::size_t job_count = 0;
+    std::array<BlockView, kBank> heard;
+    for (std::size_t i = 0; i < bank.size(); ++i) {
+      if (ear >= ears[i]) continue;
+      const AudioBlock& audio = contexts[i].audio;
+      heard[i] = contexts[i].keys.empty() ? BlockView(audio.channels, audio.channel_count)
+                                          : contexts[i].keys[ear];
+      if (bank[i]->ears_filter_) {
+        heard[i] = bank[i]->copy_to_filter(heard[i], audio.frames);
+        jobs[job_count++] = {&bank[i]->ears_[ear], bank[i]->heard_->channels(),
+                             heard[i].channel_count()};
+      }
+    }
+    const std::uint32_t frames = contexts[0].audio.frames;
+    if (job_count > 0) BiquadCascade::process_bank({jobs.data(), job_count}, frames);
+    for (std::size_t i = 0; i < bank.size(); ++i)
+      if (ear < ears[i])
+        chosen_envelope_kernels().loudest(bank[i]->level(), heard[i].channels(),
+                                          heard[i].channel_count(), ear > 0, frames);
   }
 }
 
-void Dynamics::hear(std::size_t ear, const float* const* channels, std::size_t count, bool add,
-                    std::uint32_t frames) noexcept {
-  const EnvelopeKernels& kernels = chosen_envelope_kernels();
-  if (!ears_filter_ || ear >= ears_.size())
-    return kernels.loudest(level(), channels, count, add, frames);
-  count = std::min(count, BiquadCascade::kMaxChannels);
-  for (std::size_t c = 0; c < count; ++c)
-    kernels.copy_sane(heard_->channels()[c], channels[c], frames);
-  ears_[ear].process(heard_->channels(), count, frames);
-  kernels.loudest(level(), heard_->channels(), count, add, frames);
+BlockView Dynamics::copy_to_filter(BlockView track, std::uint32_t frames) noexcept {
+  const std::uint32_t count = std::min(track.channel_count(), heard_->channel_count());
+  for (std::uint32_t c = 0; c < count; ++c)
+    chosen_envelope_kernels().copy_sane(heard_->channels()[c], track.channels()[c], frames);
+  return {heard_->channels(), count};
 }
 
 void Dynamics::apply(const AudioBlock& audio) noexcept {
@@ -209,8 +213,9 @@ void CurveDynamics::shape(Bank bank, std::uint32_t frames) noexcept {
   }
 }
 
-float GateDynamics::step_of(std::size_t param) const noexcept {
-  return 1 / std::max(1.0F, frames_of(value(param)));
+std::int32_t GateDynamics::step_of(std::size_t param) const noexcept {
+  const double frames = std::max(1.0, value(param) * sample_rate() / 1000);
+  return static_cast<std::int32_t>(std::lround(GateRamp::kOpen / frames));
 }
 
 float GateDynamics::frames_of(double ms) const noexcept {

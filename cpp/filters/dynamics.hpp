@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "core/glide.hpp"
 #include "dsp/biquad.hpp"
 #include "dsp/envelope.hpp"
 #include "filters/slow_change.hpp"
@@ -70,9 +71,8 @@ class Dynamics : public Filter {
  private:
   void begin(const ProcessContext& context) noexcept;
   void tune_ears() noexcept;
-  void listen_to(const ProcessContext& context) noexcept;
-  void hear(std::size_t ear, const float* const* channels, std::size_t count, bool add,
-            std::uint32_t frames) noexcept;
+  /// The sound of one track as its ear may filter it.
+  [[nodiscard]] BlockView copy_to_filter(BlockView track, std::uint32_t frames) noexcept;
 
   const bool hears_itself_;
   std::uint32_t sample_rate_ = 48000;
@@ -88,6 +88,12 @@ class Dynamics : public Filter {
   std::optional<DelayLine> line_;
   std::atomic<float> reduction_db_{0};
 };
+
+/// How long curves take to change, in decibels: three times as long as a gain, so that 40 dB make
+/// no step on a tone of 100 Hz larger than 1.05 times the tone's own.
+[[nodiscard]] constexpr std::uint32_t change_frames(std::uint32_t sample_rate) noexcept {
+  return 3 * glide_frames(sample_rate);
+}
 
 /// Dynamics with a static curve: compressors and expanders.
 class CurveDynamics : public Dynamics {
@@ -148,7 +154,7 @@ class GateDynamics : public Dynamics {
   [[nodiscard]] virtual Tuning tuning() const noexcept = 0;
 
   /// The share a frame of what takes that long.
-  [[nodiscard]] float step_of(std::size_t param) const noexcept;
+  [[nodiscard]] std::int32_t step_of(std::size_t param) const noexcept;
   [[nodiscard]] float frames_of(double ms) const noexcept;
 
   void prepare(const Activation& activation) final;

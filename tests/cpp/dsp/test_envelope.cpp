@@ -44,8 +44,8 @@ std::vector<float> run(const EnvelopeKernels& kernels, std::size_t block) {
                 .close_below = 0.3F,
                 .slack = 0.01F,
                 .hold = static_cast<float>(s),
-                .up = 0.01F,
-                .down = 0.02F};
+                .up = GateRamp::kOpen / 100,
+                .down = GateRamp::kOpen / 50};
   }
   const LevelCurve from{.threshold = -2, .slope = -0.5F};
   const LevelCurve to{.threshold = -3, .half_knee = 1, .knee_share = 0.25F, .slope = -0.9F};
