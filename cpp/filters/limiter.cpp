@@ -21,6 +21,8 @@ enum Param : std::size_t { kCeiling, kRelease, kLookAhead, kTruePeak };
 // How long a reduction is held behind a true peak: a value between samples is made of those around
 // it, so that the gain must not rise at once.
 constexpr std::size_t kTruePeakHold = 4;
+// A gain that falls in fewer frames makes other values between them than those that were looked at.
+constexpr std::size_t kTruePeakLookAhead = 24;
 // A reduction below is none. So small that no bit of what comes out tells where a block ended.
 constexpr float kNothing = 8.673617379884035e-19F;  // 2^-60
 constexpr double kLeast = 1e-6;                     // gain that reduction_db() tells
@@ -89,8 +91,9 @@ const PluginInfo& Limiter::info() const noexcept {
 void Limiter::activate(const Activation& activation) {
   sample_rate_ = activation.sample_rate;
   true_peak_ = activation.values[kTruePeak] != 0;
-  const auto look_ahead = static_cast<std::size_t>(
-      std::max(1L, std::lround(activation.values[kLookAhead] * sample_rate_ / 1000)));
+  const auto wanted = std::llround(activation.values[kLookAhead] * sample_rate_ / 1000);
+  const std::size_t look_ahead =
+      std::max(static_cast<std::size_t>(wanted), true_peak_ ? kTruePeakLookAhead : 1);
   const std::size_t reach = true_peak_ ? kTruePeakReach : 0;
   latency_ = static_cast<std::uint32_t>(look_ahead + reach);
   before_ = std::max<std::size_t>(latency_, 2 * reach);

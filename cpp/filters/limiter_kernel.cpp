@@ -95,16 +95,13 @@ void find_sample_peaks(const float* samples, std::size_t frames, float* peaks) n
     max(abs(Lanes::load(samples + i)), Lanes::load(peaks + i)).store(peaks + i);
 }
 
-float smallest(const float* values, std::size_t count) noexcept {
-  float least = values[0];
-  for (std::size_t i = 1; i < count; ++i) least = values[i] < least ? values[i] : least;
-  return least;
-}
-
 /// The largest of all channels: they are turned down together.
 void find_peaks(const LimiterInput& input, std::size_t begin, std::size_t frames,
                 float* peaks) noexcept {
-  const float least_ceiling = smallest(input.ceilings + begin, frames);
+  // They glide one way, if at all.
+  const float first_ceiling = input.ceilings[begin];
+  const float last_ceiling = input.ceilings[begin + frames - 1];
+  const float least_ceiling = first_ceiling < last_ceiling ? first_ceiling : last_ceiling;
   for (std::size_t i = 0; i < frames; i += Lanes::kCount) Lanes(0.0F).store(peaks + i);
   for (std::size_t c = 0; c < input.channel_count; ++c) {
     const float* const samples = input.channels[c] + begin;
@@ -197,10 +194,7 @@ float limiter_largest(const float* reductions, std::size_t frames) noexcept {
   std::size_t i = 0;
   for (; i + Lanes::kCount <= frames; i += Lanes::kCount)
     most = max(Lanes::load(reductions + i), most);
-  float each[Lanes::kCount];
-  most.store(each);
-  float largest = 0;
-  for (const float one : each) largest = one > largest ? one : largest;
+  float largest = largest_lane(most);
   for (; i < frames; ++i) largest = reductions[i] > largest ? reductions[i] : largest;
   return largest;
 }

@@ -12,7 +12,7 @@ namespace pypac {
 struct LimiterInput {
   const float* const* channels;
   std::size_t channel_count;
-  const float* ceilings;  // of each frame, linear
+  const float* ceilings;  // of each frame, linear; they rise or fall throughout
   std::size_t frames;
   const TruePeakTaps* taps;  // nullptr: samples alone count
 };

@@ -10,7 +10,10 @@
 
 #include "allocation_counter.hpp"
 #include "core/flush_to_zero.hpp"
+#include "dsp/true_peak.hpp"
+#include "dsp/wide_lanes.hpp"
 #include "filters/limiter.hpp"
+#include "filters/limiter_kernel.hpp"
 
 using namespace pypac;
 
@@ -91,4 +94,44 @@ TEST_CASE("a limiter that is reset forgets all") {
     used.limiter.process(used.context(block));
   }
   CHECK(used.samples == fresh.samples);
+}
+
+TEST_CASE("a limiter's kernels give the same bits in both widths") {
+  if (!has_wide_lanes()) return;
+  const ScopedFlushToZero flush_to_zero;
+  constexpr std::size_t kRows = 11;
+  std::vector<std::vector<float>> results[2];
+  std::vector<float> samples[2];
+  for (const bool is_wide : {false, true}) {
+    const auto read = is_wide ? PYPAC_WIDE(limiter_read) : narrow::limiter_read;
+    const auto find = is_wide ? PYPAC_WIDE(limiter_reductions) : narrow::limiter_reductions;
+    const auto release = is_wide ? PYPAC_WIDE(limiter_release) : narrow::limiter_release;
+    const auto largest = is_wide ? PYPAC_WIDE(limiter_largest) : narrow::limiter_largest;
+    const auto write = is_wide ? PYPAC_WIDE(limiter_write) : narrow::limiter_write;
+    std::vector<float> heard = noise(9, 2000);
+    heard[700] = NAN;
+    samples[is_wide].resize(2000);
+    read(heard.data(), samples[is_wide].data(), 2000);
+    const std::vector<float> ceilings(kFrames + kLanePadding, 0.5F);
+    std::vector<float*> rows;
+    for (std::size_t n = 0; n < kRows; ++n) {
+      results[is_wide].emplace_back(kFrames + kLanePadding);
+      const float* const from = samples[is_wide].data() + 100 * n + 50;
+      CHECK(find({&from, 1, ceilings.data(), 477, n % 2 == 0 ? &true_peak_taps() : nullptr},
+                 results[is_wide][n].data()));
+      rows.push_back(results[is_wide][n].data());
+    }
+    std::vector<float> decays(kRows, 0.99F);
+    std::vector<float> states(kRows, 0.1F);
+    release({rows.data(), decays.data(), states.data(), kRows, 477});
+    for (std::vector<float>& row : results[is_wide]) {
+      row.resize(477);
+      row.push_back(largest(row.data(), 477));
+      write(samples[is_wide].data(), row.data(), 0.5F, row.data(), 477);
+    }
+    results[is_wide].push_back(states);
+  }
+  CHECK(samples[0][700] == 0);
+  CHECK(samples[0] == samples[1]);
+  CHECK(results[0] == results[1]);
 }
