@@ -24,8 +24,12 @@ void LoudnessHistogram::add(double energy) noexcept {
   const double place = (lufs_from_energy(energy) - kGateLufs) * kBinsPerLu;
   if (place < 0) return;
   const std::size_t index = std::min(kBins - 1, static_cast<std::size_t>(place));
-  bins_[index].energy += energy;
-  ++bins_[index].count;
+  Bin& bin = bins_[index];
+  const auto written = static_cast<float>(energy);
+  bin.lowest = bin.count == 0 ? written : std::min(bin.lowest, written);
+  bin.highest = std::max(bin.highest, written);
+  bin.energy += energy;
+  ++bin.count;
   end_ = std::max(end_, index + 1);
   energy_ += energy;
   ++count_;
@@ -36,6 +40,13 @@ void LoudnessHistogram::clear() noexcept {
   end_ = 0;
   energy_ = 0;
   count_ = 0;
+}
+
+double LoudnessHistogram::Bin::lufs_of(std::uint64_t rank) const noexcept {
+  const double low = lufs_from_energy(lowest);
+  if (count < 2) return low;
+  const double share = static_cast<double>(rank) / static_cast<double>(count - 1);
+  return low + share * (lufs_from_energy(highest) - low);
 }
 
 std::size_t LoudnessHistogram::first_bin(double energy) const noexcept {
@@ -74,10 +85,9 @@ double LoudnessHistogram::range_lu() const noexcept {
   for (std::size_t i = first; i < end_; ++i) {
     const Bin& bin = bins_[i];
     if (bin.count == 0 || !bin.reaches(gate)) continue;
-    const double mean = bin.energy / static_cast<double>(bin.count);
-    if (below <= low_rank) low = mean;
+    if (low_rank >= below && low_rank < below + bin.count) low = bin.lufs_of(low_rank - below);
+    if (high_rank < below + bin.count) return bin.lufs_of(high_rank - below) - low;
     below += bin.count;
-    if (below > high_rank) return 10 * std::log10(mean / low);
   }
   return 0;
 }

@@ -10,8 +10,8 @@ namespace pypac {
 /// How loud a programme was, and for how long: for gated means and percentiles, in memory that does
 /// not grow. Blocks below the absolute gate of -70 LUFS are left out.
 ///
-/// Each bin of 0.1 LU keeps the energy of its blocks beside their number, so that results are not
-/// rounded to bins.
+/// Each bin of 0.1 LU keeps the energy of its blocks and their extremes beside their number, so
+/// that results are not rounded to bins.
 class LoudnessHistogram {
  public:
   /// [control-thread]
@@ -33,10 +33,15 @@ class LoudnessHistogram {
   struct Bin {
     double energy = 0;
     std::uint64_t count = 0;
+    float lowest = 0;
+    float highest = 0;
 
     [[nodiscard]] bool reaches(double mean) const noexcept {
       return energy >= mean * static_cast<double>(count);
     }
+    /// The loudness of one of its blocks, in the order of loudness: those between the quietest and
+    /// the loudest are taken to be as far from each other as their neighbours.
+    [[nodiscard]] double lufs_of(std::uint64_t rank) const noexcept;
   };
 
   /// The first bin that may have blocks of that energy.

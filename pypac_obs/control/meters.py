@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pypac_obs.control.controls import Controls, LevelLayout
+from pypac_obs.control.controls import LEVELS_OF_TRACK, Controls, LevelLayout
 
 __all__ = ["CLIPPED", "FRAME_VERSION", "MERGED", "SILENT", "Levels", "MeterFeed", "MeterSampler"]
 
@@ -34,13 +34,13 @@ SILENT = 2
 
 _HZ = 30.0
 _HEADER = struct.Struct("<BBHHHI")
-_SOURCE_ROW = np.dtype([("levels", "<i2", (2,)), ("flags", "u1")])  # peak and RMS
-_TRACK_ROW = np.dtype([("levels", "<i2", (2,)), ("flags", "u1"), ("loudness", "<i2", (8,))])
 _SILENCE = -32768
 _LEAST = np.float32(1e-6)  # -120 dBFS; that and what is below is silence
 _LEAST_WRITTEN = -12000
 # The columns of a track's row in the levels of a session; a source has the first three.
-_PEAK, _RMS, _HIGHEST, _TRUE_PEAK, _HIGHEST_TRUE_PEAK, _LUFS = range(6)
+_PEAK, _RMS, _HIGHEST, _TRUE_PEAK = range(4)
+_SENT = np.array([_PEAK, _RMS, *range(_TRUE_PEAK, LEVELS_OF_TRACK)])
+_LINEAR = 4  # of those that are sent: peak, RMS, true peak and the highest
 
 Row = NDArray[np.float32]
 
@@ -57,27 +57,20 @@ class Levels:
     def written(self) -> bytes:
         """The rows of a frame: the same for all clients that are as quick as the sampler."""
         sources, tracks, reductions = self.layout.parts(self.values)
-        source_rows = np.empty(len(sources), _SOURCE_ROW)
-        source_rows["levels"] = _from_linear(sources[:, _PEAK : _RMS + 1])
-        track_rows = np.empty(len(tracks), _TRACK_ROW)
-        track_rows["levels"] = _from_linear(tracks[:, _PEAK : _RMS + 1])
-        track_rows["loudness"][:, :2] = _from_linear(tracks[:, _TRUE_PEAK : _HIGHEST_TRUE_PEAK + 1])
-        track_rows["loudness"][:, 2:] = _from_db(tracks[:, _LUFS:] * 100)
-        clipped = np.split(self.clipped, [len(sources)])
-        for rows, clips in zip((source_rows, track_rows), clipped, strict=True):
-            silent = rows["levels"][:, 0] == _SILENCE
-            rows["flags"] = silent * np.uint8(SILENT) + clips
-        hundredths = np.clip(np.nan_to_num(reductions) * 100, 0, 65535)
-        filters = np.rint(hundredths).astype("<u2")
-        return source_rows.tobytes() + track_rows.tobytes() + filters.tobytes()
+        rows = _written(sources[:, :_HIGHEST], self.clipped[: len(sources)])
+        rows += _written(tracks.take(_SENT, axis=1), self.clipped[len(sources) :])
+        if len(reductions):
+            hundredths = np.fmin(np.fmax(reductions * 100, 0), 65535)
+            rows += np.rint(hundredths).astype("<u2").tobytes()
+        return rows
 
     def merged(self, later: Levels) -> Levels:
         """What is highest of both, and what is newest of the rest."""
         values = later.values.copy()
         ours, theirs = self.layout.parts(self.values), self.layout.parts(values)
         for mine, its, columns in (
-            (ours[0], theirs[0], [_PEAK]),
-            (ours[1], theirs[1], [_PEAK, _TRUE_PEAK]),
+            (ours[0], theirs[0], (_PEAK,)),
+            (ours[1], theirs[1], (_PEAK, _TRUE_PEAK)),
         ):
             for column in columns:
                 np.fmax(mine[:, column], its[:, column], out=its[:, column])
@@ -85,21 +78,25 @@ class Levels:
         return Levels(self.layout, values, self.clipped | later.clipped)
 
 
-def _from_linear(linear: Row) -> Row:
+def _written(levels: Row, clipped: NDArray[np.bool_]) -> bytes:
+    """Rows of levels, in hundredths, with the flags behind the first two."""
+    if not len(levels):
+        return b""
+    hundredths = levels * np.float32(100)
     # The maximum of something that is no number is the other.
-    db = np.fmax(linear, _LEAST)
-    np.log10(db, out=db)
-    db *= 2000
-    return _from_db(db)
-
-
-def _from_db(hundredths: Row) -> Row:
-    """In place: as i16 has them."""
+    linear = np.fmax(levels[:, :_LINEAR], _LEAST)
+    np.log10(linear, out=linear)
+    np.multiply(linear, np.float32(2000), out=hundredths[:, :_LINEAR])
+    np.fmin(np.fmax(hundredths, _SILENCE, out=hundredths), 32767, out=hundredths)
     np.rint(hundredths, out=hundredths)
-    np.minimum(hundredths, 32767, out=hundredths)
-    # Also what is no number: only a whole comparison is true of it.
-    hundredths[~(hundredths > _LEAST_WRITTEN)] = _SILENCE
-    return hundredths
+    hundredths[hundredths <= _LEAST_WRITTEN] = _SILENCE
+    whole = hundredths.astype("<i2", order="C")
+    numbers = whole.view(np.uint8)
+    rows = np.empty((len(whole), numbers.shape[1] + 1), np.uint8)
+    rows[:, :4] = numbers[:, :4]
+    rows[:, 4] = (whole[:, 0] == _SILENCE) * np.uint8(SILENT) + clipped
+    rows[:, 5:] = numbers[:, 4:]
+    return rows.tobytes()
 
 
 class MeterFeed:

@@ -68,7 +68,7 @@ class Manifest:
         self._tracks = tracks
         self._ledger = ledger
         self._sources: dict[str, dict[str, Any]] = {}
-        self._loudness: Mapping[str, Any] = {}  # of the session's tracks so far
+        self._loudness: dict[str, Any] = {}  # of the session's tracks so far
         self._status: dict[str, Any] = {}
         self._incidents: dict[str, dict[str, int]] = {}
         self._markers: list[dict[str, Any]] = []
@@ -115,7 +115,7 @@ class Manifest:
         self._status = fresh
         loudness = status.get("loudness")
         if isinstance(loudness, Mapping):
-            self._loudness = loudness
+            self._loudness |= loudness  # what it was stays of a track that has gone
         sources = status.get("sources")
         if not isinstance(sources, Mapping):
             return

@@ -304,6 +304,7 @@ def test_libebur128_says_the_same(programme: Programme, channels: int) -> None:
     random = np.random.default_rng(channels)
     audio = programme(random, 30 * RATE, channels)
     audio *= 10 ** (random.uniform(-30, -3) / 20) / np.abs(audio).max()
+    audio[-100:] = 0  # what lies between samples is known some samples later
     audio = audio.astype(np.float32)
     meter = _core.LoudnessMeter(channels=channels)
     short_terms = []
@@ -331,6 +332,6 @@ def loudness_range(short_terms: list[float]) -> float:
     """By Tech 3342, from all short-term values."""
     gated = np.array([one for one in short_terms if one >= -70])
     mean = 10 * math.log10(np.mean(10 ** (gated / 10)))
-    gated = gated[gated >= mean - 20]
-    low, high = np.percentile(gated, [10, 95], method="nearest")
+    gated = np.sort(gated[gated >= mean - 20])
+    low, high = (gated[int((len(gated) - 1) * share + 0.5)] for share in (0.1, 0.95))
     return float(high - low)

@@ -71,7 +71,9 @@ TEST_CASE("K-weighting is BS.1770's at 48 kHz") {
     std::vector<std::vector<float>> audio(1, std::vector<float>(96000));
     for (std::size_t i = 0; i < audio[0].size(); ++i)
       audio[0][i] = static_cast<float>(std::sin(w * static_cast<double>(i)));
-    const double measured = run(narrow::weigh, audio, 480)[0] / 96000 * 2;
+    const double all = run(narrow::weigh, audio, 480)[0];
+    audio[0].resize(48000);  // how the filters begin is no part of it
+    const double measured = (all - run(narrow::weigh, audio, 480)[0]) / 48000 * 2;
     CHECK(std::fabs(10 * std::log10(measured) - 20 * std::log10(std::abs(shelf * high))) < 0.01);
   }
 }

@@ -361,7 +361,9 @@ def test_a_run_is_exactly_as_long_as_told(tmp_path: Path, text: str, frames: int
         info = soundfile.info(tmp_path / "out" / f"{track}.wav")
         assert (info.frames, info.channels) == (frames, channels)
     assert f"{frames} frames a track" in result.stdout
-    assert re.search(rf"^ tone +-20\.0 dB +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE)
+    assert re.search(
+        rf"^ tone +-20\.0 dB +-20\.0 +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE
+    )
     assert f"Files in {tmp_path / 'out'}" in result.stdout
     assert "No incidents: nothing is missing." in result.stdout
 

@@ -27,6 +27,7 @@ from fake_session import (
 from rich.console import Console
 
 from pypac_obs.cli import commands, status
+from pypac_obs.cli.status_view import status_lines
 from pypac_obs.control import client as client_module
 from pypac_obs.control.token import read_or_make_token
 from pypac_obs.session_registry import running_sessions
@@ -359,6 +360,10 @@ def test_status_shows_what_run_shows(gaming: FakeSession) -> None:
         "Nothing matches.",
         "+1.5 ppm",
         "-12.0 dB",
+        "LUFS",
+        "-21.5",
+        "Reduced",
+        "4.2 dB",
         "The priority is low.",
         "files: Writing.",
         "The disk is full.",
@@ -368,6 +373,24 @@ def test_status_shows_what_run_shows(gaming: FakeSession) -> None:
     ):
         assert words in result.stdout
     assert json.loads(call("status", "--json").stdout)["more_than_we_know"] == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (200, ["Peak", "RMS", "Highest", "LUFS", "Reduced", "Frames"]),
+        (80, ["Peak", "RMS", "LUFS", "Reduced"]),
+        (60, ["Peak", "LUFS"]),
+    ],
+)
+def test_the_table_of_tracks_fits_and_keeps_what_counts(width: int, headings: list[str]) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    with console.capture() as captured:
+        console.print(status_lines(STATUS, width=width)[2])
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= width
+    shown = lines[1].split()
+    assert [one for one in shown if one not in ("Track", "-60", "to", "0", "dBFS")] == headings
 
 
 def test_a_status_that_is_none_is_a_sentence(gaming: FakeSession) -> None:

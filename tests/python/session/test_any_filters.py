@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -38,7 +38,7 @@ def filter_chains(draw: st.DrawFn) -> Filters:
     made: Filters = []
     for number in range(draw(st.integers(0, 4))):
         info = filter_infos()[draw(st.sampled_from(sorted(filter_infos())))]
-        given_values: dict[str, Any] = {"name": f"f{number}"}
+        given_values: dict[str, Any] = {"name": f"{info.kind} {number}"}
         for param in info.params:
             # A key has no default as a native descriptor says it, and is needed where it is asked.
             if param.default in (None, ()) or draw(st.booleans()):
@@ -85,7 +85,14 @@ def set_some(session: Session, filters: Filters, draw: st.DataObject) -> None:
 _SELDOM = st.sampled_from([False, False, False, True])
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+# Without shrinking: each example is a session, and would take minutes.
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 @given(st.data())
 def test_whatever_filters_come_and_go_the_tracks_stay_whole_and_together(draw: st.DataObject):
     blocks: list[dict[str, NDArray[np.float32]]] = []

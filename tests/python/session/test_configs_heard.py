@@ -195,7 +195,12 @@ def test_profile_music_not_in_the_vod(tmp_path: Path):
     evening = Evening(
         "music-not-in-the-vod",
         tmp_path / "files",
-        {"microphone": speaks, "rest": tone(300, -20, 20), "music": tone(1000, -14, 20)},
+        {
+            "microphone": speaks,
+            "game": tone(300, -20, 20),
+            "voice": tone(440, -20, 20),
+            "music": tone(1000, -14, 20),
+        },
     ).play()
     rule = evening.session.profile.tracks
     profile = load_profile(CONFIGS / "music-not-in-the-vod.yaml")
@@ -232,15 +237,18 @@ def test_profile_podcast(tmp_path: Path):
 
 
 def test_profile_podcast_loudness(tmp_path: Path):
-    # A host who speaks softly and a guest who is loud, by turns of five seconds.
-    turns, host, guest = 8, [], []
+    # A host who speaks softly and a guest who is loud, by turns of six seconds.
+    turns, host, guest = 5, [], []
     for turn in range(turns):
-        host += [noise(-32, 4.5, seed=turn), silence(5.5)]
-        guest += [silence(5), noise(-14, 4.5, seed=100 + turn), silence(0.5)]
+        host += [noise(-34, 5.5, seed=turn), silence(6.5)]
+        guest += [silence(6), noise(-22, 5.5, seed=100 + turn), silence(0.5)]
     sources = {"microphone": np.concatenate(host), "guest": np.concatenate(guest)}
     evening = Evening("podcast-loudness", tmp_path / "files", sources).play()
     mix = evening._heard["podcast"]
     before = np.column_stack([sources["microphone"] + sources["guest"]] * 2)
-    assert lufs(before.astype(np.float32)) < -12
+    assert lufs(before.astype(np.float32)) < -22
     assert lufs(mix) == pytest.approx(-16, abs=1)
+    # The host and the guest in their last turns: 12 dB apart when they came in.
+    apart = level_db(mix[50 * RATE : 53 * RATE, 0]) - level_db(mix[56 * RATE : 59 * RATE, 0])
+    assert abs(apart) < 4
     assert 20 * np.log10(true_peak(mix[:, 0].astype(float))) <= -1.4
