@@ -19,6 +19,7 @@
     ├── ControlUnavailable                   free the port, or name another        exit 1
     ├── UnknownAddress    (LookupError)      use one that the profile has          exit 2
     ├── InvalidValue      (ValueError)       give what the message says            exit 2
+    ├── InvalidFile       (ValueError)       give another file                     exit 2
     └── ObsError                             catches everything about OBS          exit 1
         ├── ObsNotRunning   (ConnectionError)  start OBS, or wait for it           exit 1
         ├── ObsDisabled                        switch its websocket server on      exit 1
@@ -44,6 +45,7 @@ __all__ = [
     "ChangeRefused",
     "ControlUnavailable",
     "DeviceGone",
+    "InvalidFile",
     "InvalidValue",
     "NotRunning",
     "ObsDisabled",
@@ -197,6 +199,12 @@ class UnknownAddress(PypacError, LookupError):
 
 class InvalidValue(PypacError, ValueError):
     """The value cannot be had at this address."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class InvalidFile(PypacError, ValueError):
+    """A file cannot be read, has what nobody can use, or would be overwritten."""
 
     exit_code: ClassVar[int] = 2
 

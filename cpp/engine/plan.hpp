@@ -42,6 +42,9 @@ struct Plan {
   std::vector<std::shared_ptr<SourceNode>> sources;
   std::size_t wanted_sources = 0;  // the first of them; the rest are leaving
   std::vector<Track> tracks;       // each behind those that steer it
+  /// How many of the tracks are filtered side by side, group by group: no track steers another of
+  /// its group.
+  std::vector<std::size_t> groups;
   std::vector<Output> outputs;
   std::vector<std::shared_ptr<LedgerAccount>> closed_accounts;  // of what the last plan had
 
@@ -49,6 +52,8 @@ struct Plan {
   [[nodiscard]] const Track* track(const std::string& id) const noexcept;
   /// [control-thread] One that is not leaving; nullptr: there is none.
   [[nodiscard]] std::shared_ptr<SourceNode> source(const std::string& id) const noexcept;
+  /// [control-thread] Makes `groups` of the tracks as they are, each of `at_once` tracks at most.
+  void group_tracks(std::size_t at_once);
   /// [control-thread] Something is being faded over.
   [[nodiscard]] bool fades() const noexcept;
   /// [control-thread] Something was faded out, and a new plan can do without it.

@@ -55,6 +55,7 @@ class Compilation {
     for (const OutputSpec& output : spec_.outputs) add_output(output);
     keep_leaving_sources();
     settle_old_keys();
+    plan_->group_tracks(options_.tracks_at_once);
     close_accounts();
     for (std::size_t i = 0; i < previous_.wanted_sources; ++i) {
       const std::string& id = previous_.sources[i]->id();

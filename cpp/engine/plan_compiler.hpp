@@ -25,6 +25,7 @@ struct CompilerOptions {
   /// How long all tracks are delayed; without one it follows from the longest chain.
   std::optional<std::uint32_t> budget_frames;
   std::uint32_t headroom_frames = 0;  // added to the longest chain
+  std::uint32_t tracks_at_once = 8;   // that are filtered side by side, at most
 };
 
 /// What is different from the plan before, by ids.

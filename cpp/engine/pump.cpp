@@ -2,12 +2,14 @@
 #include "engine/pump.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <utility>
 
 #include "core/flush_to_zero.hpp"
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
+#include "engine/track_meters.hpp"
 #include "os/thread_priority.hpp"
 
 namespace pypac {
@@ -17,6 +19,11 @@ namespace {
 constexpr int kPumpPriority = 60;
 // How long the pump sleeps at a stretch, so that abort() is heard.
 constexpr HostTime kLongestSleep = std::chrono::milliseconds(50);
+
+const TrackChain* old_chain_of(const Plan::Track& track) noexcept {
+  return track.old_chain ? &*track.old_chain : nullptr;
+}
+
 }  // namespace
 
 Pump::Pump(const PumpOptions& options, HostClock& clock, Ledger& ledger)
@@ -171,7 +178,12 @@ void Pump::process_block(Frames begin, std::uint32_t frames) noexcept {
   const Plan* const plan = announce_newest_plan();
   const HostTime until = anchor_.host_time_of(begin + frames + options_.latency_frames);
   for (const auto& source : plan->sources) source->process(begin, frames, until, ledger_);
-  for (const Plan::Track& track : plan->tracks) process_track(track, begin, frames);
+  std::span<const Plan::Track> tracks = plan->tracks;
+  for (const std::size_t count : plan->groups) {
+    process_tracks(tracks.first(count), begin, frames);
+    tracks = tracks.subspan(count);
+  }
+  meter_tracks(plan->tracks, frames);
   taken_.store(begin + frames, std::memory_order_release);
   // The first blocks only fill the delays.
   if (begin < budget_) return;
@@ -179,18 +191,36 @@ void Pump::process_block(Frames begin, std::uint32_t frames) noexcept {
   position_.store(begin + frames - budget_, std::memory_order_release);
 }
 
-void Pump::process_track(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept {
+void Pump::process_tracks(std::span<const Plan::Track> group, Frames begin,
+                          std::uint32_t frames) noexcept {
+  std::array<const Plan::Track*, FilterSlot::kMaxBank> mixed;
+  std::array<TrackChain::Run, FilterSlot::kMaxBank> runs;
+  std::size_t count = 0;
+  for (const Plan::Track& track : group) {
+    if (!mix(track, frames)) continue;
+    mixed[count] = &track;
+    runs[count++] = {&track.chain, track.node->mixed(track.chain, old_chain_of(track))};
+  }
+  TrackChain::filter_bank({runs.data(), count}, begin);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Plan::Track& track = *mixed[i];
+    track.node->finish(track.chain, old_chain_of(track), track.is_key, begin);
+  }
+  for (const Plan::Track& track : group) note(track, begin, frames);
+}
+
+/// False: the track's block is its source's as it stands.
+bool Pump::mix(const Plan::Track& track, std::uint32_t frames) noexcept {
   TrackNode& node = *track.node;
   if (track.may_pass && track.sends[0].node->passes() && node.passes()) {
     track.sends[0].node->pass();
     node.pass(track.sends[0].source->block(), track.sends[0].source->meter());
-  } else {
-    node.begin(frames);
-    for (const Plan::Send& send : track.sends)
-      node.send(send.source->block(), send.node->take(frames, send.leaving));
-    node.finish(track.chain, track.old_chain ? &*track.old_chain : nullptr, track.is_key, begin);
+    return false;
   }
-  note(track, begin, frames);
+  node.begin(frames);
+  for (const Plan::Send& send : track.sends)
+    node.send(send.source->block(), send.node->take(frames, send.leaving));
+  return true;
 }
 
 void Pump::note(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept {

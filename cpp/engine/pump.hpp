@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -81,7 +82,9 @@ class Pump {
   void run();
   [[nodiscard]] const Plan* announce_newest_plan() noexcept;
   void process_block(Frames begin, std::uint32_t frames) noexcept;
-  void process_track(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept;
+  void process_tracks(std::span<const Plan::Track> group, Frames begin,
+                      std::uint32_t frames) noexcept;
+  [[nodiscard]] static bool mix(const Plan::Track& track, std::uint32_t frames) noexcept;
   void note(const Plan::Track& track, Frames begin, std::uint32_t frames) noexcept;
   void list(TrackNode& node, Cause cause, Frames begin, Frames frames) noexcept;
   void deliver(const Plan::Output& output, Frames begin, std::uint32_t frames) noexcept;

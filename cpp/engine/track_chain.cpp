@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
+#include <cassert>
 
 #include "core/thread_role.hpp"
 #include "engine/track_node.hpp"
@@ -56,20 +56,47 @@ AudioBlock ChainLines::copy_of(const AudioBlock& block) noexcept {
   return copy;
 }
 
-void TrackChain::filter(const AudioBlock& block, Frames position) const noexcept {
-  PYPAC_ASSERT_PUMP();
-  lines->delay_before(block);
-  for (const Link& link : links) {
-    std::array<BlockView, kMaxKeys> keys;
-    for (std::size_t i = 0; i < link.keys.size(); ++i) {
-      keys[i] = link.keys[i].track->key();
-      if (KeyLine* const line = link.keys[i].line.get()) {
-        line->line.write(keys[i], block.frames);
-        line->line.read(line->delay, line->block.block(block.frames));
-        keys[i] = line->block.view();
-      }
+std::span<const BlockView> TrackChain::Link::take_keys(std::uint32_t frames,
+                                                       std::span<BlockView> room) const noexcept {
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    room[i] = keys[i].track->key();
+    if (KeyLine* const late = keys[i].line.get()) {
+      late->line.write(room[i], frames);
+      late->line.read(late->delay, late->block.block(frames));
+      room[i] = late->block.view();
     }
-    link.slot->process(block, std::span(keys).first(link.keys.size()), position, link.leaving);
+  }
+  return room.first(keys.size());
+}
+
+void TrackChain::filter(const AudioBlock& block, Frames position) const noexcept {
+  const Run run{this, block};
+  filter_bank({&run, 1}, position);
+}
+
+void TrackChain::filter_bank(std::span<const Run> runs, Frames position) noexcept {
+  PYPAC_ASSERT_PUMP();
+  assert(runs.size() <= FilterSlot::kMaxBank);
+  std::array<std::size_t, FilterSlot::kMaxBank> next{};
+  std::array<std::array<BlockView, kMaxKeys>, FilterSlot::kMaxBank> keys;
+  std::array<FilterSlot::Run, FilterSlot::kMaxBank> bank;
+  for (const Run& run : runs) run.chain->lines->delay_before(run.block);
+  // The first chain that is not through goes on, and with it all that have come to the same kind.
+  for (std::size_t first = 0; first < runs.size();) {
+    if (next[first] == runs[first].chain->links.size()) {
+      ++first;
+      continue;
+    }
+    const PluginInfo& kind = runs[first].chain->links[next[first]].slot->info();
+    std::size_t count = 0;
+    for (std::size_t i = first; i < runs.size(); ++i) {
+      const std::vector<Link>& links = runs[i].chain->links;
+      if (next[i] == links.size() || &links[next[i]].slot->info() != &kind) continue;
+      const Link& link = links[next[i]++];
+      bank[count++] = {link.slot.get(), runs[i].block,
+                       link.take_keys(runs[i].block.frames, keys[i]), link.leaving};
+    }
+    FilterSlot::run_bank({bank.data(), count}, position);
   }
 }
 

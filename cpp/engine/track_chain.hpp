@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/glide.hpp"
@@ -78,6 +79,10 @@ struct TrackChain {
     std::shared_ptr<FilterSlot> slot;
     std::vector<Key> keys;
     bool leaving = false;
+
+    /// [pump] The keys in the time of the filter. Valid until the next call; `room` holds them.
+    [[nodiscard]] std::span<const BlockView> take_keys(std::uint32_t frames,
+                                                       std::span<BlockView> room) const noexcept;
   };
 
   std::shared_ptr<ChainLines> lines;
@@ -85,6 +90,15 @@ struct TrackChain {
 
   /// [pump] Up to where other tracks take it as a key.
   void filter(const AudioBlock& block, Frames position) const noexcept;
+
+  /// One block of a chain.
+  struct Run {
+    const TrackChain* chain = nullptr;
+    AudioBlock block;  // in place
+  };
+  /// [pump] What filter() of each gives, bit for bit: chains of different tracks, none of which
+  /// steers another. Filters of one kind run side by side where several chains come to theirs.
+  static void filter_bank(std::span<const Run> runs, Frames position) noexcept;
   /// [pump] What of the block that begins at `position` a filter had no time for: where it lies on
   /// the timeline, and how many frames, of the filter that is worst off.
   struct Late {

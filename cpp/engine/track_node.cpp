@@ -18,7 +18,8 @@ TrackNode::TrackNode(std::string id, std::uint32_t channels, std::shared_ptr<Led
       fader_(glide_frames(sample_rate), muted ? 0 : gain, true),
       block_(channels, max_block),
       key_block_(channels, max_block),
-      meter_(sample_rate) {
+      meter_(sample_rate),
+      loudness_(sample_rate, channels, max_block) {
   PYPAC_ASSERT_NOT_REALTIME();
 }
 
@@ -50,31 +51,34 @@ void TrackNode::send(BlockView source, const GlideBlock& gain) noexcept {
   empty_ = false;
 }
 
+AudioBlock TrackNode::mixed(const TrackChain& chain, const TrackChain* old_chain) noexcept {
+  const AudioBlock mix = block_.block(frames_);
+  if (empty_) Mixer::clear(mix);
+  share_ = chain.lines->take_share(frames_, chain.ready());
+  old_is_heard_ = old_chain && !share_.is(1);
+  if (old_is_heard_) old_ = chain.lines->copy_of(mix);
+  fader_.aim(target());
+  level_ = fader_.take(frames_);
+  silenced_ = level_.is(0) && muted_.load(std::memory_order_relaxed);
+  return mix;
+}
+
 void TrackNode::finish(const TrackChain& chain, const TrackChain* old_chain, bool is_key,
                        Frames position) noexcept {
   const AudioBlock mix = block_.block(frames_);
-  if (empty_) Mixer::clear(mix);
-  const GlideBlock share = chain.lines->take_share(frames_, chain.ready());
-  const bool old_is_heard = old_chain && !share.is(1);
-  AudioBlock old;
-  if (old_is_heard) old = chain.lines->copy_of(mix);
-  fader_.aim(target());
-  const GlideBlock level = fader_.take(frames_);
-  silenced_ = level.is(0) && muted_.load(std::memory_order_relaxed);
-  chain.filter(mix, position);
   if (is_key) {
     const AudioBlock key = key_block_.block(frames_);
     copy_block(mix, key);
-    Mixer::scale(key, level);
+    Mixer::scale(key, level_);
     key_ = key_block_.view();
   }
   chain.lines->delay_behind(mix);
-  if (old_is_heard) {
-    old_chain->filter(old, position);
-    old_chain->lines->delay_behind(old);
-    cross_fade(old, share, mix);
+  if (old_is_heard_) {
+    old_chain->filter(old_, position);
+    old_chain->lines->delay_behind(old_);
+    cross_fade(old_, share_, mix);
   }
-  Mixer::scale(mix, level);
+  Mixer::scale(mix, level_);
   meter_.process(mix.channels, mix.channel_count, frames_);
 }
 

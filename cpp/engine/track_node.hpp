@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/glide.hpp"
+#include "engine/loudness.hpp"
 #include "engine/meter.hpp"
 #include "engine/track_chain.hpp"
 #include "host/block_buffer.hpp"
@@ -32,8 +33,11 @@ class TrackNode {
   void begin(std::uint32_t frames) noexcept;
   /// [pump] Adds a source to the block.
   void send(BlockView source, const GlideBlock& gain) noexcept;
-  /// [pump] Filters, delays, levels and meters the block, whose first frame is `position`. While
-  /// `chain` comes in, `old_chain` is what is heard. `is_key`: another track takes key().
+  /// [pump] Behind the last send: the block as `chain` has to filter it, before finish(). While
+  /// `chain` comes in, `old_chain` is what is heard.
+  [[nodiscard]] AudioBlock mixed(const TrackChain& chain, const TrackChain* old_chain) noexcept;
+  /// [pump] Delays, levels and meters what `chain` has filtered; the block's first frame is
+  /// `position`. `is_key`: another track takes key().
   void finish(const TrackChain& chain, const TrackChain* old_chain, bool is_key,
               Frames position) noexcept;
 
@@ -60,6 +64,7 @@ class TrackNode {
   [[nodiscard]] LedgerAccount& account() const noexcept { return *account_; }
   [[nodiscard]] std::uint32_t channels() const noexcept { return block_.channel_count(); }
   [[nodiscard]] const Meter& meter() const noexcept { return meter_; }
+  [[nodiscard]] LoudnessMeter& loudness() noexcept { return loudness_; }
 
  private:
   [[nodiscard]] float target() const noexcept {
@@ -76,7 +81,12 @@ class TrackNode {
   BlockView shown_ = block_.view();
   BlockView key_ = block_.view();
   Meter meter_;
+  LoudnessMeter loudness_;
   std::uint32_t frames_ = 0;
+  GlideBlock share_;  // of the new chain; as all that mixed() leaves to finish()
+  AudioBlock old_;
+  bool old_is_heard_ = false;
+  GlideBlock level_;
   Frames listed_ = 0;
   bool empty_ = true;  // nothing was sent to this block yet
   bool silenced_ = false;

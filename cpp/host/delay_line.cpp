@@ -41,4 +41,8 @@ void DelayLine::read(std::uint32_t delay, const AudioBlock& out) const noexcept 
   }
 }
 
+void DelayLine::clear() noexcept {
+  std::ranges::fill(samples_, 0.0F);
+}
+
 }  // namespace pypac

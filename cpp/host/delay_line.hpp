@@ -28,6 +28,9 @@ class DelayLine {
     read(delay, block);
   }
 
+  /// [pump] Silence from here back.
+  void clear() noexcept;
+
  private:
   std::uint32_t channels_;
   std::size_t capacity_;  // a power of two

@@ -2,6 +2,7 @@
 #include "host/filter_slot.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <utility>
@@ -70,49 +71,65 @@ void FilterSlot::set(std::size_t index, const ParamValue& value) {
   queue_.set(index, as_number(filter_->info().params[index], value));
 }
 
-void FilterSlot::process(const AudioBlock& block, std::span<const BlockView> keys, Frames position,
-                         bool leaving) noexcept {
+void FilterSlot::run_bank(std::span<const Run> runs, Frames position) noexcept {
   PYPAC_ASSERT_PUMP();
-  const bool heard = !leaving && !bypassed_.load(std::memory_order_relaxed);
-  if (std::exchange(unheard_, false)) {  // bypassed, or not any more, before the first block
-    wet_.jump(heard ? 1.0F : 0.0F);
-    resting_ = !heard;
+  assert(runs.size() <= kMaxBank);
+  std::array<Filter*, kMaxBank> filters;
+  std::array<ProcessContext, kMaxBank> contexts;
+  std::size_t count = 0;
+  for (const Run& run : runs) {
+    if (!run.slot->begin(run.block, run.leaving)) continue;
+    filters[count] = run.slot->filter_.get();
+    contexts[count++] = {run.block, run.keys, run.slot->queue_.take(), position};
   }
-  const bool fades_in = heard && wet_.stands_at(0);
+  if (count == 1)
+    filters[0]->process(contexts[0]);
+  else if (count > 1)
+    filters[0]->process_bank({filters.data(), count}, {contexts.data(), count});
+  for (const Run& run : runs) run.slot->end(run.block);
+}
+
+/// Everything before the filter's turn; false: it has none.
+bool FilterSlot::begin(const AudioBlock& block, bool leaving) noexcept {
+  wanted_ = !leaving && !bypassed_.load(std::memory_order_relaxed);
+  if (std::exchange(unheard_, false)) {  // bypassed, or not any more, before the first block
+    wet_.jump(wanted_ ? 1.0F : 0.0F);
+    resting_ = !wanted_;
+  }
+  const bool fades_in = wanted_ && wet_.stands_at(0);
   if (fades_in && resting_) {
     filter_->reset();
     warming_ = latency_;
   }
   // What is not whole yet is run, not heard.
-  wet_.aim(heard && warming_ == 0 ? 1.0F : 0.0F);
-  const bool only_dry = !heard && wet_.stands_at(0);
-  const bool only_wet = wet_.stands_at(1);
-  gone_.store(leaving && only_dry, std::memory_order_release);
+  wet_.aim(wanted_ && warming_ == 0 ? 1.0F : 0.0F);
+  only_dry_ = !wanted_ && wet_.stands_at(0);
+  only_wet_ = wet_.stands_at(1);
+  gone_.store(leaving && only_dry_, std::memory_order_release);
   const AudioBlock dry = dry_.block(block.frames);
   if (line_) {
     line_->write({block.channels, block.channel_count}, block.frames);
-    if (!only_wet) line_->read(latency_, dry);
-  } else if (!only_wet && !only_dry) {
+    if (!only_wet_) line_->read(latency_, dry);
+  } else if (!only_wet_ && !only_dry_) {
     copy_block(block, dry);
   }
-  resting_ = only_dry;
-  heard_.store(!only_dry, std::memory_order_relaxed);
-  if (!only_dry) run(block, keys, position);
-  late_ = heard && warming_ == 0 ? filter_->late_frames() : 0;
-  if (only_wet) return;
-  if (only_dry) {
+  resting_ = only_dry_;
+  heard_.store(!only_dry_, std::memory_order_relaxed);
+  return !only_dry_;
+}
+
+void FilterSlot::end(const AudioBlock& block) noexcept {
+  assert(filter_->latency_frames() == latency_);
+  if (!only_dry_) silence_faults(block);
+  late_ = wanted_ && warming_ == 0 ? filter_->late_frames() : 0;
+  if (only_wet_) return;
+  const AudioBlock dry = dry_.block(block.frames);
+  if (only_dry_) {
     if (line_) copy_block(dry, block);
     return;
   }
   cross_fade(dry, wet_.take(block.frames), block);
   warming_ -= std::min(warming_, block.frames);
-}
-
-void FilterSlot::run(const AudioBlock& block, std::span<const BlockView> keys,
-                     Frames position) noexcept {
-  filter_->process({block, keys, queue_.take(), position});
-  assert(filter_->latency_frames() == latency_);
-  silence_faults(block);
 }
 
 void FilterSlot::silence_faults(const AudioBlock& block) noexcept {

@@ -47,9 +47,25 @@ class FilterSlot {
     bypassed_.store(bypassed, std::memory_order_relaxed);
   }
 
+  /// One block of a slot. Valid until run_bank() returns.
+  struct Run {
+    FilterSlot* slot = nullptr;
+    AudioBlock block;  // in place
+    std::span<const BlockView> keys;
+    bool leaving = false;  // it is taken out of the chain, and faded out
+  };
+  /// How many runs run_bank() takes at most.
+  static constexpr std::size_t kMaxBank = 8;
+
   /// [pump] In place. `leaving`: it is taken out of the chain, and faded out.
   void process(const AudioBlock& block, std::span<const BlockView> keys, Frames position,
-               bool leaving) noexcept;
+               bool leaving) noexcept {
+    const Run run{this, block, keys, leaving};
+    run_bank({&run, 1}, position);
+  }
+  /// [pump] Slots with filters of one kind, of different tracks; all blocks have the same number
+  /// of frames. What process() of each gives, bit for bit.
+  static void run_bank(std::span<const Run> runs, Frames position) noexcept;
 
   /// [pump] How many frames of the last block it should have changed, and had no time for.
   [[nodiscard]] std::uint32_t late_frames() const noexcept { return late_; }
@@ -74,7 +90,8 @@ class FilterSlot {
   }
 
  private:
-  void run(const AudioBlock& block, std::span<const BlockView> keys, Frames position) noexcept;
+  [[nodiscard]] bool begin(const AudioBlock& block, bool leaving) noexcept;
+  void end(const AudioBlock& block) noexcept;
   void silence_faults(const AudioBlock& block) noexcept;
 
   std::string id_;
@@ -88,6 +105,10 @@ class FilterSlot {
   Glide wet_;
   std::uint32_t warming_ = 0;  // frames until what the filter gives is whole
   std::uint32_t late_ = 0;
+  // Of the block between begin() and end():
+  bool wanted_ = false;  // it is not bypassed, and not leaving
+  bool only_dry_ = true;
+  bool only_wet_ = false;
   bool resting_ = true;  // the filter was not called for the last block
   bool unheard_;         // nothing was heard yet that could be faded over
   std::atomic<bool> heard_{false};

@@ -9,13 +9,8 @@
 #include <iterator>
 #include <numbers>
 
-// Twice as wide vectors, where the processor that it runs on has them.
-#if defined(__GNUC__) && defined(__x86_64__) && !defined(PYPAC_NO_WIDE_VECTORS)
-#define PYPAC_X86_64
-#define PYPAC_INLINE [[gnu::always_inline]] inline
-#else
-#define PYPAC_INLINE inline
-#endif
+#include "dsp/wide_lanes.hpp"
+#include "timeline/resampler_kernel.hpp"
 
 namespace pypac {
 namespace {
@@ -30,7 +25,8 @@ constexpr double kDownMargin = 0.95;
 // Slower clocks within a drift's reach of the nominal rate are passed at full bandwidth.
 constexpr double kNearUnity = 0.998;
 
-constexpr std::size_t kLanes = 8;
+// The kernel takes so many taps at once, on either side.
+constexpr std::uint32_t kStep = 4;
 
 double bessel_i0(double x) {
   double sum = 1;
@@ -54,77 +50,12 @@ double sinc(double x) {
   return std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
 }
 
-/// One read() of a Resampler.
-struct Reading {
-  const float* coefficients;
-  std::uint32_t phases;
-  std::uint32_t half_width;
-  const float* const* inputs;
-  std::uint32_t channels;
-  double first;
-  double increment;
-  std::uint32_t frames;
-  float* const* outputs;
-};
-
-// Channels share the making of each weight, which never leaves the registers. The lanes are
-// independent of each other, so that vectors of any width reorder no sum: every processor gives the
-// same bits.
-template <std::uint32_t Channels>
-PYPAC_INLINE void read_channels(const Reading& to, const float* const* inputs,
-                                float* const* outputs) noexcept {
-  const std::size_t taps = std::size_t{2} * to.half_width;
-  for (std::uint32_t i = 0; i < to.frames; ++i) {
-    const double position = (to.first + i) * to.increment;
-    const double whole = std::floor(position);
-    const double phase = (position - whole) * to.phases;
-    const auto row = static_cast<std::uint32_t>(phase);
-    const auto mix = static_cast<float>(phase - row);
-    const float* const here = to.coefficients + row * taps;
-    const float* const next = row < to.phases ? here + taps : here;
-    const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(whole) - to.half_width + 1;
-    float sums[Channels][kLanes] = {};
-    for (std::size_t k = 0; k < taps; k += kLanes) {
-#pragma omp simd
-      for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        const float weight = here[k + lane] + mix * (next[k + lane] - here[k + lane]);
-        for (std::uint32_t c = 0; c < Channels; ++c)
-          sums[c][lane] += weight * (inputs[c] + begin + k)[lane];
-      }
-    }
-    for (std::uint32_t c = 0; c < Channels; ++c)
-      outputs[c][i] = ((sums[c][0] + sums[c][4]) + (sums[c][1] + sums[c][5])) +
-                      ((sums[c][2] + sums[c][6]) + (sums[c][3] + sums[c][7]));
-  }
-}
-
-PYPAC_INLINE void read_frames(const Reading& to) noexcept {
-  std::uint32_t c = 0;
-  for (; c + 2 <= to.channels; c += 2) read_channels<2>(to, to.inputs + c, to.outputs + c);
-  if (c < to.channels) read_channels<1>(to, to.inputs + c, to.outputs + c);
-}
-
-#ifdef PYPAC_X86_64
-__attribute__((target("avx2"))) void read_frames_avx2(const Reading& to) noexcept {
-  read_frames(to);
-}
-#endif
-
-void read_frames_anywhere(const Reading& to) noexcept {
-  read_frames(to);
-}
-
-#ifdef PYPAC_X86_64
-const auto read_frames_here =
-    __builtin_cpu_supports("avx2") ? read_frames_avx2 : read_frames_anywhere;
-#else
-const auto read_frames_here = read_frames_anywhere;
-#endif
+const auto read_frames_here = chosen_kernel(narrow::read_frames, PYPAC_WIDE(read_frames));
 
 }  // namespace
 
 Resampler::Resampler(double cutoff)
-    : half_width_(static_cast<std::uint32_t>(std::ceil(kZeroCrossings / cutoff / 4)) * 4),
+    : half_width_(static_cast<std::uint32_t>(std::ceil(kZeroCrossings / cutoff / kStep)) * kStep),
       phases_(static_cast<std::uint32_t>(std::ceil(kPhases * cutoff))),
       coefficients_(std::size_t{phases_ + 1} * 2 * half_width_) {
   assert(cutoff > 0 && cutoff <= 1 && half_width_ <= kMaxHalfWidth);

@@ -51,6 +51,8 @@ COMMANDS = {
     "reload": "Apply the changes in a profile's file to the running session.",
     "stop": "End a running session.",
     "control": "Show how other programs reach a running session.",
+    "plugins": "List the filters, and what each can be set to.",
+    "render": "Run a track's filters over a file, to try settings.",
     "schema": "Print the JSON Schema of a profile, for editors.",
     "obs": "See and control OBS Studio.",
     "doctor": "Tell what of the system is present, and what to change.",
@@ -58,7 +60,7 @@ COMMANDS = {
 }
 
 # Files that are not named like their command: a module `set` here would hide Python's own.
-_FILES = {"set": "set_command"}
+_FILES = {"set": "set_command", "import-filters": "import_filters"}
 
 
 class ReaderGoneError(Exception):

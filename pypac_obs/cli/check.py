@@ -39,6 +39,8 @@ from pypac_obs.profile import (
     expand_path,
     load_profile,
 )
+from pypac_obs.profile.filters import info_of
+from pypac_obs.profile.latency import Latencies, TrackLatency, latencies
 from pypac_obs.profile.model import (
     AnySource,
     ControlRule,
@@ -48,6 +50,7 @@ from pypac_obs.profile.model import (
     ProcessSource,
     Send,
     SyntheticSource,
+    TrackRule,
 )
 from pypac_obs.profile.paths import unsafe_characters
 from pypac_obs.session.binding_notes import binding_notes
@@ -334,11 +337,15 @@ def _as_json(
                     }
                 }
             )
+    late = latencies(profile)
     return {
         "profile": profile.name,
         "file": str(profile.file) if profile.file else None,
         "sample_rate": profile.session.sample_rate,
         "latency_ms": profile.session.latency_ms,
+        "filter_delay_frames": late.budget,
+        "filter_delay_ms": _milliseconds(late.budget, profile),
+        "filter_delay_complete": late.complete,
         "audio_system": {"present": not plans.trouble, "reason": plans.trouble},
         "sources": [
             {**source.to_json(), **_loads(plugins.get(_source_called(source.name)))}
@@ -350,6 +357,9 @@ def _as_json(
                 "channels": track.channels,
                 "from": [send.model_dump() for send in track.sends],
                 "filters": [rule.model_dump() for rule in track.filters],
+                **_compared_json(track),
+                "filter_latency_frames": late.tracks[name].frames,
+                "filter_latency_ms": _milliseconds(late.tracks[name].frames, profile),
             }
             for name, track in profile.tracks.items()
         ],
@@ -388,7 +398,10 @@ def _print(
         if not source.programs and ". " in source.reason:
             say(f"{source.name}: {source.reason}")
     obs = profile.outputs.obs
-    headings = ["Track", "Channels", "From", "Filters", "File", *(["OBS tracks"] if obs else [])]
+    late = latencies(profile)
+    filtered = any(map(_has_filters, profile.tracks.values()))
+    headings = ["Track", "Channels", "From", "Filters", *(["Late by"] if filtered else []), "File"]
+    headings += ["OBS tracks"] if obs else []
     table = column_table(headings, right=("Channels",))
     for name, track in profile.tracks.items():
         written = [paths[name].name for paths in files.values() if name in paths]
@@ -396,13 +409,16 @@ def _print(
             plain(name),
             plain(str(track.channels)),
             plain(", ".join(map(_send_in_words, track.sends))),
-            plain(", ".join(map(_filter_in_words, track.filters)) or "none"),
+            plain(_filters_in_words(track)),
+            *([plain(_late_in_words(late.tracks[name], settings.sample_rate))] if filtered else []),
             plain(", ".join(written) or "none"),
         ]
         if obs:
             cells.append(plain(_obs_in_words(obs.tracks.get(name))))
         table.add_row(*cells)
     console.print(table)
+    if filtered:
+        say(_delay_in_words(profile, late))
     for output, rule in profile.outputs.by_name().items():
         if isinstance(rule, FilesRule):
             what = "Files" if output == "files" else f"Files of {output}"
@@ -450,7 +466,64 @@ def _send_in_words(send: Send) -> str:
     return f"{send.source} {send.gain_db:+g} dB" if send.gain_db else send.source
 
 
+def _milliseconds(frames: int, profile: Profile) -> float:
+    return round(frames * 1000 / profile.session.sample_rate, 3)
+
+
+def _has_filters(track: TrackRule) -> bool:
+    return bool(track.filters or track.compare)
+
+
+def _compared_json(track: TrackRule) -> dict[str, object]:
+    if track.compare is None:
+        return {}
+    return {"compare": [rule.model_dump() for rule in track.compare], "chain": track.chain}
+
+
+def _filters_in_words(track: TrackRule) -> str:
+    words = ", ".join(map(_filter_in_words, track.filters)) or "none"
+    if track.compare is None:
+        return words
+    other = ", ".join(map(_filter_in_words, track.compare)) or "none"
+    return f"a: {words}; b: {other}; {track.chain} is heard"
+
+
 def _filter_in_words(rule: FilterRule) -> str:
-    settings = ", ".join(f"{key} {value}" for key, value in rule.settings.items())
+    info = info_of(rule.identity)
+    defaults = {one.id: one.default for one in info.params} if info is not None else {}
+    own = {
+        key: value
+        for key, value in rule.settings.items()
+        if value not in (None, "", ()) and (defaults.get(key) is None or value != defaults[key])
+    }
+    words = [f"{key} {_setting_in_words(value)}" for key, value in own.items()]
+    words += ["bypassed"] if rule.bypass else []
     kind = rule.use or rule.kind
-    return f"{kind} ({settings})" if settings else kind
+    return f"{kind} ({', '.join(words)})" if words else kind
+
+
+def _setting_in_words(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " and ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _late_in_words(latency: TrackLatency, sample_rate: int) -> str:
+    frames = latency.frames
+    if not frames:
+        return "nothing" if latency.complete else "a plugin's"
+    known = f"{frames * 1000 / sample_rate:.3g} ms ({frames} frames)"
+    return known if latency.complete else f"{known} and a plugin's"
+
+
+def _delay_in_words(profile: Profile, late: Latencies) -> str:
+    settings = profile.session
+    delay_ms = late.budget * 1000 / settings.sample_rate
+    more = "" if late.complete else ", and what plugins take"
+    headroom = f"session.filter_headroom_ms ({settings.filter_headroom_ms:g} ms)"
+    return (
+        f"All tracks are {delay_ms:g} ms late for their filters{more}: "
+        f"as long as the longest chain takes and {headroom}, in whole blocks"
+    )

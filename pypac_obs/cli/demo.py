@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,6 +16,17 @@ from numpy.typing import NDArray
 
 from pypac_obs.cli import DONE, FAILED
 from pypac_obs.cli.console import counted, listed, say, sentence
+from pypac_obs.cli.demo_ducking import (
+    AS_PLAYED,
+    DUCKED,
+    RANGE_DB,
+    SECONDS,
+    Ducking,
+    make_bursts,
+    make_rumble,
+    measure_ducking,
+)
+from pypac_obs.cli.demo_ducking import PROFILE as DUCKING_PROFILE
 from pypac_obs.cli.demo_programs import (
     GAME,
     MARGIN_S,
@@ -63,6 +75,7 @@ outputs:
 EVERYTHING = "everything"
 _LEAST_ISOLATION_DB = 90.0
 _PICTURE = "demo.png"
+_DUCKING_PICTURE = "ducked.png"
 
 
 @click.command("demo")
@@ -85,31 +98,56 @@ def command(folder: str | None, duration: str, real: bool) -> int:
 
     A "game" plays through PipeWire and a "voice" through PulseAudio's interface, in a private audio
     system that you do not hear. It reports each track's isolation from the other, their alignment,
-    every incident, and draws a picture. The exit code is 1 if the isolation is less than 90 dB, or
-    the alignment not 0 frames.
+    every incident, and draws a picture. Then the voice speaks in bursts, and the game gets quieter
+    meanwhile: by how much and how fast is the second part, with a picture of its own. The exit code
+    is 1 if the isolation is less than 90 dB, the alignment not 0 frames, or the game not as much
+    quieter as its filter says.
     """
     seconds = _seconds(duration)
     profile = _profile(folder)
     rate = profile.session.sample_rate
     with contextlib.ExitStack() as stack:
-        signals = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypac-demo-")))
-        for name in PROGRAMS:
-            samples = make_signal(name, seconds + MARGIN_S, rate)
-            soundfile.write(signals / f"{name}.wav", samples, rate, subtype="FLOAT")
-        if real:
-            stack.enter_context(play_here(signals))
-        else:
+        sandbox = None
+        if not real:
             say("Starting a private audio system: PipeWire, WirePlumber, pipewire-pulse.")
             sandbox = stack.enter_context(Sandbox(rate=rate))
             stack.enter_context(joined(sandbox))
-            play_in(sandbox, signals)
-        wait_until_both_play()
-        session = Session(profile, duration_s=seconds, name="demo")
-        summary = run_session(session)
-    if summary.frames < SHORTEST_S * rate:
-        say(f"Ended before {SHORTEST_S:g} s: too short to be measured.")
-        return FAILED
-    return _report(session, summary)
+        played = {name: make_signal(name, seconds + MARGIN_S, rate) for name in PROGRAMS}
+        with _playing(sandbox, played, rate):
+            session = Session(profile, duration_s=seconds, name="demo")
+            summary = run_session(session)
+        if summary.frames < SHORTEST_S * rate:
+            say(f"Ended before {SHORTEST_S:g} s: too short to be measured.")
+            return FAILED
+        apart = _report(session, summary)
+        say("")
+        say("The same with a voice that speaks in bursts, and a game that it makes quieter:")
+        played = {
+            GAME: make_rumble(SECONDS + MARGIN_S, rate),
+            VOICE: make_bursts(SECONDS + MARGIN_S, rate),
+        }
+        ducking_profile = _in_folder(
+            parse_profile(DUCKING_PROFILE, "demo-ducked.yaml"),
+            str(summary.files[0].path.with_name("ducked")),
+        )
+        with _playing(sandbox, played, rate):
+            session = Session(ducking_profile, duration_s=SECONDS, name="demo-ducked")
+            summary = run_session(session)
+    return max(apart, _report_ducking(session, summary))
+
+
+@contextlib.contextmanager
+def _playing(
+    sandbox: Sandbox | None, played: dict[str, NDArray[np.float32]], rate: int
+) -> Iterator[None]:
+    """Has both programs play, in a private audio system or in the user's own."""
+    with tempfile.TemporaryDirectory(prefix="pypac-demo-") as folder:
+        signals = Path(folder)
+        for name, samples in played.items():
+            soundfile.write(signals / f"{name}.wav", samples, rate, subtype="FLOAT")
+        with play_here(signals) if sandbox is None else play_in(sandbox, signals):
+            wait_until_both_play()
+            yield
 
 
 def _seconds(duration: str) -> float:
@@ -125,8 +163,11 @@ def _seconds(duration: str) -> float:
 def _profile(folder: str | None) -> Profile:
     checkout = Path(__file__).parents[2] / "configs" / "demo.yaml"
     profile = load_profile(checkout) if checkout.is_file() else parse_profile(PROFILE, "demo.yaml")
-    if folder is None:
-        return profile
+    return profile if folder is None else _in_folder(profile, folder)
+
+
+def _in_folder(profile: Profile, folder: str) -> Profile:
+    """The same profile with another folder for its files."""
     # What means something in a template, and nothing on a command line.
     literal = os.path.abspath(folder)
     for mark in "{}$":
@@ -184,6 +225,37 @@ def _report(session: Session, summary: Summary) -> int:
     return DONE if all(good.values()) else FAILED
 
 
+def _report_ducking(session: Session, summary: Summary) -> int:
+    rate = summary.sample_rate
+    paths = {file.track: file.path for file in summary.files}
+    tracks = {name: _left(paths[name]) for name in (VOICE, AS_PLAYED, DUCKED)}
+    stretch = clean_stretch(session.incidents, summary.frames)
+    clean = {name: mono[stretch.begin : stretch.end] for name, mono in tracks.items()}
+    found = measure_ducking(clean[DUCKED], clean[AS_PLAYED], clean[VOICE], rate)
+    say("")
+    if found is None:
+        say("Nothing is measured: no word was recorded whole, with its pauses.")
+        return FAILED
+    say(f"  while the voice speaks: the game {_quieter(found.speaks_db)}")
+    say(f"  while it is silent: the game {_quieter(found.silent_db)}")
+    say(f"  half of the way down {found.down_ms:.0f} ms after a word begins,")
+    say(f"  half of the way up {found.up_ms:.0f} ms after it ends")
+    _draw_ducking(paths[DUCKED].with_name(_DUCKING_PICTURE), clean, rate, found)
+    good = {
+        "the game is as much quieter as its filter says": abs(found.speaks_db + RANGE_DB) < 0.5,
+        "the game is as it plays while nobody speaks": abs(found.silent_db) < 0.5,
+        "outputs": not summary.failures,
+    }
+    for name, fine in good.items():
+        if not fine:
+            say(sentence(f"failed: {name}"))
+    return DONE if all(good.values()) else FAILED
+
+
+def _quieter(gain_db: float) -> str:
+    return "as it plays" if abs(gain_db) < 0.05 else f"{-gain_db:.1f} dB quieter than it plays"
+
+
 def _left(path: Path) -> NDArray[np.float64]:
     samples, _ = soundfile.read(str(path), dtype="float64", always_2d=True)
     mono: NDArray[np.float64] = samples[:, 0]
@@ -220,10 +292,26 @@ def _draw(
     alignments: list[Alignment],
     headline: str,
 ) -> None:
-    try:
+    with _picture(path):
         from pypac_obs.cli.demo_picture import draw
 
         draw(path, tracks, rate, alignments, headline)
+
+
+def _draw_ducking(
+    path: Path, tracks: dict[str, NDArray[np.float64]], rate: int, found: Ducking
+) -> None:
+    with _picture(path):
+        from pypac_obs.cli.demo_picture import draw_ducking
+
+        draw_ducking(path, tracks, rate, found)
+
+
+@contextlib.contextmanager
+def _picture(path: Path) -> Iterator[None]:
+    """Says where a picture is that is drawn within, or why it is not."""
+    try:
+        yield
     except ImportError:
         say('There is no picture without matplotlib: pip install "pypac-obs[demo]"')
     except (OSError, PypacError) as error:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The demo's picture: the waveform of each track under the other, and one moment close up."""
+"""The demo's pictures.
+
+The waveform of each track under the other, and one moment close up; and a game that gets quieter
+while a voice speaks.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pypac_obs.cli.demo_ducking import AS_PLAYED, DUCKED, Ducking, levels_db
 from pypac_obs.cli.demo_signals import Alignment
 
-__all__ = ["draw"]
+__all__ = ["draw", "draw_ducking"]
 
 Mono = NDArray[np.float64]
 
@@ -112,3 +117,37 @@ def _close_up(axes: Any, tracks: Mapping[str, Mono], rate: int, begin: int) -> N
     axes.set_xlim(milliseconds[0], milliseconds[-1])
     axes.grid(alpha=0.25)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=9, ncols=4, frameon=False)
+
+
+def draw_ducking(path: Path, tracks: Mapping[str, Mono], rate: int, found: Ducking) -> None:
+    """Draws the tracks "voice", "game" and "game as it plays" into a PNG file.
+
+    Raises ImportError without matplotlib, the extra `demo`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 7), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(
+        f"The game while the voice speaks: {found.speaks_db:+.1f} dB;  "
+        f"while it is silent: {found.silent_db:+.1f} dB",
+        fontsize=11,
+    )
+    voice, game, gain = figure.subplots(3, 1, sharex=True, height_ratios=[1, 1.4, 1.2])
+    _waveform(voice, "voice", tracks["voice"], rate)
+    game.plot(*levels_db(tracks[AS_PLAYED], rate), color=_COLORS["everything"], label=AS_PLAYED)
+    game.plot(*levels_db(tracks[DUCKED], rate), color=_COLORS["game"], label="game, ducked")
+    loudest = float(levels_db(tracks[AS_PLAYED], rate)[1].max())
+    game.set_ylim(loudest - 30, loudest + 6)
+    game.set_ylabel("game, dBFS (RMS of 10 ms)")
+    game.legend(loc="upper right", ncols=2, frameon=False, fontsize=9)
+    gain.plot(found.seconds, found.gain_db, color=_COLORS["game"])
+    gain.set_ylim(min(-15.0, found.speaks_db - 3), 3)
+    gain.set_ylabel("gain of the game, dB")
+    gain.set_xlabel("seconds; shaded: the voice speaks")
+    for axes in (voice, game, gain):
+        axes.grid(alpha=0.25)
+        for begin, end in found.speaking:
+            axes.axvspan(begin, end, color=_COLORS["voice"], alpha=0.12, linewidth=0)
+    figure.savefig(path)

@@ -34,10 +34,19 @@ MARGIN_S = 20.0
 _PLAYS_WITHIN_S = 10.0
 
 
-def play_in(sandbox: Sandbox, signals: Path) -> None:
-    """Starts both in a private audio system; they play ``signals``/game.wav and voice.wav."""
-    sandbox.play_file(PROGRAMS[GAME], signals / f"{GAME}.wav")
-    sandbox.play_file(PROGRAMS[VOICE], signals / f"{VOICE}.wav", api="pulse")
+@contextlib.contextmanager
+def play_in(sandbox: Sandbox, signals: Path) -> Iterator[None]:
+    """Starts both in a private audio system, and ends them.
+
+    They play ``signals``/game.wav and voice.wav.
+    """
+    players = [
+        sandbox.play_file(PROGRAMS[GAME], signals / f"{GAME}.wav"),
+        sandbox.play_file(PROGRAMS[VOICE], signals / f"{VOICE}.wav", api="pulse"),
+    ]
+    yield
+    for player in players:
+        player.stop()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pypac_obs.obs.client.connection import ObsConnection
     from pypac_obs.obs.client.settings import PasswordRule, ServerRule
 
-__all__ = ["Server", "command", "connect", "server_options"]
+__all__ = ["Server", "command", "connect", "server_of", "server_options"]
 
 COMMANDS = {
     "install": "Put the OBS module where OBS looks for it.",
@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Tell what OBS is doing now.",
     "record": "Start or stop OBS's recording.",
     "stream": "Start or stop OBS's stream.",
+    "import-filters": "Print an OBS source's filters in a profile's form.",
     "demo": "Bring two programs into an OBS of its own, and measure them.",
 }
 
@@ -85,12 +86,13 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def command(
         *args: Any, host: str | None, port: int | None, profile: str | None, **options: Any
     ) -> Any:
-        return function(*args, server=_server(host, port, profile), **options)
+        return function(*args, server=server_of(host, port, profile), **options)
 
     return command
 
 
-def _server(host: str | None, port: int | None, profile: str | None) -> Server:
+def server_of(host: str | None, port: int | None, profile: str | None) -> Server:
+    """Gives the OBS that these options mean: what they leave out is the profile's."""
     rule = None
     if profile is not None:
         from pypac_obs.profile import load_profile

@@ -128,7 +128,7 @@ def command(folder: str | None, duration: str) -> int:
         install(ObsFolder("native", obs.config_folder, obs.config_folder / "plugins"))
         stack.enter_context(obs)
         stack.enter_context(joined(sandbox, _address_of(obs)))
-        play_in(sandbox, signals)
+        stack.enter_context(play_in(sandbox, signals))
         wait_until_both_play()
         session = stack.enter_context(Session(profile, name="obs-demo"))
         provisioner = Provisioner(profile, session.name)

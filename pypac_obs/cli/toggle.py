@@ -20,6 +20,7 @@ def command(address: str, name: str | None) -> None:
 
     \b
       pypac-obs toggle game.mute
+      pypac-obs toggle voice.chain     the other chain of filters, where the track has `compare`
     """
     with connect_to_chosen(name) as control:
         answer = control.toggle(address)

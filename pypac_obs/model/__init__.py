@@ -10,6 +10,7 @@ from pypac_obs.model.addresses import (
     addresses,
     clean_value,
     find,
+    turned_over,
     value_of,
     with_value,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "clean_value",
     "diff",
     "find",
+    "turned_over",
     "value_of",
     "with_value",
 ]

@@ -3,6 +3,7 @@
 
 voice.gain_db                          a track's fader
 voice.mute
+voice.chain                            which chain is heard, where there is one to compare: a or b
 voice.send.mic.gain_db                 a source's gain into the track
 voice.filter.compressor.threshold_db   a filter's setting, by its name or its kind
 voice.filter.compressor.bypass
@@ -30,6 +31,7 @@ __all__ = [
     "addresses",
     "clean_value",
     "find",
+    "turned_over",
     "value_of",
     "with_value",
 ]
@@ -67,6 +69,8 @@ def addresses(profile: Profile) -> Iterator[Target]:
 def _targets_of(track: str, rule: TrackRule) -> Iterator[Target]:
     for param in _OF_TRACK:
         yield Target(track, "track", "", param)
+    if rule.compare is not None:
+        yield Target(track, "track", "", "chain")
     for send in rule.sends:
         yield Target(track, "send", send.source, "gain_db")
     for name, one in rule.named_filters():
@@ -157,6 +161,15 @@ def value_of(profile: Profile, target: Target) -> Value:
     return _plain(one.bypass if target.param == "bypass" else one.settings[target.param])
 
 
+def turned_over(target: Target, value: Value) -> Value:
+    """Gives the other one of two values; None where there are more than two."""
+    if isinstance(value, bool):
+        return not value
+    if target.part == "track" and target.param == "chain":
+        return "a" if value == "b" else "b"
+    return None
+
+
 def _plain(value: object) -> Value:
     if isinstance(value, list | tuple):
         return tuple(map(str, value))
@@ -177,13 +190,17 @@ def with_value(profile: Profile, target: Target, value: Value) -> Profile:
         )
         changed = {"sends": sends}
     else:
-        changed = {"filters": _with_setting(rule, target, value)}
+        filters = _with_setting(rule, target, value)
+        count = len(rule.filters)
+        changed = {"filters": filters[:count]}
+        if rule.compare is not None:
+            changed["compare"] = filters[count:]
     tracks = {**profile.tracks, target.track: rule.model_copy(update=changed)}
     return profile.model_copy(update={"tracks": tracks})
 
 
 def _with_setting(rule: TrackRule, target: Target, value: Value) -> tuple[object, ...]:
-    filters = list(rule.filters)
+    filters = [one for _, one in rule.named_filters()]
     index = [name for name, _ in rule.named_filters()].index(target.item)
     one = filters[index]
     update: Mapping[str, object] = {"settings": {**one.settings, target.param: value}}

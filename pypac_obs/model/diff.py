@@ -130,11 +130,11 @@ def _plugin_file(profile: Profile, use: str | None) -> Path | None:
 
 
 def _structure(profile: Profile, rule: TrackRule) -> tuple[object, ...]:
-    """What of a track is no value: which sends and filters it has."""
+    """What of a track is no value: which sends and filters it has, and in which chain."""
     filters = [
         (name, one.identity, _plugin_file(profile, one.use)) for name, one in rule.named_filters()
     ]
-    return ([send.source for send in rule.sends], filters)
+    return ([send.source for send in rule.sends], filters, len(rule.filters))
 
 
 def _values(old: Profile, new: Profile) -> Iterator[tuple[Target, object, object]]:

@@ -8,6 +8,7 @@ expected in the words of the profile. Nothing is converted on the way: ``"5"`` i
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ __all__ = [
 
 PROBLEM = "profile_problem"
 LONGEST_TEXT = 256
+_QUOTED_NUMBER = re.compile(r"\s*([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*[A-Za-z%/]{0,5}\s*")
 LARGEST_PID = 2**32 - 1  # Windows counts in 32 bits, Linux stays below
 
 
@@ -136,7 +138,9 @@ class Between:
         def check(value: Any) -> Any:
             right_type = isinstance(value, numbers) and not isinstance(value, bool)
             if not right_type or not self.lowest <= value <= self.highest:  # NaN compares false
-                raise problem(f"{kind} from {self.lowest} to {self.highest}", describe(value))
+                meant = _QUOTED_NUMBER.fullmatch(value) if isinstance(value, str) else None
+                how = f", without quotes and unit ({meant[1]})" if meant else ""
+                raise problem(f"{kind} from {self.lowest} to {self.highest}{how}", describe(value))
             return value
 
         return core_schema.no_info_before_validator_function(check, handler(source))

@@ -4,7 +4,7 @@
 A filter is written ``{kind: {setting: value}}``. Beside its own settings each may have a ``name``,
 by which it is addressed while the session runs, and ``bypass``. One that somebody else wrote in
 Python is written ``{plugin: {use: ..., settings: {setting: value}}}``: what it has to set is known
-when its code runs, so only then.
+when its code runs, so only then. Text in the place of a filter is the name of a preset.
 """
 
 from __future__ import annotations
@@ -36,18 +36,21 @@ from pypac_obs.profile.checks import (
     Many,
     OneOf,
     check_switch,
+    check_text,
     describe,
     listed,
     problem,
 )
 from pypac_obs.profile.plugin_rule import PluginSettings, Use
 from pypac_obs.profile.rule import Name, Rule, Text
+from pypac_obs.profile.schema import FILTER
 
 if TYPE_CHECKING:
     from pypac_obs import _core
 
 __all__ = [
     "PLUGIN",
+    "PRESET",
     "FilterForm",
     "FilterInfo",
     "FilterRule",
@@ -62,6 +65,9 @@ __all__ = [
 
 #: The kind of filters that somebody else wrote.
 PLUGIN = "plugin"
+
+#: The kind of what stands for a preset's filters, until a profile puts these in its place.
+PRESET = "preset"
 
 #: What every filter may have behind its own settings.
 _OF_ALL: dict[str, tuple[Any, Any]] = {
@@ -193,12 +199,14 @@ def _field(param: ParamInfo) -> tuple[Any, Any]:
     elif param.type == "track":
         form = Text | None
     else:
-        form = Annotated[tuple[Text, ...], Many(least=0, most=16)]
+        # One that needs a key is of no use without.
+        least = 1 if param.default is None else 0
+        form = Annotated[tuple[Text, ...], Many(least=least, most=16)]
     default: Any = param.default
     if param.type == "track":
         default = default or None
     elif param.type == "tracks":
-        default = default or ()
+        default = None if default is None else default or ()
     elif param.type == "integer" and default is not None:
         default = int(default)
     return form, Field(
@@ -213,11 +221,11 @@ class FilterRule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
-    """Which filter: a key of `filter_infos`, or "plugin"."""
+    """Which filter: a key of `filter_infos`, or "plugin"; "preset" before a profile has it."""
     settings: Mapping[str, object]
     """All of its settings, those left out with their defaults; of a plugin those that are there."""
     use: str | None = None
-    """Of a plugin: which."""
+    """Of a plugin or a preset: which."""
     name: str | None = None
     """How it is called in addresses; None: as `filter_names` says."""
     bypass: bool = False
@@ -227,6 +235,8 @@ class FilterRule(BaseModel):
     @classmethod
     def _check_settings(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         rule = handler(data)
+        if rule.kind == PRESET:
+            return rule
         if rule.kind == PLUGIN:
             checked = PluginFilter.model_validate({"use": rule.use, "settings": rule.settings})
             object.__setattr__(rule, "settings", checked.settings)
@@ -243,7 +253,9 @@ class FilterRule(BaseModel):
         return self.kind if self.use is None else f"{self.kind} {self.use}"
 
     @model_serializer
-    def _as_written(self) -> dict[str, object]:
+    def _as_written(self) -> dict[str, object] | str:
+        if self.kind == PRESET:
+            return self.use or ""
         own: dict[str, object] = dict(self.settings)
         if self.use is not None:
             own = {"use": self.use, **({"settings": own} if own else {})}
@@ -257,14 +269,22 @@ class FilterRule(BaseModel):
 def filter_names(filters: Sequence[tuple[str, str | None]]) -> list[str]:
     """How the filters of a track are called, from their kinds and given names.
 
-    >>> filter_names([("gain", None), ("gain", "makeup"), ("gain", None)])
-    ['gain', 'makeup', 'gain-2']
+    A name that is given again (in the chain that it is compared with) gets a number, too.
+
+    >>> filter_names([("gain", None), ("gain", "makeup"), ("gain", None), ("gain", "makeup")])
+    ['gain', 'makeup', 'gain-2', 'makeup-2']
     """
-    taken = {name for _, name in filters if name is not None}
+    given_names = {name for _, name in filters if name is not None}
+    taken: set[str] = set()
     names: list[str] = []
     for kind, given in filters:
-        candidates = (kind if n == 1 else f"{kind}-{n}" for n in range(1, len(filters) + 2))
-        name = given or next(one for one in candidates if one not in taken)
+        stem = given or kind
+        candidates = (stem if n == 1 else f"{stem}-{n}" for n in range(1, 2 * len(filters) + 2))
+        name = next(
+            one
+            for one in candidates
+            if one not in taken and (one == given or one not in given_names)
+        )
         taken.add(name)
         names.append(name)
     return names
@@ -303,8 +323,14 @@ def _one_key(kind: str) -> TypeAdapter[dict[str, Rule]]:
     return TypeAdapter(form)
 
 
+@dataclass(frozen=True)
 class FilterForm:
-    """Reads ``{kind: {setting: value}}``; both pydantic hooks are documented in its manual."""
+    """Reads ``{kind: {setting: value}}``, or the name of a preset where these are allowed.
+
+    Both pydantic hooks are documented in its manual.
+    """
+
+    presets: bool = True
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return Check(self.read).__get_pydantic_core_schema__(source, handler)
@@ -312,7 +338,8 @@ class FilterForm:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {
+        filters = {
+            "title": FILTER,
             "type": "object",
             "description": "One filter and its settings.",
             "properties": {
@@ -326,12 +353,20 @@ class FilterForm:
             "minProperties": 1,
             "maxProperties": 1,
         }
+        if not self.presets:
+            return filters
+        return {"anyOf": [{"type": "string", "description": "The name of a preset."}, filters]}
 
-    @staticmethod
-    def read(value: Any) -> Any:
+    def read(self, value: Any) -> Any:
         """Checks what was written, and gives a FilterRule."""
         if isinstance(value, FilterRule):
-            return value
+            if value.kind != PRESET or self.presets:
+                return value
+            value = value.use
+        if isinstance(value, str):
+            if not self.presets:
+                raise problem("a filter: there are no presets in a preset", describe(value))
+            return FilterRule(kind=PRESET, settings={}, use=check_text(value))
         if not isinstance(value, Mapping) or len(value) != 1:
             raise problem("one filter, such as {gain: {gain_db: -6}}", describe(value))
         [(kind, settings)] = value.items()

@@ -28,6 +28,7 @@ from yaml.reader import Reader
 from pypac_obs.errors import ProfileError, ProfileMistake
 from pypac_obs.profile import references
 from pypac_obs.profile.checks import PROBLEM, describe, nearest, printable
+from pypac_obs.profile.latency import latency_problems
 from pypac_obs.profile.model import Profile
 from pypac_obs.profile.outputs import OUTPUT_KINDS
 from pypac_obs.profile.references import Loc, Problem
@@ -51,7 +52,10 @@ _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 # Here keys are numbers. Everywhere else a key is a name, and a number needs quotes to be one.
 _NUMBERED: Loc = ("outputs", "obs", "recording", "names")
 # Keys that are names, and where the names of tracks that are written stand.
-_NAMES: tuple[Loc, ...] = (("sources",), ("tracks",), ("outputs",), ("outputs", "obs", "tracks"))
+_NAMES: tuple[Loc, ...] = (
+    *(("sources",), ("presets",), ("tracks",), ("outputs",)),
+    ("outputs", "obs", "tracks"),
+)
 _WRITTEN: tuple[Loc, ...] = (("outputs", "files", "tracks"), ("outputs", "plugin", "tracks"))
 # What stands here is never shown: somebody may have written the password itself.
 _SECRET: Loc = ("outputs", "obs", "password")
@@ -411,11 +415,14 @@ class _Reader:
 
 
 def _names_something(loc: Loc) -> bool:
-    """Tells whether the name of a source or track stands there."""
-    in_track = loc[:1] == ("tracks",) and loc[2:3] == ("from",)
+    """Tells whether the name of a source, preset or track stands there."""
+    in_track = loc[:1] == ("tracks",) and (
+        loc[2:3] == ("from",) or (loc[2:3] in (("filters",), ("compare",)) and len(loc) <= 4)
+    )
     in_source = loc[:1] == ("sources",) and loc[2:3] == ("everything_except",)
+    in_key = loc[:1] in (("tracks",), ("presets",)) and "key" in loc[-2:]
     written = _as_short(loc)[:3] in _WRITTEN
-    return (in_track or in_source or written) and "process" not in loc[3:]
+    return (in_track or in_source or written or in_key) and "process" not in loc[3:]
 
 
 def _normal(name: str) -> str:
@@ -504,6 +511,8 @@ def _build(data: Any, places: _Places, *, name: str, file: Path | None) -> Profi
         ]
     if isinstance(data, Mapping):
         found += references.problems(data)
+    if profile is not None and not found and not places.mistakes:
+        found += latency_problems(profile)
     mistakes = list(places.mistakes)
     mistakes += [m for problem in found if (m := _mistake(problem, data, places))]
     if mistakes or profile is None:

@@ -34,7 +34,7 @@ from pypac_obs.profile.checks import (
     nearest,
     problem,
 )
-from pypac_obs.profile.filters import FilterForm, FilterRule, filter_names
+from pypac_obs.profile.filters import PRESET, FilterForm, FilterRule, filter_names
 from pypac_obs.profile.outputs import FilesRule, OutputRules
 from pypac_obs.profile.plugin_rule import PluginSettings, Use
 from pypac_obs.profile.rule import WRITTEN, Name, Rule, Text, check_named
@@ -61,6 +61,9 @@ __all__ = [
     "SystemSource",
     "TrackRule",
 ]
+
+#: In both chains of a track together: the engine takes as many.
+MOST_FILTERS = references.MOST_FILTERS
 
 Process = Annotated[
     str | int,
@@ -286,6 +289,17 @@ def _read_send(value: Any) -> Any:
     raise problem("the name of a source, or {source: name, gain_db: x}", describe(value))
 
 
+def _one_preset(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Filters = Annotated[
+    tuple[Annotated[FilterRule, FilterForm()], ...],
+    Many(or_one=False, least=0, most=MOST_FILTERS),
+    Check(_one_preset, short={"type": "string"}),
+]
+
+
 class TrackRule(Rule):
     """A named mix of sources, with a chain of filters."""
 
@@ -293,10 +307,12 @@ class TrackRule(Rule):
         tuple[Annotated[Send, Check(_read_send, short={"type": "string"})], ...], Many()
     ] = Field(validation_alias="from", serialization_alias="from")
     """What goes into the track: a source's name, {source: name, gain_db: x}, or a list of them."""
-    filters: Annotated[
-        tuple[Annotated[FilterRule, FilterForm()], ...], Many(or_one=False, least=0, most=64)
-    ] = ()
-    """Filters in the order in which the audio passes them."""
+    filters: Filters = ()
+    """Filters in the order in which the audio passes them; or a preset's name, also among them."""
+    compare: Filters | None = None
+    """Chain B: other filters to compare with `filters`, in the same form; [] is the dry sound."""
+    chain: Annotated[Literal["a", "b"], OneOf()] = "a"
+    """Which chain is heard where there is `compare`: a is `filters`, b is `compare`."""
     gain_db: Annotated[float, Between(-120, 40)] = 0.0
     """The track's fader, behind its filters, in dB."""
     mute: Annotated[bool, Check(check_switch)] = False
@@ -305,9 +321,34 @@ class TrackRule(Rule):
     """1 is mono, 2 is stereo."""
 
     def named_filters(self) -> list[tuple[str, FilterRule]]:
-        """The filters, each with its name in addresses."""
-        names = filter_names([(one.kind, one.name) for one in self.filters])
-        return list(zip(names, self.filters, strict=True))
+        """The filters of both chains, each with its name in addresses: a, then b."""
+        filters = (*self.filters, *(self.compare or ()))
+        names = filter_names([(one.kind, one.name) for one in filters])
+        return list(zip(names, filters, strict=True))
+
+    def bypasses(self) -> dict[str, bool]:
+        """By name, which filters the audio goes by: all of the chain that is not heard, too."""
+        count = len(self.filters)
+        return {
+            name: one.bypass or (index >= count) != (self.chain == "b")
+            for index, (name, one) in enumerate(self.named_filters())
+        }
+
+
+def _check_presets(value: Any) -> Any:
+    return {} if value == {} else check_named(value, "preset")
+
+
+Presets = Annotated[
+    dict[
+        Name,
+        Annotated[
+            tuple[Annotated[FilterRule, FilterForm(presets=False)], ...],
+            Many(or_one=False, least=0, most=MOST_FILTERS),
+        ],
+    ],
+    Check(_check_presets),
+]
 
 
 # Profile ---------------------------------------------------------------------------------------
@@ -336,6 +377,8 @@ class Profile(Rule):
         Check(lambda value: check_named(value, "source"), {"minProperties": 1}),
     ]
     """What is captured, each under a name of your choice."""
+    presets: Presets = Field(default_factory=dict)
+    """Lists of filters, each under a name of your choice, for the `filters` of tracks."""
     tracks: Annotated[
         dict[Name, TrackRule],
         Check(lambda value: check_named(value, "track"), {"minProperties": 1}),
@@ -403,4 +446,20 @@ class Profile(Rule):
     def _names_lead_somewhere(self) -> Self:
         for found in references.problems(self.model_dump()):
             raise PydanticCustomError(references.PROBLEM, "{text}", {"text": str(found)})
+        tracks = {name: self._with_presets(track) for name, track in self.tracks.items()}
+        object.__setattr__(self, "tracks", tracks)
         return self
+
+    def _with_presets(self, track: TrackRule) -> TrackRule:
+        """Puts the filters of presets where their names stand."""
+
+        def whole(filters: tuple[FilterRule, ...]) -> tuple[FilterRule, ...]:
+            parts = (
+                self.presets[str(one.use)] if one.kind == PRESET else (one,) for one in filters
+            )
+            return tuple(one for part in parts for one in part)
+
+        if not any(one.kind == PRESET for one in (*track.filters, *(track.compare or ()))):
+            return track
+        compare = None if track.compare is None else whole(track.compare)
+        return track.model_copy(update={"filters": whole(track.filters), "compare": compare})

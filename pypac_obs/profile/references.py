@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypac_obs.profile.checks import describe, listed
-from pypac_obs.profile.filters import key_settings
+from pypac_obs.profile.filters import filter_infos, key_settings
 from pypac_obs.profile.names import name_key
 from pypac_obs.profile.outputs import written
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
 from pypac_obs.profile.patterns import names_in, slip_of
 
-__all__ = ["PROBLEM", "Problem", "beyond_native", "problems", "warnings"]
+__all__ = ["MOST_FILTERS", "PROBLEM", "Problem", "beyond_native", "problems", "warnings"]
 
 PROBLEM = "profile_reference"
+
+#: The most filters that a track has, with those that they are compared with.
+MOST_FILTERS = 64
 
 Loc = tuple[str | int, ...]
 
@@ -53,7 +56,10 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _names_that_differ_in_case_only("tracks", tracks)
     yield from _names_like_addresses(tracks)
     yield from _sends(sources, tracks)
-    yield from _filters(tracks)
+    presets = _mapping(data, "presets")
+    yield from _names_that_differ_in_case_only("presets", presets)
+    yield from _preset_keys(presets, tracks)
+    yield from _filters(presets, tracks)
     yield from _exclusions(sources)
     yield from _tones(sources, _mapping(data, "session"))
     yield from _rings(sources, tracks, _mapping(data, "session"))
@@ -113,29 +119,84 @@ def _sends(sources: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Pr
             seen.add(name)
 
 
-def _filters(tracks: Mapping[str, Any]) -> Iterator[Problem]:
+def _preset_keys(presets: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, filters in presets.items():
+        for at, kind, settings in _filters_in(filters, ("presets", name)):
+            yield from _unknown_keys(tracks, at, kind, settings)
+
+
+def _unknown_keys(
+    tracks: Mapping[str, Any], at: Loc, kind: str, settings: Mapping[str, Any]
+) -> Iterator[Problem]:
     choices = tuple(_texts(tracks))
+    for place, key in key_settings(kind, settings):
+        if key not in tracks:
+            expected = f"the name of a track ({listed(choices)})"
+            yield Problem((*at, *place), expected, describe(key), choices, key)
+
+
+def _filters(presets: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Problem]:
     steers: dict[str, list[str]] = {}
     for track_name, track in tracks.items():
-        named: set[str] = set()
-        for loc, kind, settings in _filters_of(track):
-            at: Loc = ("tracks", track_name, *loc)
-            name = settings.get("name")
-            if isinstance(name, str):
-                if name_key(name) in named:
-                    yield Problem(
-                        (*at, "name"), "each name once in a track", f"{describe(name)} again"
-                    )
-                named.add(name_key(name))
-            for place, key in key_settings(kind, settings):
-                if key not in tracks:
-                    expected = f"the name of a track ({listed(choices)})"
-                    yield Problem((*at, *place), expected, describe(key), choices, key)
-                    continue
-                steers.setdefault(track_name, []).append(key)
-                if path := _path(steers, key, track_name):
-                    found = " -> ".join((track_name, *path))
-                    yield Problem((*at, *place), "tracks that do not steer each other", found)
+        if not isinstance(track, Mapping):
+            continue
+        at: Loc = ("tracks", track_name)
+        count = 0
+        for chain in ("filters", "compare"):
+            yield from _unknown_presets(presets, track.get(chain), (*at, chain))
+            found = list(_chain_of(presets, track.get(chain), (*at, chain)))
+            count += len(found)
+            yield from _names_in_chain(found)
+            for one in found:
+                if not one.preset:
+                    yield from _unknown_keys(tracks, one.at, one.kind, one.settings)
+                yield from _circles(tracks, steers, track_name, one)
+        if count > MOST_FILTERS and _uses_more_than_a_list(track):
+            expected = f"at most {MOST_FILTERS} filters, with those of presets and of compare"
+            yield Problem((*at, "filters"), expected, f"{count} of them")
+        if track.get("chain") == "b" and track.get("compare") is None:
+            yield Problem((*at, "chain"), "compare beside it, which is chain b", "none")
+
+
+def _uses_more_than_a_list(track: Mapping[str, Any]) -> bool:
+    lists = [track.get("filters"), track.get("compare")]
+    return all(not isinstance(one, list | tuple) or len(one) <= MOST_FILTERS for one in lists)
+
+
+def _names_in_chain(filters: list[_Filter]) -> Iterator[Problem]:
+    named: set[str] = set()
+    for one in filters:
+        name = one.settings.get("name")
+        if isinstance(name, str):
+            if name_key(name) in named:
+                at = one.at if one.preset else (*one.at, "name")
+                by = f", in the preset {describe(one.preset)}" if one.preset else ""
+                yield Problem(at, "each name once in a track", f"{describe(name)} again{by}")
+            named.add(name_key(name))
+
+
+def _circles(
+    tracks: Mapping[str, Any], steers: dict[str, list[str]], track: str, one: _Filter
+) -> Iterator[Problem]:
+    for place, key in key_settings(one.kind, one.settings):
+        if key not in tracks:
+            continue
+        steers.setdefault(track, []).append(key)
+        if path := _path(steers, key, track):
+            at = one.at if one.preset else (*one.at, *place)
+            found = " -> ".join((track, *path))
+            yield Problem(at, "tracks that do not steer each other", found)
+
+
+def _unknown_presets(presets: Mapping[str, Any], filters: Any, at: Loc) -> Iterator[Problem]:
+    choices = tuple(_texts(presets))
+    for loc, name in _items(filters, at):
+        if isinstance(name, str) and name not in presets:
+            there = f" ({listed(choices)})" if choices else ", of which there are none"
+            expected = f"the name of a preset{there}"
+            if name in filter_infos():
+                expected += f", or the filter {{{name}: {{}}}}"
+            yield Problem(loc, expected, describe(name), choices, name)
 
 
 def _path(steers: Mapping[str, list[str]], begin: str, end: str) -> list[str]:
@@ -154,13 +215,37 @@ def _path(steers: Mapping[str, list[str]], begin: str, end: str) -> list[str]:
     return walk(begin)
 
 
-def _filters_of(track: Any) -> Iterator[tuple[Loc, str, Mapping[str, Any]]]:
-    filters = track.get("filters") if isinstance(track, Mapping) else None
+@dataclass(frozen=True)
+class _Filter:
+    """A filter of a chain: where it stands there, or where the preset's name does."""
+
+    at: Loc
+    kind: str
+    settings: Mapping[str, Any]
+    preset: str = ""
+
+
+def _chain_of(presets: Mapping[str, Any], filters: Any, at: Loc) -> Iterator[_Filter]:
+    for loc, one in _items(filters, at):
+        if isinstance(one, str):
+            for _, kind, settings in _filters_in(presets.get(one), loc):
+                yield _Filter(loc, kind, settings, one)
+        elif found := _as_filter(one):
+            yield _Filter((*loc, found[0]), *found)
+
+
+def _filters_in(filters: Any, at: Loc) -> Iterator[tuple[Loc, str, Mapping[str, Any]]]:
     for index, one in enumerate(filters if isinstance(filters, list | tuple) else ()):
-        if isinstance(one, Mapping) and len(one) == 1:
-            [(kind, settings)] = one.items()
-            if isinstance(kind, str) and isinstance(settings, Mapping):
-                yield ("filters", index, kind), kind, settings
+        if found := _as_filter(one):
+            yield (*at, index, found[0]), *found
+
+
+def _as_filter(one: Any) -> tuple[str, Mapping[str, Any]] | None:
+    if isinstance(one, Mapping) and len(one) == 1:
+        [(kind, settings)] = one.items()
+        if isinstance(kind, str) and isinstance(settings, Mapping):
+            return kind, settings
+    return None
 
 
 def _exclusions(sources: Mapping[str, Any]) -> Iterator[Problem]:
@@ -339,7 +424,7 @@ def _obs_recording(recording: Mapping[str, Any], at: Loc) -> Iterator[Problem]:
 
 def beyond_native(sources: Mapping[str, Any], track: Mapping[str, Any]) -> str:
     """Says what of a track OBS's own capture of programs cannot do; empty where it can all."""
-    if track.get("filters"):
+    if track.get("filters") or track.get("compare"):
         return "one with filters"
     if track.get("channels", 2) != 2:
         return "one in mono"

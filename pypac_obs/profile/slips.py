@@ -31,10 +31,19 @@ _MINUS = re.compile(r":[ \t]+([\u2010-\u2015\u2212\uff0d])([0-9]+(?:[.,][0-9]+)?
 _COLON = re.compile(r"(?:(?<=[\s{\[,])|^)([A-Za-z_][\w.-]*)(:(?=[^\s:/\\,}\]])|\uff1a)([^\s,}\]]*)")
 _COMMA = re.compile(r"(\w+):[ \t]+([-+]?[0-9]+),([0-9]+)(?=[ \t]*(?:[,}\]]|$))")
 _UNIT = re.compile(
-    r":[ \t]+([-+]?[0-9]+(?:[.,][0-9]+)?)[ \t]*(dB|dBFS|dBTP|ms|s|sec|k?Hz|%)"
+    r"(\w*):[ \t]+([-+]?[0-9]+(?:[.,][0-9]+)?)[ \t]*(dB(?:FS|TP|/s)?|LUFS|LU|ms|s|sec|k?Hz|%)"
     r"(?=[ \t]*(?:[,}\]]|$))",
     re.IGNORECASE,
 )
+# A key's ending, the unit that was written, and how many of the key's are one of it.
+_CONVERSIONS = {
+    ("_ms", "s"): 1000.0,
+    ("_ms", "sec"): 1000.0,
+    ("_s", "ms"): 0.001,
+}
+# Shares of one, which other programs show in percent.
+_SHARES = ("mix", "pan", "width")
+_RATIO = re.compile(r"ratio:[ \t]+([0-9]+(?:\.[0-9]+)?)[ \t]*:[ \t]*1(?=[ \t]*(?:[,}\]]|$))")
 _PLACEHOLDER = re.compile(rf"\{{(?:{'|'.join(PLACEHOLDERS)})\}}")
 _CURLY = re.compile(r"(?:^|[:,{\[]|- )[ \t]*([\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f])")
 # A quote opens where a value can begin; elsewhere it is an apostrophe.
@@ -95,11 +104,20 @@ def _slips(line: str) -> Iterator[Slip]:
         else:
             yield Slip(found.start(2) + 1, f'a decimal point ("{whole}.{part}")', written)
     for found in () if secret else _UNIT.finditer(line):
-        number, unit = found[1].replace(",", "."), found[2]
+        key, number, unit = found[1], found[2].replace(",", "."), found[3]
         expected = f'a number without a unit ("{number}")'
+        ending = key[key.rfind("_") :] if "_" in key else ""
         if unit.lower() == "khz":
             expected = f'a number in Hz, without a unit ("{float(number) * 1000:g}")'
-        yield Slip(found.start(1) + 1, expected, f'"{found[0].lstrip(": ")}"')
+        elif unit == "%" and key in _SHARES:
+            expected = f'a share of 1, without a unit ("{float(number) / 100:g}")'
+        elif factor := _CONVERSIONS.get((ending, unit.lower())):
+            shown = f"{float(number) * factor:g}"
+            expected = f'a number in {ending[1:]}, without a unit ("{shown}")'
+        yield Slip(found.start(2) + 1, expected, f'"{found[0][len(key) :].lstrip(": ")}"')
+    for found in _RATIO.finditer(line):
+        written = found[0].partition(":")[2].strip()
+        yield Slip(found.start(1) + 1, f'the first number alone ("{found[1]}")', f'"{written}"')
     for found in () if secret else _MINUS.finditer(line):
         sign, number = found.groups()
         what = f'"{sign}{number}" with {_named(sign)}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +17,23 @@ from pypac_obs.errors import (
     PypacError,
     RevisionConflict,
     SessionClosed,
+    UnknownAddress,
 )
 from pypac_obs.events import EventBus, ProfileApplied, ProfileRefused, ValuesChanged
-from pypac_obs.model import Layer, ProfileDiff, Value, clean_value, diff, find, value_of
+from pypac_obs.model import (
+    Layer,
+    ProfileDiff,
+    Value,
+    clean_value,
+    diff,
+    find,
+    turned_over,
+    value_of,
+)
 from pypac_obs.model.layers import ProfileLayers
 from pypac_obs.model.ranges import range_of
 from pypac_obs.profile import Profile, load_profile
+from pypac_obs.profile.latency import latencies
 from pypac_obs.session.fades import Fades, FadeThread
 from pypac_obs.session.output_set import OutputChange, OutputSet
 from pypac_obs.session.profile_outputs import ProfileOutputs
@@ -123,10 +135,11 @@ class Controller:
     def toggle(self, address: str, *, origin: str = "") -> Value:
         """Turns a switch over; see `Controls.toggle`."""
         with self._lock:
-            before = value_of(self._layers.kept, find(self._layers.present, address))
-            if not isinstance(before, bool):
+            target = find(self._layers.present, address)
+            other = turned_over(target, value_of(self._layers.kept, target))
+            if other is None:
                 raise InvalidValue(f"{address} is no switch", remedy="Set it to a value instead.")
-            return self.set(address, not before, origin=origin)
+            return self.set(address, other, origin=origin)
 
     def fade(self, address: str, value: object, seconds: float, *, origin: str = "") -> None:
         """Brings a number to a value within that time; see `Controls.fade`."""
@@ -185,7 +198,8 @@ class Controller:
         self._refuse_if_closed()
         with _refusals():
             for address, value in heard.items():
-                self._wiring.set(find(layers.present, address), value)
+                target = find(layers.present, address)
+                self._wiring.set(target, value, layers.present.tracks[target.track])
         self._keep(layers)
         for address in told:
             target = find(layers.present, address)
@@ -194,6 +208,17 @@ class Controller:
         if told:
             values = {address: layers.value(address) for address in told}
             self._events.publish(ValuesChanged(values, layer, origin, self._revision))
+
+    def reset_loudness(self, track: str | None = None) -> None:
+        """Begins integrated loudness and what goes with it anew; see `Controls.reset_loudness`."""
+        with self._lock:
+            self._refuse_if_closed()
+            tracks = self._layers.present.tracks
+            if track is not None and track not in tracks:
+                raise UnknownAddress(
+                    f"there is no track {track!r}", remedy=f"There are: {', '.join(tracks)}."
+                )
+            self._wiring.engine.restart_loudness(track)
 
     def _keep(self, layers: ProfileLayers) -> None:
         self._layers = layers
@@ -241,7 +266,24 @@ class Controller:
     def plan(self) -> ProfileDiff:
         """Tells what `reload` would change; see `Controls.plan`."""
         written = load_profile(self._file())
-        return diff(self._layers.present, self._layers.applied(written).present)
+        profile = self._layers.applied(written).present
+        difference = diff(self._layers.present, profile)
+        restart = (*difference.restart, *self._too_late(profile))
+        return dataclasses.replace(difference, restart=restart)
+
+    def _too_late(self, profile: Profile) -> Iterator[str]:
+        """Says which tracks' filters take longer than all tracks are delayed for them.
+
+        What those take that are written in Python shows only when they run.
+        """
+        ms = 1000 / profile.session.sample_rate
+        budget = self._wiring.engine.budget_frames
+        for name, late in latencies(profile).tracks.items():
+            if late.frames > budget:
+                yield (
+                    f"tracks.{name}.filters take {late.frames * ms:.3g} ms, and this session has "
+                    f"{budget * ms:.3g} ms for filters: a restart, or session.filter_headroom_ms"
+                )
 
     def reload(self, *, origin: str = "", expect_revision: int | None = None) -> ProfileDiff:
         """Follows the profile's file as it is now; see `Controls.reload`."""

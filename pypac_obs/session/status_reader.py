@@ -17,6 +17,7 @@ from pypac_obs.session.wiring import Wiring
 from pypac_obs.status import (
     BoundProgram,
     Level,
+    Loudness,
     OutputStatus,
     SessionStatus,
     SourceStatus,
@@ -71,15 +72,23 @@ class StatusReader:
             sample_rate=wiring.sample_rate,
             frames=frames,
             sources=tuple(self.source(name) for name in wiring.source_names),
-            tracks=tuple(
-                TrackStatus(name, frames, _level(wiring.engine.track_level(name)))
-                for name in wiring.track_channels
-            ),
+            tracks=tuple(self.track(name, frames) for name in wiring.track_channels),
             outputs=self._outputs(),
             incidents=self._log.total,
             warnings=self._notices.warnings,
             news=news,
             news_total=news_total,
+        )
+
+    def track(self, name: str, frames: int) -> TrackStatus:
+        """Tells of a track. Raises ValueError where it has just gone."""
+        progress = self._wiring.engine.track_progress(name)
+        return TrackStatus(
+            name,
+            frames,
+            _level(progress.level),
+            Loudness.of(progress.loudness),
+            {one.filter: one.db for one in progress.reductions},
         )
 
     def source(self, name: str) -> SourceStatus:
@@ -147,7 +156,9 @@ class StatusReader:
             "frames": status.frames,
             "warnings": list(status.warnings),
             "filter_delay_frames": engine.budget_frames,
+            "filter_latency_frames": self._latencies(),
             "mixer_worst_lateness_ms": round(engine.worst_lateness_ns / 1e6, 3),
+            "loudness": {track.name: track.loudness.to_manifest() for track in status.tracks},
             "sources": {
                 source.name: {
                     "state": source.state,
@@ -160,6 +171,14 @@ class StatusReader:
                 for source in status.sources
             },
         }
+
+    def _latencies(self) -> dict[str, int]:
+        """How late the filters of each track make it; those that have just gone are left out."""
+        found = {}
+        for name in self._wiring.profile.tracks:
+            with contextlib.suppress(ValueError, LookupError):
+                found[name] = self._wiring.engine.track_latency_frames(name)
+        return found
 
 
 def _level(native: _core.Level) -> Level:

@@ -16,6 +16,7 @@ from pypac_obs.model.addresses import Target
 from pypac_obs.model.diff import captured_by
 from pypac_obs.profile import Profile
 from pypac_obs.profile.filters import note_plugin
+from pypac_obs.profile.latency import block_frames
 from pypac_obs.profile.model import (
     AnySource,
     DeviceSource,
@@ -27,6 +28,7 @@ from pypac_obs.profile.model import (
     SystemSource,
     TrackRule,
 )
+from pypac_obs.profile.native_values import native_value, native_values
 from pypac_obs.session.filter_settings import native_parameters
 from pypac_obs.session.source_threads import SourceThread, close_all
 from pypac_obs.source import SourceInfo
@@ -34,7 +36,7 @@ from pypac_obs.source import SourceInfo
 if TYPE_CHECKING:
     from pypac_obs.session.filter_processes import DescribedFilter, FilterProcesses
 
-__all__ = ["Prepared", "Wiring", "native_value", "plugin_filters", "selector_of", "track_spec"]
+__all__ = ["Prepared", "Wiring", "plugin_filters", "selector_of", "track_spec"]
 
 # Stereo: what programs play and OBS takes. Other layouts are brought to it at capture.
 SOURCE_CHANNELS = 2
@@ -93,7 +95,7 @@ class Wiring:
         self.output_frames = self._frames(settings.rings.output_ms)
         # What the mixer waits for lies in the ring meanwhile.
         self._capture_frames = self._frames(settings.rings.capture_ms + settings.latency_ms)
-        self.block_frames = self._block_frames()
+        self.block_frames = block_frames(settings)
         self.engine = _core.Engine(
             sample_rate=self.sample_rate,
             block_frames=self.block_frames,
@@ -214,13 +216,20 @@ class Wiring:
             )
         return diff
 
-    def set(self, target: Target, value: object) -> None:
-        """Sets a value that was checked. Raises ValueError for what the engine refuses."""
+    def set(self, target: Target, value: object, rule: TrackRule) -> None:
+        """Sets a value that was checked. ``rule`` is the track's, with that value and all others.
+
+        Raises ValueError for what the engine refuses.
+        """
         native = native_value(value)
         if target.part == "send":
             self.engine.set_send_gain(target.track, target.item, float(str(value)))
-        elif target.param == "bypass":
-            self.engine.set_filter_bypassed(target.track, target.item, bool(value))
+        elif target.part == "filter" and target.param == "bypass":
+            bypassed = rule.bypasses()[target.item]
+            self.engine.set_filter_bypassed(target.track, target.item, bypassed)
+        elif target.part == "track" and target.param == "chain":
+            for name, bypassed in rule.bypasses().items():
+                self.engine.set_filter_bypassed(target.track, name, bypassed)
         elif target.part == "filter":
             self.engine.set_filter(target.track, target.item, target.param, native)
         elif target.param == "mute":
@@ -329,12 +338,6 @@ class Wiring:
     def _frames(self, milliseconds: float) -> int:
         return round(milliseconds * self.sample_rate / 1000)
 
-    def _block_frames(self) -> int:
-        # A quarter of the latency, so that waiting for a block's end costs little of it; 10 ms at
-        # the most, because longer blocks save nothing more.
-        quarter_ms = self.latency_frames * 1000 / self.sample_rate / 4
-        return max(16, self._frames(min(10.0, quarter_ms)))
-
     def _make(
         self,
         name: str,
@@ -406,8 +409,10 @@ class Wiring:
 def track_spec(name: str, rule: TrackRule, kinds: Mapping[tuple[str, str], str]) -> _core.TrackSpec:
     """Turns a track's rule into what the engine runs.
 
-    ``kinds`` has those of filters that are written in Python.
+    ``kinds`` has those of filters that are written in Python. Two chains that are compared are one
+    here, in which the audio goes by the filters of one of them.
     """
+    bypasses = rule.bypasses()
     return _core.TrackSpec(
         name,
         channels=rule.channels,
@@ -419,7 +424,7 @@ def track_spec(name: str, rule: TrackRule, kinds: Mapping[tuple[str, str], str])
                 filter_name,
                 kinds.get((name, filter_name), one.kind),
                 native_values(one.settings),
-                one.bypass,
+                bypasses[filter_name],
             )
             for filter_name, one in rule.named_filters()
         ],
@@ -432,23 +437,6 @@ def plugin_filters(profile: Profile) -> Iterator[tuple[str, str, FilterRule]]:
         for name, one in rule.named_filters():
             if one.use is not None:
                 yield track, name, one
-
-
-def native_values(settings: Mapping[str, object]) -> dict[str, bool | float | str | list[str]]:
-    """Turns the settings of a filter into what the core takes; a key that is left out is ""."""
-    return {key: native_value(value) for key, value in settings.items()}
-
-
-def native_value(value: object) -> bool | float | str | list[str]:
-    """Turns one setting of a filter into what the core takes."""
-    if value is None:
-        return ""
-    if isinstance(value, bool | str):
-        return value
-    if isinstance(value, int | float):
-        return float(value)
-    assert isinstance(value, list | tuple)
-    return list(map(str, value))
 
 
 def selector_of(rule: AnySource, profile: Profile) -> _core.Selector:

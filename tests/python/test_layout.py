@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).parents[2] / "pypac_obs"
 TABLE = """
 cli: _core audio_system capabilities control diagnosis errors events host_time incidents
     input_devices likely_names log native_files obs outputs plugins processes profile recorder
-    sandbox seen_programs session session_registry state_folder status undecoded wording
-    working_folder
+    rendering sandbox seen_programs session session_registry sound_file state_folder status
+    undecoded whole_file wording working_folder
 session: _core audio_system capabilities control errors events forked incidents likely_names log
     model obs outputs plugins profile session_registry source state_folder status undecoded
     whole_file working_folder
@@ -41,9 +41,11 @@ own_folder: whole_file
 plugins: errors outputs profile source
 processes: _core audio_system errors forked input_devices
 recorder: errors incidents outputs profile session status
+rendering: _core errors profile
 runtime_folder: errors own_folder
 seen_programs: state_folder whole_file
 session_registry: errors own_folder runtime_folder
+sound_file: errors
 status: _core
 working_folder: errors
 pypac_obs: capabilities errors filter incidents input_devices outputs processes profile recorder

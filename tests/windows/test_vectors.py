@@ -33,7 +33,7 @@ __asm__("vmovaps %ymm0, 32(%rsp)\\n vmovapd (%rbp), %ymm7\\n vmovdqa %ymm15, -64
 
 @pytest.fixture(scope="module")
 def command() -> list[str]:
-    """How the resampler is compiled for Windows, which has a path for wide vectors."""
+    """How the resampler is compiled for Windows and processors with wide vectors."""
     file = BUILD / "compile_commands.json"
     if not file.exists() or shutil.which(OBJDUMP) is None:
         assert not os.environ.get("PYPAC_REQUIRE_ALL"), "the `windows` preset has not been built"
@@ -41,7 +41,7 @@ def command() -> list[str]:
     [line] = [
         one["command"]
         for one in json.loads(file.read_text())
-        if one["file"].endswith("/cpp/timeline/resampler.cpp")
+        if one["file"].endswith("/cpp/timeline/resampler_kernel.cpp") and "-mavx2" in one["command"]
     ]
     words = shlex.split(line)
     compiler = next(at for at, word in enumerate(words) if "g++" in Path(word).name)

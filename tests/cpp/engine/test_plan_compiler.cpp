@@ -267,3 +267,21 @@ TEST_CASE("whatever is edited, nodes are kept by their id and every plan is whol
     }
   }
 }
+
+TEST_CASE("tracks that do not steer each other are filtered side by side, eight at most") {
+  Compiler one;
+  GraphSpec spec{{source("a")}, {}, {}};
+  for (int i = 0; i < 10; ++i) spec.tracks.push_back(track(std::to_string(i), {gain("g")}));
+  one.compile(spec);
+  CHECK(one.plan->groups == std::vector<std::size_t>{8, 2});
+  spec.tracks[4].filters = {lagging("f", 0, "2")};
+  one.compile(spec, true);
+  CHECK(one.plan->groups == std::vector<std::size_t>{4, 6});
+  // What is faded out still hears its key.
+  spec.tracks[4].filters = {gain("g")};
+  one.compile(spec, true);
+  CHECK(one.plan->groups == std::vector<std::size_t>{4, 6});
+  one.options.tracks_at_once = 1;
+  one.compile(spec, true);
+  CHECK(one.plan->groups == std::vector<std::size_t>(10, 1));
+}

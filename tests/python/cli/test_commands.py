@@ -224,9 +224,30 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
     result = call("check", profile)
     assert result.exit_code == 0
     assert "tone -3 dB, noise" in result.stdout
-    assert "gain (gain_db -2.0)" in result.stdout
+    assert "gain (gain_db -2)" in result.stdout
     assert f"Files (wav, float32) in {tmp_path / 'out'}" in result.stdout
     assert 'Warning: The source "spare" goes into no track' in result.stdout
+
+
+def test_check_says_how_late_filters_make_each_track_and_all_of_them(tmp_path: Path):
+    profile = synthetic(tmp_path)
+    assert "Late by" in call("check", profile).stdout
+    text = profile.read_text(encoding="utf-8")
+    limiter = "{limiter: {look_ahead_ms: 5, true_peak: false}}"
+    profile.write_text(
+        text.replace("{from: tone}", f"{{from: tone, filters: [{limiter}], compare: []}}").replace(
+            "version: 1", "version: 1\nsession: {filter_headroom_ms: 12}"
+        )
+    )
+    result = call("check", profile)
+    assert result.exit_code == 0
+    assert "a: limiter (look_ahead_ms 5, true_peak false); b: none; a is heard" in result.stdout
+    assert "5 ms (240 frames)" in result.stdout
+    assert "All tracks are 20 ms late for their filters" in result.stdout
+    told = json.loads(call("check", profile, "--json").stdout)
+    assert [one["filter_latency_frames"] for one in told["tracks"]] == [240, 0]
+    assert [one["filter_latency_ms"] for one in told["tracks"]] == [5, 0]
+    assert (told["filter_delay_frames"], told["filter_delay_complete"]) == (960, True)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +361,9 @@ def test_a_run_is_exactly_as_long_as_told(tmp_path: Path, text: str, frames: int
         info = soundfile.info(tmp_path / "out" / f"{track}.wav")
         assert (info.frames, info.channels) == (frames, channels)
     assert f"{frames} frames a track" in result.stdout
-    assert re.search(rf"^ tone +-20\.0 dB +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE)
+    assert re.search(
+        rf"^ tone +-20\.0 dB +-20\.0 +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE
+    )
     assert f"Files in {tmp_path / 'out'}" in result.stdout
     assert "No incidents: nothing is missing." in result.stdout
 
@@ -391,7 +414,10 @@ def test_a_run_in_json_writes_a_status_a_second_and_a_summary(tmp_path: Path):
     assert 0 <= lines[-1]["seconds"] <= 1.5
     summary = last["summary"]
     assert summary["frames"] == 72_000
-    assert summary["tracks"]["tone"] == {"max_peak": -20.0}
+    tone = summary["tracks"]["tone"]
+    assert (tone["max_peak"], tone["range_lu"]) == (-20.0, 0.0)
+    assert tone["max_true_peak_dbtp"] == pytest.approx(-20, abs=0.1)
+    assert tone["integrated_lufs"] == pytest.approx(-20, abs=0.1)
     assert [(Path(file["path"]).name, file["frames"]) for file in summary["files"]] == [
         ("tone.wav", 72_000),
         ("mix.wav", 72_000),

@@ -56,7 +56,7 @@ def test_every_command_and_address_has_an_example() -> None:
 
 def test_the_addresses_of_the_page_are_ones(api: Api) -> None:
     named = re.findall(r"^\| `(voice\.[\w.]+)` \|", PAGE, re.MULTILINE)
-    assert len(named) == 5
+    assert len(named) == 6
     for address in named:
         assert api.request("GET", f"/api/v1/values/{address}")[0] == 200
 

@@ -31,12 +31,16 @@ def _no_such_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_there_are_profiles_to_test():
     assert {path.stem for path in GOOD} >= {
         "demo",
+        "discord-cleaned-up",
         "everything-except",
         "game-and-discord",
+        "game-ducked-under-voice",
+        "music-not-in-the-vod",
         "obs-demo",
         "obs-gaming",
         "obs-podcast",
         "podcast",
+        "podcast-loudness",
         "synthetic",
         "two-folders",
     }
@@ -80,8 +84,13 @@ def test_the_json_schema_refuses_a_broken_profile():
     assert not Draft202012Validator(Profile.json_schema()).is_valid(yaml.safe_load(text))
 
 
+def reference() -> str:
+    pages = [ROOT / "docs" / name for name in ("profile.md", "filters.md")]
+    return "\n".join(page.read_text(encoding="utf-8") for page in pages)
+
+
 def test_the_reference_mentions_every_key_of_the_schema():
-    text = (ROOT / "docs" / "profile.md").read_text(encoding="utf-8")
+    text = reference()
     keys = set(_keys(Profile.json_schema()))
     assert {"version", "from", "except", "gain", "at_s", "encoding", "vod_track"} <= keys
     tables = "\n".join(line for line in text.splitlines() if line.startswith("|"))
@@ -89,7 +98,7 @@ def test_the_reference_mentions_every_key_of_the_schema():
 
 
 def test_the_reference_states_each_default_and_bound_of_the_schema():
-    text = (ROOT / "docs" / "profile.md").read_text(encoding="utf-8")
+    text = reference()
     for key, schema in _keys(Profile.json_schema()).items():
         rows = [row for row in text.splitlines() if re.match(rf"\|.*`(\w+\.)?{key}`.*\|", row)]
         for word in ("minimum", "maximum", "default"):
@@ -102,7 +111,7 @@ def test_the_reference_states_each_default_and_bound_of_the_schema():
 
 def test_every_example_in_the_reference_loads(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/home/somebody")
-    text = (ROOT / "docs" / "profile.md").read_text(encoding="utf-8")
+    text = reference()
     examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert len(examples) >= 5
     for example in examples:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from pypac_obs.profile import Profile, ProfileError, TrackRule
 from pypac_obs.profile.filters import ParamInfo, filter_infos, filter_names, settings_model
 
-DOCS = Path(__file__).parents[3] / "docs" / "profile.md"
+DOCS = Path(__file__).parents[3] / "docs" / "filters.md"
 
 
 def profile(filters: list[Any], **tracks: Any) -> Profile:
@@ -20,34 +21,59 @@ def profile(filters: list[Any], **tracks: Any) -> Profile:
     )
 
 
-def row(kind: str, param: ParamInfo) -> str:
-    def shown(number: float) -> str:
-        return f"{number:g}"
-
-    spans = {
-        "number": f"{shown(param.min)} to {shown(param.max)}",
-        "integer": f"{shown(param.min)} to {shown(param.max)}",
-        "boolean": "true or false",
-        "choice": ", ".join(f"`{one}`" for one in param.choices),
-        "track": "a track",
-        "tracks": "tracks",
-    }
-    default = "required" if param.default is None else param.default
-    if isinstance(default, bool):
-        default = str(default).lower()
-    elif isinstance(default, float):
-        default = shown(default)
-    elif not default:
-        default = "none"
-    cells = (f"`{kind}`", f"`{param.id}`", param.unit, spans[param.type], str(default), param.help)
-    return "| " + " | ".join(cells).replace("|  |", "| |") + " |"
+def section(kind: str) -> str:
+    """What the reference says of a filter."""
+    text = DOCS.read_text(encoding="utf-8")
+    found = re.search(rf"^## {kind}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found, f"no section {kind}: write one, then run docs/make_filters.py"
+    return found[1]
 
 
-def test_the_reference_has_a_row_for_each_parameter_as_its_descriptor_says():
-    lines = DOCS.read_text(encoding="utf-8").splitlines()
-    rows = [row(info.kind, param) for info in filter_infos().values() for param in info.params]
-    assert rows
-    assert [one for one in rows if one not in lines] == []
+def words_of(param: ParamInfo) -> list[str]:
+    """What a row has to say of a parameter, beside its name."""
+    default: list[str] = ["required"]
+    if isinstance(param.default, bool):
+        default = [str(param.default).lower()]
+    elif isinstance(param.default, float | int):
+        default = [f"{param.default:g}"]
+    elif param.default is not None:
+        default = [param.default, *()] if isinstance(param.default, str) else [*param.default]
+        default = [one for one in default if one] or ["none"]
+    span = {
+        "number": [f"{param.min:g} to {param.max:g}"],
+        "integer": [f"{param.min:g} to {param.max:g}"],
+        "boolean": ["true or false"],
+        "choice": list(param.choices),
+    }.get(param.type, ["track"])
+    return [*default, *span, param.unit, *([] if param.live else ["Another value fades"])]
+
+
+@pytest.mark.parametrize("kind", filter_infos())
+def test_the_reference_has_a_row_for_each_parameter_as_its_descriptor_says(kind: str):
+    info = filter_infos()[kind]
+    text = section(kind)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) >= 3 or not info.params
+    for param in info.params:
+        [found] = [row for row in rows if f"`{param.id}`" in row.split("|")[1]]
+        missing = [word for word in words_of(param) if word not in found]
+        assert not missing, f"{param.id}: {missing} is not in {found}"
+        if not param.id.startswith("band"):
+            assert param.help in found
+    [overview] = re.findall(
+        rf"^\| \[`{kind}`\]\(#{kind}\) \| (.*) \|$", DOCS.read_text("utf-8"), re.M
+    )
+    assert overview == info.help
+
+
+@pytest.mark.parametrize("kind", filter_infos())
+def test_the_reference_has_a_picture_of_each_filter(kind: str):
+    [(words, file)] = re.findall(r"!\[(.*?)\]\((.*?)\)", section(kind))
+    assert words
+    assert file == f"pictures/filters/{kind}.svg"
+    drawn = (DOCS.parent / file).read_text(encoding="utf-8")
+    assert "<svg" in drawn
+    assert len(drawn) < 100_000
 
 
 @pytest.mark.parametrize("kind", filter_infos())
@@ -55,8 +81,7 @@ def test_model_and_schema_say_what_the_descriptor_says(kind: str):
     info = filter_infos()[kind]
     fields = settings_model(kind).model_fields
     assert list(fields) == [*(param.id for param in info.params), "name", "bypass"]
-    properties = Profile.json_schema()["$defs"]["TrackRule"]["properties"]["filters"]["items"]
-    schema = properties["properties"][kind]
+    schema = Profile.json_schema()["$defs"]["Filter"]["properties"][kind]
     assert schema["description"] == info.help
     for param in info.params:
         field = schema["properties"][param.id]

@@ -90,6 +90,21 @@ NO_BREAK = "a no-break space (U+00A0): delete it and press the space bar"
             ],
         ),
         (
+            HEAD + "tracks:\n  game: {from: game, gain_db: -6 dB}\n",
+            ['5:31: expected a number without a unit ("-6"), found "-6 dB"'],
+        ),
+        (
+            HEAD + "session: {latency_ms: 0.04 s}\n" + TRACKS,
+            ['4:23: expected a number in ms, without a unit ("40"), found "0.04 s"'],
+        ),
+        (
+            HEAD + "tracks:\n  game: {from: game, gain_db: '-6 dB'}\n",
+            [
+                "5:31: tracks.game.gain_db: expected a number from -120 to 40, without quotes and "
+                'unit (-6), found "-6 dB"'
+            ],
+        ),
+        (
             HEAD + "tracks:\n  game: {from: [{source: game, gain_db: \u22123}]}\n",
             ['5:41: expected a plain minus ("-3"), found "\u22123" with a minus sign'],
         ),
@@ -208,3 +223,20 @@ def test_a_password_is_not_shown():
 def test_a_long_line_is_looked_at_in_bounded_time():
     assert slips_in("a-" * 4999) == []
     assert slips_in("a" * 20_000 + ":b") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("- leveller: {target_lufs: -18 LUFS}", 'a number without a unit ("-18")'),
+        ("- gate: {attack_ms: 0.5 s, hold_ms: 10}", 'a number in ms, without a unit ("500")'),
+        ("- compressor: {mix: 50 %}", 'a share of 1, without a unit ("0.5")'),
+        ("high_pass: {frequency_hz: 80Hz}", 'a number without a unit ("80")'),
+        ("leveller: {speed_db_s: 2 dB/s}", 'a number without a unit ("2")'),
+        ("at_s: 1500 ms", 'a number in s, without a unit ("1.5")'),
+        ("- compressor: {ratio: 4:1}", 'the first number alone ("4")'),
+        ("ratio: 2.5:1", 'the first number alone ("2.5")'),
+    ],
+)
+def test_units_are_left_out_of_numbers(line: str, expected: str):
+    assert [slip.expected for slip in slips_in(line)] == [expected]

@@ -238,6 +238,27 @@ def test_the_profile_of_no_file_cannot_be_reloaded(tmp_path: Path):
         session.reload()
 
 
+def test_a_plan_says_which_filters_take_longer_than_the_session_has_for_them(tmp_path: Path):
+    data = {**base(tmp_path / "take"), "session": {"filter_headroom_ms": 10}}
+    file = saved(tmp_path / "stream.yaml", data)
+    with Session(file) as session:
+        controller = controller_of(session)
+        tone = {"from": "tone", "filters": [{"limiter": {"look_ahead_ms": 6, "true_peak": False}}]}
+        saved(file, {**data, "tracks": {**data["tracks"], "tone": tone}})
+        assert list(controller.plan().lines()) == ["~ track tone: other sends or filters"]
+        tone["filters"] *= 2
+        saved(file, {**data, "tracks": {**data["tracks"], "tone": tone}})
+        assert list(controller.plan().lines()) == [
+            "~ track tone: other sends or filters",
+            "! tracks.tone.filters take 12 ms, and this session has 10 ms for filters: "
+            "a restart, or session.filter_headroom_ms",
+        ]
+        with pytest.raises(ChangeRefused, match="take 12 ms, and this session has 10 ms"):
+            session.reload()
+        hear(session, 4800)
+    assert is_numbered(read(tmp_path / "take", "one"))
+
+
 def test_steps_and_switches_go_from_what_is_under_a_hold(tmp_path: Path):
     with Session(profile(quiet(tmp_path / "take"))) as session:
         controller = controller_of(session)

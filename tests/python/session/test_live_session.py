@@ -105,6 +105,7 @@ def test_room_for_filters_moves_no_frame_and_is_told(tmp_path: Path):
     assert len(read(tmp_path / "take", "tone")) == len(one)
     manifest = json.loads((tmp_path / "take" / "session.json").read_text(encoding="utf-8"))
     assert manifest["status"]["filter_delay_frames"] == 1440
+    assert manifest["status"]["filter_latency_frames"] == {"one": 0, "tone": 0}
     assert {incident.cause for incident in session.incidents} == {"track_muted"}
 
 

@@ -279,3 +279,18 @@ def test_the_demo_keeps_its_programs_apart_and_together(call, tmp_path, real):
         assert samples.shape == (192_000, 2)
         assert np.abs(samples).max() > 0.1
     assert (folder / "demo.png").stat().st_size > 20_000
+    # The second part: the game ducked under the voice.
+    [quieter] = re.findall(r"while the voice speaks: the game ([\d.]+) dB quieter", done.stdout)
+    assert float(quieter) == pytest.approx(12, abs=0.5)
+    assert "while it is silent: the game as it plays" in done.stdout
+    [down_ms] = re.findall(r"half of the way down (\d+) ms after a word begins", done.stdout)
+    [up_ms] = re.findall(r"half of the way up (\d+) ms after it ends", done.stdout)
+    assert int(down_ms) < 150 < int(up_ms) < 800
+    ducked, _ = soundfile.read(folder / "ducked" / "game.wav")
+    as_played, _ = soundfile.read(folder / "ducked" / "game as it plays.wav")
+    levels = [np.std(audio[:, 0].reshape(-1, 4800), axis=1) for audio in (ducked, as_played)]
+    whole = levels[1] > 0.01  # programs miss cycles on a busy machine
+    ratio = levels[0][whole] / levels[1][whole]
+    assert 20 * np.log10(ratio.min()) == pytest.approx(-12, abs=0.5)
+    assert 20 * np.log10(ratio.max()) == pytest.approx(0, abs=0.5)
+    assert (folder / "ducked" / "ducked.png").stat().st_size > 20_000
