@@ -11,7 +11,8 @@
 namespace pypac {
 namespace {
 
-// How steep the filter is, against how little it lets through beyond the rate's half.
+// How steep the filter is, against how little it lets through beyond half of the rate. As steep as
+// what people measure with: a longer filter in a wider window.
 constexpr double kKaiserBeta = 8;
 
 double bessel_i0(double x) {

@@ -6,7 +6,7 @@
 namespace pypac {
 
 /// Of how many samples on each side a value between two samples is made.
-inline constexpr std::size_t kTruePeakReach = 10;
+inline constexpr std::size_t kTruePeakReach = 8;
 
 /// How many samples behind the last one kernels may read, and never use.
 inline constexpr std::size_t kLanePadding = 16;

@@ -37,17 +37,22 @@ inline Lanes largest(Lanes sample, const Quarters& between) noexcept {
   return max(max(quarter, abs(between.middle)), abs(sample));
 }
 
+/// Of lanes that are 0 or more.
+inline float largest_lane(Lanes lanes) noexcept {
+  float each[Lanes::kCount];
+  lanes.store(each);
+  float most = 0;
+  for (const float one : each) most = one > most ? one : most;
+  return most;
+}
+
 /// The largest sample that the values between samples[0] and samples[frames] are made of.
 inline float loudest_sample(const float* samples, std::size_t frames) noexcept {
   Lanes loudest(0.0F);
   const float* const end = samples + frames + kTruePeakReach;
   for (const float* at = samples - kTruePeakReach; at < end; at += Lanes::kCount)
     loudest = max(abs(Lanes::load(at)), loudest);
-  float each[Lanes::kCount];
-  loudest.store(each);
-  float most = each[0];
-  for (const float one : each) most = one > most ? one : most;
-  return most;
+  return largest_lane(loudest);
 }
 
 }  // namespace pypac::PYPAC_LANES_NAMESPACE
