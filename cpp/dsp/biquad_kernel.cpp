@@ -214,7 +214,7 @@ void run_pairs(BiquadGroup& group, std::size_t at, float* samples, std::size_t f
 bool fits_pairs(const BiquadGroup& group) noexcept {
   bool fades = false;
   for (std::size_t k = 0; k < group.stages; ++k) fades = fades || group.stage[k].fades;
-  return group.lanes <= 2 && group.stages > 1 && group.frames > kRamp && !fades;
+  return group.lanes <= 2 && group.frames > kRamp && !fades;
 }
 
 void run_two_channels(BiquadGroup& group) noexcept {
