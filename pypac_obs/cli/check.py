@@ -505,6 +505,8 @@ def _filter_in_words(rule: FilterRule) -> str:
 def _setting_in_words(value: object) -> str:
     if isinstance(value, list | tuple):
         return " and ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:g}"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -43,6 +43,7 @@ from pypac_obs.profile.checks import (
 )
 from pypac_obs.profile.plugin_rule import PluginSettings, Use
 from pypac_obs.profile.rule import Name, Rule, Text
+from pypac_obs.profile.schema import FILTER
 
 if TYPE_CHECKING:
     from pypac_obs import _core
@@ -338,6 +339,7 @@ class FilterForm:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         filters = {
+            "title": FILTER,
             "type": "object",
             "description": "One filter and its settings.",
             "properties": {

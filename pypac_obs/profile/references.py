@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypac_obs.profile.checks import describe, listed
-from pypac_obs.profile.filters import key_settings
+from pypac_obs.profile.filters import filter_infos, key_settings
 from pypac_obs.profile.names import name_key
 from pypac_obs.profile.outputs import written
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
@@ -194,6 +194,8 @@ def _unknown_presets(presets: Mapping[str, Any], filters: Any, at: Loc) -> Itera
         if isinstance(name, str) and name not in presets:
             there = f" ({listed(choices)})" if choices else ", of which there are none"
             expected = f"the name of a preset{there}"
+            if name in filter_infos():
+                expected += f", or the filter {{{name}: {{}}}}"
             yield Problem(loc, expected, describe(name), choices, name)
 
 

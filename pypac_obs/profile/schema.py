@@ -7,7 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-__all__ = ["schema_of"]
+__all__ = ["FILTER", "schema_of"]
+
+#: The title of what is written once, though it stands in many places.
+FILTER = "Filter"
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -15,6 +18,9 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(by_alias=True, mode="validation")
     schema["title"] = "PyPAC-OBS profile"
     without_null: dict[str, Any] = _without_null(schema)
+    filters: dict[str, Any] = {}
+    without_null = _with_references(without_null, filters)
+    without_null["$defs"] |= filters
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **without_null}
 
 
@@ -31,3 +37,15 @@ def _without_null(schema: Any) -> Any:
         del slim["anyOf"]
         slim = {**slim, **rest[0]} if len(rest) == 1 else {**slim, "anyOf": rest}
     return slim
+
+
+def _with_references(schema: Any, filters: dict[str, Any]) -> Any:
+    """Puts a reference in the place of each filter, and the one that they are into ``filters``."""
+    if isinstance(schema, list):
+        return [_with_references(item, filters) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("title") == FILTER:
+        filters[FILTER] = schema
+        return {"$ref": f"#/$defs/{FILTER}"}
+    return {key: _with_references(value, filters) for key, value in schema.items()}

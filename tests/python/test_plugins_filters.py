@@ -317,7 +317,7 @@ def test_a_profile_that_names_one_survives_the_way_through_the_model(tmp_path: P
     assert Profile.from_dict(one.model_dump()) == Profile.from_dict(one.model_dump())
     again = Profile.from_dict(one.model_dump())
     assert again.tracks == one.tracks
-    schema = Profile.json_schema()["$defs"]["TrackRule"]["properties"]["filters"]["items"]
+    schema = Profile.json_schema()["$defs"]["Filter"]
     assert "use" in schema["properties"]["plugin"]["properties"]
 
 

@@ -224,7 +224,7 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
     result = call("check", profile)
     assert result.exit_code == 0
     assert "tone -3 dB, noise" in result.stdout
-    assert "gain (gain_db -2.0)" in result.stdout
+    assert "gain (gain_db -2)" in result.stdout
     assert f"Files (wav, float32) in {tmp_path / 'out'}" in result.stdout
     assert 'Warning: The source "spare" goes into no track' in result.stdout
 
@@ -241,7 +241,7 @@ def test_check_says_how_late_filters_make_each_track_and_all_of_them(tmp_path: P
     )
     result = call("check", profile)
     assert result.exit_code == 0
-    assert "a: limiter (look_ahead_ms 5.0, true_peak false); b: none; a is heard" in result.stdout
+    assert "a: limiter (look_ahead_ms 5, true_peak false); b: none; a is heard" in result.stdout
     assert "5 ms (240 frames)" in result.stdout
     assert "All tracks are 20 ms late for their filters" in result.stdout
     told = json.loads(call("check", profile, "--json").stdout)

@@ -93,6 +93,11 @@ def test_a_track_that_is_built_alone_gets_its_filters_from_the_profile():
             'found "trim" again, in the preset "two"',
         ),
         (
+            "  one: {from: mic, filters: limiter}\n",
+            "10:29: tracks.one.filters: expected the name of a preset (soft or two), or the filter "
+            '{limiter: {}}, found "limiter"',
+        ),
+        (
             "  one: {from: mic, chain: b}\n",
             "10:27: tracks.one.chain: expected compare beside it, which is chain b, found none",
         ),

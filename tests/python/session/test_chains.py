@@ -129,3 +129,52 @@ def test_there_is_nothing_to_switch_where_nothing_is_compared():
 def test_a_chain_is_a_or_b():
     with Session(changed(), offline=True) as session, pytest.raises(InvalidValue, match="a or b"):
         session.set("tone.chain", "c")
+
+
+def test_a_chain_to_compare_comes_and_goes_while_the_session_runs():
+    alone = {"from": "tone", "filters": "soft"}
+    data = {**DATA, "tracks": {**DATA["tracks"], "tone": alone}}
+    tape = Tape(data)
+    with tape as session:
+        session.run_offline(QUARTER_S)
+        session.apply(changed(tone={**alone, "compare": "softer"}))
+        session.run_offline(QUARTER_S)
+        session.set("tone.chain", "b")
+        session.run_offline(QUARTER_S)
+        session.apply(Profile.from_dict(data))
+        session.run_offline(QUARTER_S)
+    gains = [gain_in(tape, quarter) for quarter in range(4)]
+    assert gains == pytest.approx([-6, -6, -20, -6], abs=1e-3)
+    assert has_no_click(tape.heard())
+
+
+def test_the_other_chain_is_heard_for_as_long_as_a_key_is_held():
+    tape = Tape(copy.deepcopy(DATA))
+    with tape as session:
+        assert session._running is not None
+        controller = session._running.controller
+        session.run_offline(QUARTER_S)
+        controller.hold("tone.chain", "b", client="key")
+        session.run_offline(QUARTER_S)
+        controller.release_all("key")
+        session.run_offline(QUARTER_S)
+    gains = [gain_in(tape, quarter) for quarter in range(3)]
+    assert gains == pytest.approx([-6, -20, -6], abs=1e-3)
+
+
+def test_filters_with_a_memory_are_compared_without_a_click():
+    voice = [{"compressor": {"threshold_db": -30, "ratio": 4}}, {"high_pass": {}}, {"limiter": {}}]
+    other = [{"gate": {"look_ahead_ms": 5}}, {"eq": {"band1_type": "peak", "band1_db": 3}}]
+    tone = {"from": "tone", "gain_db": -10, "filters": voice, "compare": other}
+    tape = Tape({**DATA, "tracks": {**DATA["tracks"], "tone": tone}})
+    with tape as session:
+        for chain in "abab":
+            session.set("tone.chain", chain)
+            session.run_offline(QUARTER_S)
+    heard = tape.heard()
+    # Behind what the filters have to settle at the start.
+    assert has_no_click(heard[QUARTER // 2 :] - heard[QUARTER // 2], peak=0.5)
+    loud = [np.abs(heard[(n + 1) * QUARTER - 4800 : (n + 1) * QUARTER]).max() for n in range(4)]
+    assert loud[0] == pytest.approx(loud[2], rel=0.01)
+    assert loud[1] == pytest.approx(loud[3], rel=0.01)
+    assert loud[1] > 2 * loud[0]
