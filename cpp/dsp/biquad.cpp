@@ -84,10 +84,11 @@ double BiquadDesign::gain(double hz, double sample_rate) const noexcept {
 BiquadCascade::BiquadCascade(std::uint32_t fade_frames) noexcept
     : fade_frames_(std::max<std::uint32_t>(1, fade_frames)) {}
 
-// Simper's form solved for the new state and the output, with `apart` = input - second state:
-//   first  <- b first + c apart
-//   second <- second + c first + d apart
-//   output  = p input + q first + r apart
+// Simper's form solved for the new state and the output, with `apart` = input - second state, and
+// the first state as large as what it adds to the second:
+//   first  <- b first + c^2 apart
+//   second <- second + first + d apart
+//   output  = p input + q / c first + r apart
 // The second state's own share is 1 - d, and d is 4e-7 at 10 Hz: it is never rounded together.
 BiquadCascade::Coefficients BiquadCascade::coefficients_of(const BiquadDesign& design) noexcept {
   const double g = design.g;
@@ -97,8 +98,12 @@ BiquadCascade::Coefficients BiquadCascade::coefficients_of(const BiquadDesign& d
   const double a3 = g * a2;
   const double m1 = k * (design.band - design.high);
   const double m2 = design.low - design.high;
-  const double all[] = {
-      2 * a1 - 1, 2 * a2, 2 * a3, design.high + m2, m1 * a1 + m2 * a2, m1 * a2 + m2 * (a3 - 1)};
+  const double all[] = {2 * a1 - 1,
+                        4 * a2 * a2,
+                        2 * a3,
+                        design.high + m2,
+                        (m1 * a1 + m2 * a2) / (2 * a2),
+                        m1 * a2 + m2 * (a3 - 1)};
   Coefficients coefficients;
   for (std::size_t i = 0; i < kCoefficients; ++i) coefficients[i] = static_cast<float>(all[i]);
   return coefficients;
@@ -124,12 +129,14 @@ void BiquadCascade::aim(Stage& stage, const Coefficients& coefficients) noexcept
 
 void BiquadCascade::begin_fade(Stage& stage) noexcept {
   if (stage.next == stage.now) return;
-  // The state goes on where it is of about the same frequency. Elsewhere it would be a thump.
-  const float drive = stage.now[1];
-  const float next_drive = stage.next[1];
-  const bool goes_on = next_drive < 2 * drive && drive < 2 * next_drive;
+  // The state goes on, in its new measure, where it is of about the same frequency. Elsewhere it
+  // would be a thump.
   std::memcpy(stage.old_state, stage.state, sizeof stage.state);
-  if (!goes_on) std::memset(stage.state, 0, sizeof stage.state);
+  const float measure = stage.now[1] > 0 ? std::sqrt(stage.next[1] / stage.now[1]) : 0;
+  if (measure > 0.5F && measure < 2)
+    for (auto& channel : stage.state) channel[0] *= measure;
+  else
+    std::memset(stage.state, 0, sizeof stage.state);
   stage.old = stage.now;
   stage.now = stage.next;
   stage.left = fade_frames_;
@@ -195,7 +202,8 @@ class BiquadLoader {
   void run() noexcept {
     if (group_.lanes == 0) return;
     static const auto run_wide = chosen_kernel(narrow::run_biquads, PYPAC_WIDE(run_biquads));
-    if (group_.lanes > BiquadGroup::kLanes / 2)
+    // Two channels use the width for several stages.
+    if (group_.lanes > BiquadGroup::kLanes / 2 || (group_.lanes <= 2 && group_.stages > 1))
       run_wide(group_);
     else
       narrow::run_biquads(group_);

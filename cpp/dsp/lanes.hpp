@@ -117,6 +117,49 @@ inline void transpose(Lanes (&rows)[8]) noexcept {
   }
 }
 
+/// Each pair of lanes one pair lower, and the highest of `top` above them.
+inline Lanes pairs_down(Lanes a, Lanes top) noexcept {
+  const __m256d lower = _mm256_permute4x64_pd(_mm256_castps_pd(a.v), 0xF9);
+  return {_mm256_blend_ps(_mm256_castpd_ps(lower), top.v, 0xC0)};
+}
+
+/// Four frames of eight rows, which become columns; in lanes of four of all that go together.
+inline void transpose_halves(__m256 (&t)[4]) noexcept {
+  const __m256 a = _mm256_unpacklo_ps(t[0], t[1]);
+  const __m256 b = _mm256_unpackhi_ps(t[0], t[1]);
+  const __m256 c = _mm256_unpacklo_ps(t[2], t[3]);
+  const __m256 d = _mm256_unpackhi_ps(t[2], t[3]);
+  t[0] = _mm256_shuffle_ps(a, c, 0x44);
+  t[1] = _mm256_shuffle_ps(a, c, 0xEE);
+  t[2] = _mm256_shuffle_ps(b, d, 0x44);
+  t[3] = _mm256_shuffle_ps(b, d, 0xEE);
+}
+
+/// As many frames of a row a lane, from rows[i] + at on, become columns: frame by frame, all rows.
+/// Cheaper than load() and transpose().
+inline void load_columns(const float* const* rows, std::size_t at, Lanes* columns) noexcept {
+  for (std::size_t half = 0; half < 8; half += 4) {
+    __m256 t[4];
+    for (std::size_t i = 0; i < 4; ++i)
+      t[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i] + at + half)),
+                                  _mm_loadu_ps(rows[i + 4] + at + half), 1);
+    transpose_halves(t);
+    for (std::size_t i = 0; i < 4; ++i) columns[half + i].v = t[i];
+  }
+}
+/// And back.
+inline void store_columns(const Lanes* columns, float* const* rows, std::size_t at) noexcept {
+  for (std::size_t half = 0; half < 8; half += 4) {
+    __m256 t[4];
+    for (std::size_t i = 0; i < 4; ++i) t[i] = columns[half + i].v;
+    transpose_halves(t);
+    for (std::size_t i = 0; i < 4; ++i) {
+      _mm_storeu_ps(rows[i] + at + half, _mm256_castps256_ps128(t[i]));
+      _mm_storeu_ps(rows[i + 4] + at + half, _mm256_extractf128_ps(t[i], 1));
+    }
+  }
+}
+
 /// Integers in lanes, for the exponents of floats.
 struct IntLanes {
   __m256i v;
@@ -221,6 +264,10 @@ inline Lanes select(Mask which, Lanes yes, Lanes no) noexcept {
 }
 inline bool any(Mask mask) noexcept {
   return _mm_movemask_ps(mask.v) != 0;
+}
+
+inline Lanes pairs_down(Lanes a, Lanes top) noexcept {
+  return {_mm_shuffle_ps(a.v, top.v, 0xEE)};
 }
 
 inline void transpose(Lanes (&rows)[4]) noexcept {
@@ -398,6 +445,15 @@ inline bool any(Mask mask) noexcept {
   return ((bits.v[0] | bits.v[1]) | (bits.v[2] | bits.v[3])) < 0;
 }
 
+inline Lanes pairs_down(Lanes a, Lanes top) noexcept {
+  Lanes all;
+  all.v[0] = a.v[2];
+  all.v[1] = a.v[3];
+  all.v[2] = top.v[2];
+  all.v[3] = top.v[3];
+  return all;
+}
+
 inline void transpose(Lanes (&rows)[4]) noexcept {
   for (std::size_t i = 0; i < 4; ++i) {
     for (std::size_t k = 0; k < i; ++k) {
@@ -425,5 +481,20 @@ inline Lanes abs(Lanes a) noexcept {
 inline Lanes clamp(Lanes a, Lanes low, Lanes high) noexcept {
   return min(max(a, low), high);
 }
+
+#if !defined(PYPAC_WIDE_LANES)
+inline void load_columns(const float* const* rows, std::size_t at, Lanes* columns) noexcept {
+  Lanes t[4];
+  for (std::size_t i = 0; i < 4; ++i) t[i] = Lanes::load(rows[i] + at);
+  transpose(t);
+  for (std::size_t i = 0; i < 4; ++i) columns[i] = t[i];
+}
+inline void store_columns(const Lanes* columns, float* const* rows, std::size_t at) noexcept {
+  Lanes t[4];
+  for (std::size_t i = 0; i < 4; ++i) t[i] = columns[i];
+  transpose(t);
+  for (std::size_t i = 0; i < 4; ++i) t[i].store(rows[i] + at);
+}
+#endif
 
 }  // namespace pypac::PYPAC_LANES_NAMESPACE

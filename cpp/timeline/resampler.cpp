@@ -26,7 +26,7 @@ constexpr double kDownMargin = 0.95;
 constexpr double kNearUnity = 0.998;
 
 // The kernel takes so many taps at once, on either side.
-constexpr std::uint32_t kStep = 8;
+constexpr std::uint32_t kStep = 4;
 
 double bessel_i0(double x) {
   double sum = 1;

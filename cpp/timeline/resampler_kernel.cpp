@@ -9,10 +9,11 @@ namespace pypac::PYPAC_LANES_NAMESPACE {
 namespace {
 
 constexpr std::size_t kWidth = Lanes::kCount;
-// Sums that are kept apart: enough for none to wait for itself. Whatever the width, tap k goes into
-// sum k mod 16, and the sums are added up in the same order.
-constexpr std::size_t kSums = 16;
+// Whatever the width, tap k goes into sum k mod 8, and the sums are added up in the same order.
+constexpr std::size_t kSums = 8;
 constexpr std::size_t kVectors = kSums / kWidth;
+// Frames that are read at once, so that no sum waits for itself, as far as registers reach.
+constexpr std::size_t kAtOnce = kWidth / 2;
 
 /// Where an output frame lies: which two rows of coefficients, how much of the second, which
 /// inputs.
@@ -35,14 +36,6 @@ Place place_of(const ResamplerReading& to, std::uint32_t frame) noexcept {
           whole - static_cast<std::ptrdiff_t>(to.half_width) + 1};
 }
 
-/// Sum j and its fellows j + 8; with four lanes also j + 4, which eight lanes add up later.
-Lanes folded(const Lanes (&sums)[kVectors]) noexcept {
-  if constexpr (kVectors == 2)
-    return sums[0] + sums[1];
-  else
-    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
-}
-
 /// The sum of each row, in the row's lane.
 Lanes sums_of_rows(Lanes (&rows)[kWidth]) noexcept {
   transpose(rows);
@@ -53,31 +46,75 @@ Lanes sums_of_rows(Lanes (&rows)[kWidth]) noexcept {
     return (rows[0] + rows[1]) + (rows[2] + rows[3]);
 }
 
-// Channels share the making of each weight, which never leaves the registers.
+template <std::size_t Channels>
+using Rows = Lanes[Channels][kWidth];
+
+// Channels share the making of each weight, which never leaves the registers. `Alike`: the frames
+// lie one input frame apart and use the same coefficients, as most do where clocks drift.
+template <std::size_t Channels, std::size_t Frames, bool Alike>
+void read_together(const Place* places, std::size_t taps, const float* const* inputs,
+                   Rows<Channels>& rows, std::size_t row) noexcept {
+  Lanes sums[Frames][Channels][kVectors];
+  for (std::size_t n = 0; n < Frames; ++n)
+    for (std::size_t c = 0; c < Channels; ++c)
+      for (std::size_t v = 0; v < kVectors; ++v) sums[n][c][v] = Lanes(0.0F);
+  const float* from[Frames][Channels];
+  for (std::size_t n = 0; n < Frames; ++n)
+    for (std::size_t c = 0; c < Channels; ++c)
+      from[n][c] = Alike ? inputs[c] + places[0].begin + n : inputs[c] + places[n].begin;
+  for (std::size_t k = 0; k < taps; k += kSums) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const std::size_t at = k + v * kWidth;
+      Lanes here = Lanes::load(places[0].here + at);
+      Lanes step = Lanes::load(places[0].next + at) - here;
+      for (std::size_t n = 0; n < Frames; ++n) {
+        if (!Alike && n > 0) {
+          here = Lanes::load(places[n].here + at);
+          step = Lanes::load(places[n].next + at) - here;
+        }
+        const Lanes weight = here + Lanes(places[n].mix) * step;
+        for (std::size_t c = 0; c < Channels; ++c)
+          sums[n][c][v] += weight * Lanes::load(from[n][c] + at);
+      }
+    }
+  }
+  for (std::size_t n = 0; n < Frames; ++n) {
+    for (std::size_t c = 0; c < Channels; ++c) {
+      if constexpr (kVectors == 1)
+        rows[c][row + n] = sums[n][c][0];
+      else
+        rows[c][row + n] = sums[n][c][0] + sums[n][c][1];
+    }
+  }
+}
+
+template <std::size_t Frames>
+bool alike(const Place* places) noexcept {
+  for (std::size_t n = 1; n < Frames; ++n)
+    if (places[n].here != places[0].here ||
+        places[n].begin != places[0].begin + static_cast<std::ptrdiff_t>(n))
+      return false;
+  return true;
+}
+
 template <std::size_t Channels>
 void read_channels(const ResamplerReading& to, const float* const* inputs,
                    float* const* outputs) noexcept {
   const std::size_t taps = std::size_t{2} * to.half_width;
   for (std::uint32_t i = 0; i < to.frames; i += kWidth) {
     const std::size_t count = to.frames - i < kWidth ? to.frames - i : kWidth;
-    Lanes rows[Channels][kWidth];
-    for (std::size_t n = 0; n < kWidth; ++n) {
-      // A last few frames are read again in the place of those that are missing.
-      const Place place = place_of(to, i + static_cast<std::uint32_t>(n < count ? n : 0));
-      const Lanes mix(place.mix);
-      Lanes sums[Channels][kVectors];
-      for (std::size_t c = 0; c < Channels; ++c)
-        for (std::size_t v = 0; v < kVectors; ++v) sums[c][v] = Lanes(0.0F);
-      for (std::size_t k = 0; k < taps; k += kSums) {
-        for (std::size_t v = 0; v < kVectors; ++v) {
-          const std::size_t at = k + v * kWidth;
-          const Lanes here = Lanes::load(place.here + at);
-          const Lanes weight = here + mix * (Lanes::load(place.next + at) - here);
-          for (std::size_t c = 0; c < Channels; ++c)
-            sums[c][v] += weight * Lanes::load(inputs[c] + place.begin + at);
-        }
+    Place places[kWidth];
+    // The first is read again in the place of those that are missing at the end.
+    for (std::size_t n = 0; n < kWidth; ++n)
+      places[n] = place_of(to, i + static_cast<std::uint32_t>(n < count ? n : 0));
+    Rows<Channels> rows;
+    for (std::size_t n = 0; n < kWidth; n += kAtOnce) {
+      if (alike<kAtOnce>(places + n)) {
+        read_together<Channels, kAtOnce, true>(places + n, taps, inputs, rows, n);
+        continue;
       }
-      for (std::size_t c = 0; c < Channels; ++c) rows[c][n] = folded(sums[c]);
+      for (std::size_t k = n; k < n + kAtOnce; k += 2)
+        read_together<Channels, 2, false>(places + k, taps, inputs, rows, k);
     }
     for (std::size_t c = 0; c < Channels; ++c) {
       const Lanes out = sums_of_rows(rows[c]);

@@ -9,7 +9,7 @@ namespace pypac {
 struct ResamplerReading {
   const float* coefficients;  // phases + 1 rows of 2 * half_width
   std::uint32_t phases;
-  std::uint32_t half_width;  // a multiple of 8
+  std::uint32_t half_width;  // a multiple of 4
   const float* const* inputs;
   std::uint32_t channels;
   double first;

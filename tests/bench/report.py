@@ -15,7 +15,12 @@ PW_RECORD = "pw-record"
 FLEXAUDIO = "flexaudio"
 PULSE_INPUT_CAPTURE = "pulse-input-capture"  # OBS's own
 ONE_AT_A_TIME = "one-at-a-time"  # our requests to OBS, without batches
-_PROGRAMS = (OURS, PW_RECORD, FLEXAUDIO, PULSE_INPUT_CAPTURE, ONE_AT_A_TIME)
+PEDALBOARD = "pedalboard"
+FFMPEG = "ffmpeg"
+SOXR = "soxr"
+_PROGRAMS = (
+    OURS, PW_RECORD, FLEXAUDIO, PULSE_INPUT_CAPTURE, ONE_AT_A_TIME, PEDALBOARD, FFMPEG, SOXR,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

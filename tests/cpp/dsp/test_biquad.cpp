@@ -235,37 +235,40 @@ TEST_CASE("a bank of unlike cascades gives what each gives alone, bit for bit") 
 }
 
 TEST_CASE("all builds of the kernel agree bit for bit") {
-  const auto run = [](void (*kernel)(BiquadGroup&) noexcept) {
-    BiquadGroup group{};
-    std::vector<std::vector<float>> samples;
-    group.lanes = 4;
-    group.stages = 8;
-    group.frames = 477;
-    for (std::size_t lane = 0; lane < group.lanes; ++lane)
-      samples.push_back(noise(group.frames, static_cast<unsigned>(lane)));
-    for (std::size_t lane = 0; lane < group.lanes; ++lane)
-      group.samples[lane] = samples[lane].data();
-    for (std::size_t k = 0; k < group.stages; ++k) {
-      const float values[] = {0.9F, 0.02F, 0.0004F, 1, 0.3F, -0.2F};
-      for (std::size_t i = 0; i < 6; ++i)
-        std::fill_n(group.stage[k].coefficients[i], 8,
-                    values[i] * (1 + 0.001F * static_cast<float>(k)));
-      group.stage[k].fades = k == 5;
-      if (k == 5) {
-        std::fill_n(group.stage[k].left, 8, 300.0F);
-        std::fill_n(group.stage[k].fall, 8, 1 / 480.0F);
-        std::fill_n(group.stage[k].old_coefficients[3], 8, 1.0F);
+  for (const std::size_t lanes : {1, 2, 4}) {
+    CAPTURE(lanes);
+    const auto run = [&](void (*kernel)(BiquadGroup&) noexcept) {
+      BiquadGroup group{};
+      std::vector<std::vector<float>> samples;
+      group.lanes = lanes;
+      group.stages = 8;
+      group.frames = 477;
+      for (std::size_t lane = 0; lane < group.lanes; ++lane)
+        samples.push_back(noise(group.frames, static_cast<unsigned>(lane)));
+      for (std::size_t lane = 0; lane < group.lanes; ++lane)
+        group.samples[lane] = samples[lane].data();
+      for (std::size_t k = 0; k < group.stages; ++k) {
+        const float values[] = {0.9F, 0.02F, 0.0004F, 1, 0.3F, -0.2F};
+        for (std::size_t i = 0; i < 6; ++i)
+          std::fill_n(group.stage[k].coefficients[i], 8,
+                      values[i] * (1 + 0.001F * static_cast<float>(k)));
+        group.stage[k].fades = k == 5 && lanes == 4;
+        if (group.stage[k].fades) {
+          std::fill_n(group.stage[k].left, 8, 300.0F);
+          std::fill_n(group.stage[k].fall, 8, 1 / 480.0F);
+          std::fill_n(group.stage[k].old_coefficients[3], 8, 1.0F);
+        }
       }
+      kernel(group);
+      return samples;
+    };
+    const auto narrow_samples = run(narrow::run_biquads);
+    const auto here = run(chosen_kernel(narrow::run_biquads, PYPAC_WIDE(run_biquads)));
+    const auto portable_samples = run(portable::run_biquads);
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      CHECK(same_bits(narrow_samples[lane], here[lane]));
+      CHECK(same_bits(narrow_samples[lane], portable_samples[lane]));
     }
-    kernel(group);
-    return samples;
-  };
-  const auto narrow_samples = run(narrow::run_biquads);
-  const auto here = run(chosen_kernel(narrow::run_biquads, PYPAC_WIDE(run_biquads)));
-  const auto portable_samples = run(portable::run_biquads);
-  for (std::size_t lane = 0; lane < 4; ++lane) {
-    CHECK(same_bits(narrow_samples[lane], here[lane]));
-    CHECK(same_bits(narrow_samples[lane], portable_samples[lane]));
   }
 }
 
