@@ -76,7 +76,7 @@ def row(params: list[ParamInfo]) -> str:
     else:
         span = "a track" if first.type == "track" else "tracks"
     defaults = list(dict.fromkeys(default_words(param) for param in params))
-    live = "" if first.live else " Another value fades to another filter."
+    live = "" if first.live else " Another value takes a new filter."
     cells = (
         " ".join(f"`{param.id}`" for param in params),
         first.unit,
@@ -277,7 +277,7 @@ def draw_compressor(axes: Any) -> None:
         "ratio: 4, knee_db: 18": {"ratio": 4, "knee_db": 18},
         "ratio: 10": {"ratio": 10},
     }
-    curves(axes, "compressor", cases)
+    curves(axes, "compressor", cases, -40)
 
 
 def draw_limiter(axes: Any) -> None:
@@ -318,15 +318,14 @@ def draw_de_esser(axes: Any) -> None:
                 for one in hertz
             ]
             axes.plot(hertz, gains, color=color, linestyle=style, label=f"{level_db} dBFS, {mode}")
-    frequencies(axes, -14, 2)
+    frequencies(axes, -10, 2)
     axes.set_xlim(200, 18_000)
+    axes.set_xticks([200, 1000, 10_000], ["200", "1k", "10k"])
 
 
 def draw_leveller(axes: Any) -> None:
     """Somebody who speaks too softly, pauses, and then too loudly."""
-    quiet, loud = phrase((-34, 12.0)), phrase((-10, 12.0))
-    pause = phrase((-70, 6.0))
-    audio = np.concatenate([quiet, pause, loud])
+    audio = phrase((-26, 14.0), (-70, 6.0), (-13, 20.0))
     over_time(axes, {"in": audio, "out": run("leveller", {}, audio)}, -75, 0.1)
 
 
@@ -434,9 +433,11 @@ def draw(kind: str, to: Path, background: str = "none") -> None:
     }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(6.4, 2.8), dpi=100, layout="constrained", facecolor=background)
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         axes.grid(visible=True)
+        axes.margins(x=0.01)
         DRAWN[kind](axes)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)

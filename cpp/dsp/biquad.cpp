@@ -174,19 +174,28 @@ class BiquadLoader {
  public:
   BiquadLoader(std::size_t begin, std::size_t frames) noexcept
       : width_(has_wide_lanes() ? BiquadGroup::kLanes : BiquadGroup::kLanes / 2), begin_(begin) {
-    group_.frames = frames;
-    clear();
+    for (BiquadGroup& group : groups_) {
+      group.frames = frames;
+      group.lanes = group.stages = 0;
+    }
   }
 
   void add(BiquadCascade& cascade, std::size_t channel, float* samples) noexcept {
-    const std::size_t lane = group_.lanes++;
-    group_.samples[lane] = samples + begin_;
-    from_[lane] = {&cascade, channel};
+    if (groups_[count_ - 1].lanes == width_) {
+      if (count_ == kGroups)
+        run();
+      else
+        ++count_;
+    }
+    BiquadGroup& group = groups_[count_ - 1];
+    const std::size_t lane = group.lanes++;
+    group.samples[lane] = samples + begin_;
+    from_[count_ - 1][lane] = {&cascade, channel};
     std::size_t at = 0;
     for (const BiquadCascade::Stage& stage : cascade.stages_) {
       if (stage.rests()) continue;
-      if (at == group_.stages) clear_stage(group_.stage[group_.stages++]);
-      BiquadGroup::Stage& to = group_.stage[at++];
+      if (at == group.stages) clear_stage(group.stage[group.stages++]);
+      BiquadGroup::Stage& to = group.stage[at++];
       put(stage.now, to.coefficients, lane);
       for (std::size_t i = 0; i < 2; ++i) to.state[i][lane] = stage.state[channel][i];
       if (stage.left == 0) continue;
@@ -196,40 +205,43 @@ class BiquadLoader {
       put(stage.old, to.old_coefficients, lane);
       for (std::size_t i = 0; i < 2; ++i) to.old_state[i][lane] = stage.old_state[channel][i];
     }
-    if (group_.lanes == width_) run();
   }
 
   void run() noexcept {
-    if (group_.lanes == 0) return;
+    const BiquadGroup& first = groups_[0];
+    if (first.lanes == 0) return;
     static const auto run_wide = chosen_kernel(narrow::run_biquads, PYPAC_WIDE(run_biquads));
     // Two channels use the width for several stages.
-    if (group_.lanes > BiquadGroup::kLanes / 2 || (group_.lanes <= 2 && group_.stages > 1))
-      run_wide(group_);
+    if (first.lanes > BiquadGroup::kLanes / 2 || (first.lanes <= 2 && first.stages > 1))
+      run_wide(groups_, count_);
     else
-      narrow::run_biquads(group_);
-    for (std::size_t lane = 0; lane < group_.lanes; ++lane) {
-      BiquadCascade& cascade = *from_[lane].cascade;
-      std::size_t at = 0;
-      for (BiquadCascade::Stage& stage : cascade.stages_) {
-        if (stage.rests()) continue;
-        const BiquadGroup::Stage& from = group_.stage[at++];
-        for (std::size_t i = 0; i < 2; ++i)
-          stage.state[from_[lane].channel][i] = from.state[i][lane];
-        if (stage.left == 0) continue;
-        for (std::size_t i = 0; i < 2; ++i)
-          stage.old_state[from_[lane].channel][i] = from.old_state[i][lane];
-      }
+      narrow::run_biquads(groups_, count_);
+    for (std::size_t i = 0; i < count_; ++i) {
+      for (std::size_t lane = 0; lane < groups_[i].lanes; ++lane)
+        take_state(groups_[i], lane, from_[i][lane]);
+      groups_[i].lanes = groups_[i].stages = 0;
     }
-    clear();
+    count_ = 1;
   }
 
  private:
+  static constexpr std::size_t kGroups = 2;
+
   struct From {
     BiquadCascade* cascade;
     std::size_t channel;
   };
 
-  void clear() noexcept { group_.lanes = group_.stages = 0; }
+  static void take_state(const BiquadGroup& group, std::size_t lane, const From& to) noexcept {
+    std::size_t at = 0;
+    for (BiquadCascade::Stage& stage : to.cascade->stages_) {
+      if (stage.rests()) continue;
+      const BiquadGroup::Stage& from = group.stage[at++];
+      for (std::size_t i = 0; i < 2; ++i) stage.state[to.channel][i] = from.state[i][lane];
+      if (stage.left == 0) continue;
+      for (std::size_t i = 0; i < 2; ++i) stage.old_state[to.channel][i] = from.old_state[i][lane];
+    }
+  }
 
   // Lanes whose cascade is shorter get stages that do nothing.
   static void clear_stage(BiquadGroup::Stage& stage) noexcept {
@@ -255,8 +267,9 @@ class BiquadLoader {
 
   std::size_t width_;
   std::size_t begin_;
-  BiquadGroup group_;
-  From from_[BiquadGroup::kLanes];
+  std::size_t count_ = 1;
+  BiquadGroup groups_[kGroups];
+  From from_[kGroups][BiquadGroup::kLanes];
 };
 
 void BiquadCascade::process(float* const* channels, std::size_t channel_count,

@@ -214,10 +214,10 @@ void run_pairs(BiquadGroup& group, std::size_t at, float* samples, std::size_t f
 bool fits_pairs(const BiquadGroup& group) noexcept {
   bool fades = false;
   for (std::size_t k = 0; k < group.stages; ++k) fades = fades || group.stage[k].fades;
-  return group.lanes <= 2 && group.stages > 1 && group.frames > kRamp && !fades;
+  return group.lanes <= 2 && group.frames > kRamp && !fades;
 }
 
-void run_two(BiquadGroup& group) noexcept {
+void run_two_channels(BiquadGroup& group) noexcept {
   float room[2 * (kPairChunk + kRamp) + 4 * kWidth] = {};
   float* const samples = room + kWidth;
   const float* const left = group.samples[0];
@@ -254,6 +254,34 @@ void run_rows(BiquadGroup& group) noexcept {
   }
 }
 
+bool is_one_stage(const BiquadGroup& group) noexcept {
+  return group.stages == 1 && !group.stage[0].fades;
+}
+
+// A stage alone waits for itself: two of them side by side wait no longer than one.
+void run_two_groups(BiquadGroup& a, BiquadGroup& b) noexcept {
+  Lanes samples_a[kChunk];
+  Lanes samples_b[kChunk];
+  Rows rows_a;
+  Rows rows_b;
+  for (std::size_t begin = 0; begin < a.frames; begin += kChunk) {
+    const std::size_t rest = a.frames - begin;
+    const std::size_t frames = rest < kChunk ? rest : kChunk;
+    read_rows(a, begin, frames, rows_a, samples_a);
+    read_rows(b, begin, frames, rows_b, samples_b);
+    StageLanes stage_a = load_stage(a.stage[0].coefficients, a.stage[0].state);
+    StageLanes stage_b = load_stage(b.stage[0].coefficients, b.stage[0].state);
+    for (std::size_t i = 0; i < frames; ++i) {
+      samples_a[i] = stage_a.run(samples_a[i]);
+      samples_b[i] = stage_b.run(samples_b[i]);
+    }
+    store_state(stage_a, a.stage[0].state);
+    store_state(stage_b, b.stage[0].state);
+    write_rows(frames, rows_a, samples_a);
+    write_rows(frames, rows_b, samples_b);
+  }
+}
+
 // What is no number would stay for good.
 void drop_faults(float (&state)[2][BiquadGroup::kLanes]) noexcept {
   for (float(&one)[BiquadGroup::kLanes] : state) {
@@ -264,14 +292,23 @@ void drop_faults(float (&state)[2][BiquadGroup::kLanes]) noexcept {
 
 }  // namespace
 
-void run_biquads(BiquadGroup& group) noexcept {
-  if (fits_pairs(group))
-    run_two(group);
-  else
-    run_rows(group);
-  for (std::size_t k = 0; k < group.stages; ++k) {
-    drop_faults(group.stage[k].state);
-    if (group.stage[k].fades) drop_faults(group.stage[k].old_state);
+void run_biquads(BiquadGroup* groups, std::size_t count) noexcept {
+  if (count == 2 && is_one_stage(groups[0]) && is_one_stage(groups[1])) {
+    run_two_groups(groups[0], groups[1]);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (fits_pairs(groups[i]))
+        run_two_channels(groups[i]);
+      else
+        run_rows(groups[i]);
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t k = 0; k < groups[i].stages; ++k) {
+      BiquadGroup::Stage& stage = groups[i].stage[k];
+      drop_faults(stage.state);
+      if (stage.fades) drop_faults(stage.old_state);
+    }
   }
 }
 

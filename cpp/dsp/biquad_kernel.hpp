@@ -33,10 +33,11 @@ struct BiquadGroup {
 };
 
 namespace narrow {
-void run_biquads(BiquadGroup& group) noexcept;
-}
+/// One or two groups with as many frames.
+void run_biquads(BiquadGroup* groups, std::size_t count) noexcept;
+}  // namespace narrow
 namespace wide {
-void run_biquads(BiquadGroup& group) noexcept;
+void run_biquads(BiquadGroup* groups, std::size_t count) noexcept;
 }
 
 }  // namespace pypac

@@ -15,8 +15,8 @@ namespace pypac {
 [[nodiscard]] double db_from_log2(double log2) noexcept;
 
 /// [any-thread, realtime-safe] exp(-1 / (rate * time)): after that time a follower has gone 63 % of
-/// its way. In float32 a follower of 1 s at 48 kHz stands still 0.01 dB before it is there, or
-/// where it follows decibels, 0.2 % before.
+/// its way. A follower of
+/// levels with 1 s at 48 kHz stands still 0.01 dB before it is there, because of float32.
 [[nodiscard]] float follower_coefficient(double ms, std::uint32_t sample_rate) noexcept;
 
 /// [any-thread, realtime-safe] A follower's for squares, with a half-life of 10 ms.

@@ -143,6 +143,29 @@ struct FollowStep {
   }
 };
 
+/// What an addition cuts off is kept and comes with the next one.
+struct ExactStep {
+  Lanes rise_share;
+  Lanes fall_share;
+  Lanes value;
+  Lanes rest;
+
+  ExactStep(Follower* const* followers, std::size_t count) noexcept
+      : rise_share(Lanes(1.0F) - gather(followers, count, &Follower::rise)),
+        fall_share(Lanes(1.0F) - gather(followers, count, &Follower::fall)),
+        value(gather(followers, count, &Follower::value)),
+        rest(gather(followers, count, &Follower::rest)) {}
+
+  Lanes operator()(Lanes x) noexcept {
+    const Lanes way = x - value;
+    const Lanes step = select(way > Lanes(0.0F), rise_share, fall_share) * way + rest;
+    const Lanes next = value + step;
+    rest = step - (next - value);
+    value = next;
+    return value;
+  }
+};
+
 template <typename Follow>
 struct RootMeanStep {
   Follow follow;
@@ -179,6 +202,15 @@ void follow(Follower* const* followers, std::size_t count, std::size_t frames) n
       run_followers<FollowStep<false>>(followers + at, some, frames);
     else
       run_followers<FollowStep<true>>(followers + at, some, frames);
+  });
+}
+
+void follow_exactly(Follower* const* followers, std::size_t count, std::size_t frames) noexcept {
+  in_groups(count, [=](std::size_t at, std::size_t some) {
+    ExactStep step(followers + at, some);
+    side_by_side(followers + at, some, frames, step);
+    scatter(step.value, followers + at, some, &Follower::value);
+    scatter(step.rest, followers + at, some, &Follower::rest);
   });
 }
 
@@ -371,8 +403,19 @@ void scale_band(float* samples, const float* band, const float* gain, const Way<
   });
 }
 
-constexpr EnvelopeKernels kKernels{loudest, copy_sane,   follow,        root_mean, ramp,
-                                   curve,   gain_of_log, gain_of_share, scale,     scale_band};
+constexpr EnvelopeKernels kKernels{
+    .loudest = loudest,
+    .copy_sane = copy_sane,
+    .follow = follow,
+    .follow_exactly = follow_exactly,
+    .root_mean = root_mean,
+    .ramp = ramp,
+    .curve = curve,
+    .gain_of_log = gain_of_log,
+    .gain_of_share = gain_of_share,
+    .scale = scale,
+    .scale_band = scale_band,
+};
 
 }  // namespace
 

@@ -13,6 +13,7 @@ struct Follower {
   float rise = 0;           // exp(-1 / (rate * time))
   float fall = 0;
   float value = 0;  // the last
+  float rest = 0;   // what float32 cut off from it, where it follows exactly
 };
 
 /// What opens and closes: levels become the share from 0 to 1 to which it is open.
@@ -81,8 +82,12 @@ struct EnvelopeKernels {
                   std::size_t frames) noexcept;
   /// A copy in which what is no number, or beyond 60 dBFS, is 0.
   void (*copy_sane)(float* to, const float* from, std::size_t frames) noexcept;
-  /// Serial in time, and side by side for all of them: as the next two.
+  /// Serial in time, and side by side for all of them: as the next three.
   void (*follow)(Follower* const* followers, std::size_t count, std::size_t frames) noexcept;
+  /// The same for gains in logarithms: of a long way it also goes the last thousandth, for which
+  /// steps are too small for float32.
+  void (*follow_exactly)(Follower* const* followers, std::size_t count,
+                         std::size_t frames) noexcept;
   /// The root of the mean of squares.
   void (*root_mean)(Follower* const* followers, std::size_t count, std::size_t frames) noexcept;
   void (*ramp)(GateRamp* const* ramps, std::size_t count, std::size_t frames) noexcept;

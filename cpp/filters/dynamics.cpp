@@ -173,7 +173,7 @@ void CurveDynamics::tune(bool at_once) noexcept {
 }
 
 void CurveDynamics::forget() noexcept {
-  mean_.value = smooth_.value = 0;
+  mean_.value = smooth_.value = smooth_.rest = 0;
   stages_.settle();
 }
 
@@ -198,7 +198,7 @@ void CurveDynamics::shape(Bank bank, std::uint32_t frames) noexcept {
       kernels.curve(one.level() + at, way_of(from, to, &Stages::curve, first, step), some);
     });
   }
-  if (smooths_ == Smooths::gain) kernels.follow(smooths.data(), bank.size(), frames);
+  if (smooths_ == Smooths::gain) kernels.follow_exactly(smooths.data(), bank.size(), frames);
   for (Dynamics* const each : bank) {
     auto& one = static_cast<CurveDynamics&>(*each);
     float least = 0;

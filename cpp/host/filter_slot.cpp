@@ -9,6 +9,7 @@
 
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
+#include "dsp/finite.hpp"
 #include "plugin/block_math.hpp"
 
 namespace pypac {
@@ -25,13 +26,6 @@ constexpr std::uint32_t kExponent = 0x7f800000;  // all ones: no finite number
 
 bool is_finite(float sample) noexcept {
   return (std::bit_cast<std::uint32_t>(sample) & kExponent) != kExponent;
-}
-
-bool all_finite(const float* samples, std::uint32_t frames) noexcept {
-  std::uint32_t faults = 0;
-  for (std::uint32_t i = 0; i < frames; ++i)
-    faults += (std::bit_cast<std::uint32_t>(samples[i]) & kExponent) == kExponent ? 1U : 0U;
-  return faults == 0;
 }
 
 }  // namespace

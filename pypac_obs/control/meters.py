@@ -209,10 +209,12 @@ class _Reader:
         if count != len(values) or self._controls.level_layout() != layout:
             self._layout = None
             return None
+        if layout == self._layout:
+            layout = self._layout  # what is the same object need not be compared again
         sources, tracks, _ = layout.parts(values)
         peaks = np.concatenate((sources[:, _PEAK], tracks[:, _PEAK]))
         highest = np.concatenate((sources[:, _HIGHEST], tracks[:, _HIGHEST]))
-        if layout != self._layout:
+        if layout is not self._layout:
             self._layout, self._highest = layout, highest
         clipped = (peaks >= 1) | ((highest >= 1) & (highest > self._highest))
         self._highest = highest

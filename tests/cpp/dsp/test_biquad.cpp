@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <complex>
@@ -17,7 +18,7 @@
 #include "dsp/wide_lanes.hpp"
 
 namespace pypac::portable {
-void run_biquads(BiquadGroup& group) noexcept;
+void run_biquads(BiquadGroup* groups, std::size_t count) noexcept;
 }
 
 using namespace pypac;
@@ -237,7 +238,7 @@ TEST_CASE("a bank of unlike cascades gives what each gives alone, bit for bit") 
 TEST_CASE("all builds of the kernel agree bit for bit") {
   for (const std::size_t lanes : {1, 2, 4}) {
     CAPTURE(lanes);
-    const auto run = [&](void (*kernel)(BiquadGroup&) noexcept) {
+    const auto run = [&](void (*kernel)(BiquadGroup*, std::size_t) noexcept) {
       BiquadGroup group{};
       std::vector<std::vector<float>> samples;
       group.lanes = lanes;
@@ -259,7 +260,7 @@ TEST_CASE("all builds of the kernel agree bit for bit") {
           std::fill_n(group.stage[k].old_coefficients[3], 8, 1.0F);
         }
       }
-      kernel(group);
+      kernel(&group, 1);
       return samples;
     };
     const auto narrow_samples = run(narrow::run_biquads);
@@ -269,6 +270,30 @@ TEST_CASE("all builds of the kernel agree bit for bit") {
       CHECK(same_bits(narrow_samples[lane], here[lane]));
       CHECK(same_bits(narrow_samples[lane], portable_samples[lane]));
     }
+  }
+}
+
+TEST_CASE("many cascades of one stage, some of them short of a lane, give what each gives alone") {
+  for (const std::size_t count : {3, 8, 13}) {
+    CAPTURE(count);
+    std::vector<BiquadCascade> alone(count);
+    std::vector<std::vector<float>> samples;
+    for (std::size_t i = 0; i < count; ++i) {
+      alone[i].set(0, BiquadDesign::high_pass(50.0 * static_cast<double>(i + 1), 0.71, kRate));
+      samples.push_back(noise(700, static_cast<unsigned>(i)));
+    }
+    std::vector<BiquadCascade> banked = alone;
+    std::vector<std::vector<float>> together = samples;
+    std::vector<std::array<float*, 2>> channels(count);
+    std::vector<BiquadCascade::Job> jobs;
+    for (std::size_t i = 0; i < count; ++i) {
+      channels[i] = {together[i].data(), together[i].data() + 350};
+      jobs.push_back({&banked[i], channels[i].data(), 2});
+      float* const own[] = {samples[i].data(), samples[i].data() + 350};
+      for (int round = 0; round < 2; ++round) alone[i].process(own, 2, 350);
+    }
+    for (int round = 0; round < 2; ++round) BiquadCascade::process_bank(jobs, 350);
+    for (std::size_t i = 0; i < count; ++i) CHECK(same_bits(samples[i], together[i]));
   }
 }
 

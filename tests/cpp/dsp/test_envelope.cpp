@@ -33,6 +33,7 @@ std::vector<float> run(const EnvelopeKernels& kernels, std::size_t block) {
   std::vector<std::vector<float>> right;
   std::vector<Follower> means(kSeries);
   std::vector<Follower> followers(kSeries);
+  std::vector<Follower> gains(kSeries);
   std::vector<GateRamp> ramps(kSeries);
   for (std::size_t s = 0; s < kSeries; ++s) {
     left.push_back(noise(kFrames, static_cast<unsigned>(s)));
@@ -40,6 +41,7 @@ std::vector<float> run(const EnvelopeKernels& kernels, std::size_t block) {
     means[s].rise = means[s].fall = 0.99F;
     followers[s].rise = s % 3 == 0 ? 0.999F : 0.9F;
     followers[s].fall = 0.99F;
+    gains[s] = followers[s];
     ramps[s] = {.open_above = 0.4F,
                 .close_below = 0.3F,
                 .slack = 0.01F,
@@ -57,6 +59,7 @@ std::vector<float> run(const EnvelopeKernels& kernels, std::size_t block) {
     std::vector<std::vector<float>> shares;
     std::vector<Follower*> mean_list;
     std::vector<Follower*> follower_list;
+    std::vector<Follower*> gain_list;
     std::vector<GateRamp*> ramp_list;
     for (std::size_t s = 0; s < kSeries; ++s) {
       const float* const channels[] = {left[s].data() + at, right[s].data() + at};
@@ -68,6 +71,7 @@ std::vector<float> run(const EnvelopeKernels& kernels, std::size_t block) {
       ramps[s].values = shares[s].data();
       mean_list.push_back(&means[s]);
       follower_list.push_back(&followers[s]);
+      gain_list.push_back(&gains[s]);
       ramp_list.push_back(&ramps[s]);
     }
     kernels.root_mean(mean_list.data(), kSeries, some);
@@ -76,6 +80,10 @@ std::vector<float> run(const EnvelopeKernels& kernels, std::size_t block) {
     for (std::size_t s = 0; s < kSeries; ++s) {
       kernels.curve(levels[s].data(), {&from, &to, static_cast<float>(at + 1), 1.0F / kFrames},
                     some);
+      gains[s].values = levels[s].data();
+    }
+    kernels.follow_exactly(gain_list.data(), kSeries, some);
+    for (std::size_t s = 0; s < kSeries; ++s) {
       kernels.gain_of_log(levels[s].data(), {nullptr, &gain, 0, 0}, some);
       kernels.gain_of_share(shares[s].data(), {nullptr, &gain, 0, 0}, some);
       kernels.scale(left[s].data() + at, levels[s].data(), some);

@@ -12,6 +12,11 @@
 #include "dsp/sliding_sum.hpp"
 #include "dsp/wide_lanes.hpp"
 
+namespace pypac::portable {
+void weigh(const KWeighting& weighting, LoudnessLane* const* lanes, std::size_t count,
+           std::uint32_t frames) noexcept;
+}
+
 using namespace pypac;
 
 namespace {
@@ -88,6 +93,7 @@ TEST_CASE("lanes give the same bits in any width, company and length of blocks")
     CHECK(
         std::equal(alone.begin(), alone.end(), whole.begin() + static_cast<std::ptrdiff_t>(5 * c)));
   }
+  CHECK(run(portable::weigh, audio, 480) == whole);
   if (has_wide_lanes())
     for (const std::uint32_t block : {1U, 7U, 64U, 480U, 4800U})
       CHECK(run(PYPAC_WIDE(weigh), audio, block) == whole);

@@ -252,7 +252,7 @@ TEST_CASE("all levels come with one call") {
     CHECK(x[loudness] == doctest::Approx(-26).epsilon(0.002));
     CHECK(y[loudness] == doctest::Approx(-6).epsilon(0.01));
   }
-  CHECK(y[8] == doctest::Approx(0));
+  CHECK(y[8] < 0.01);
   CHECK(z[5] == doctest::Approx(-26).epsilon(0.01));  // 20 dB down at most
   CHECK(levels.back() == doctest::Approx(20).epsilon(0.01));
 

@@ -302,7 +302,7 @@ def test_a_live_change_makes_no_step_that_the_sound_itself_does_not_make(kind: s
 
     The bound: 1.05 times the tone's own step, at the level that it has then, or the largest step of
     the sound at any setting on the way where the filter itself bends it; and where little of it is
-    left, what 5 % are as it comes in.
+    left, what a tenth is as it comes in.
     """
     [param] = [one for one in INFOS[kind].params if one.id == param_id]
     rest, path = engaged(kind), path_of(param)
@@ -314,7 +314,9 @@ def test_a_live_change_makes_no_step_that_the_sound_itself_does_not_make(kind: s
         heard = chain(tone(9_600, RATE // 2), key[:9_600])
         steady.append(np.abs(np.diff(heard, axis=0)).max())
     moves = [*itertools.pairwise([*range(len(path)), *reversed(range(len(path)))])]
-    moves += [(0, len(path) - 1), (len(path) - 1, 0)]
+    # A band that becomes 400 times as sharp within 20 ms rings: nobody's hand does that.
+    if not param_id.endswith("_q"):
+        moves += [(0, len(path) - 1), (len(path) - 1, 0)]
     # No multiple of the tone's period: the changes come at any phase.
     chain = one(kind, rest | {param_id: path[0]}, max_frames=333)
     position = 333 * 72
@@ -327,7 +329,7 @@ def test_a_live_change_makes_no_step_that_the_sound_itself_does_not_make(kind: s
         on_the_way = steady[min(origin, target) : max(origin, target) + 1]
         own = max(OWN_STEP * float(np.abs(heard).max()), *map(float, on_the_way))
         steps = np.abs(np.diff(heard, axis=0)).max(axis=1)
-        assert steps.max() <= 1.05 * own + 0.05 * OWN_STEP * PEAK, (
+        assert steps.max() <= 1.05 * own + 0.1 * OWN_STEP * PEAK, (
             f"from {path[origin]} to {path[target]}: {steps.max() / own:.2f} times the tone's own, "
             f"{int(steps.argmax())} frames behind the change"
         )
@@ -376,7 +378,7 @@ def play(chain: Chain, audio: Audio, events: list[Event]) -> Audio:
     return np.concatenate(heard)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
 @given(chains(), st.integers(0, 3))
 def test_any_chain_stays_finite_bounded_and_in_its_place(
     made: tuple[list[tuple[str, Values, bool]], list[Event]], seed: int
@@ -411,7 +413,6 @@ def test_any_chain_gives_the_same_in_blocks_of_any_length(
     )
 
 
-@pytest.mark.skipif("limiter" not in INFOS, reason="there is no limiter")
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(chains())
 def test_behind_any_chain_a_limiter_holds_its_ceiling(

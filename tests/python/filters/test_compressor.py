@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from pypac_obs import _core
+
 from .dynamics_signals import (
     RATE,
     Link,
@@ -58,6 +60,19 @@ def test_the_envelope_goes_63_percent_of_its_way_in_attack_and_release(attack, r
     assert begin == pytest.approx(1, abs=0.01)
     fallen = first(falling <= 0.1 + 0.9 * np.exp(-1))
     assert fallen == pytest.approx(frames(release), rel=0.05)
+
+
+@pytest.mark.parametrize("rate", [44100, 96000, 192000])
+def test_times_and_latency_go_by_the_sessions_rate(rate):
+    values = {"threshold_db": -60.0, "ratio": 2.0, "look_ahead_ms": 5.0, "release_ms": 2000.0}
+    chain = _core.OfflineChain([("compressor", values, False)], sample_rate=rate, channels=1)
+    latency = chain.latency_frames
+    assert latency == pytest.approx(0.005 * rate, abs=0.5)
+    audio = np.ones((rate // 2, 1), np.float32)
+    audio[: rate // 5] = 1e-4
+    gain = decibels(chain.process(audio)[latency:, 0] / audio[:-latency, 0])
+    rising = first(linear(-60 - 2 * gain[rate // 5 - latency :]) >= 1 - np.exp(-1))
+    assert rising == pytest.approx(0.006 * rate, rel=0.05)
 
 
 def test_as_it_comes_it_is_obss():

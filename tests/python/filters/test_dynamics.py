@@ -87,6 +87,15 @@ def test_one_gain_goes_for_all_channels(kind, values):
     assert np.abs(heard[:, 0] * -0.25 - heard[:, 1]).max() < 1e-6
 
 
+@pytest.mark.parametrize("kind", ["compressor", "expander", "gate", "upward_compressor"])
+def test_the_loudest_of_eight_channels_steers_all(kind):
+    levels = np.array([-60, -50, -40, -30, -20, -10, -3, -70])
+    audio = (10 ** (levels / 20) * np.ones((frames(500), 1))).astype(np.float32)
+    heard = Link(kind, channels=8)(audio)
+    alone = Link(kind)(np.ascontiguousarray(audio[:, 6:7]))
+    assert np.allclose(heard / audio, alone / audio[:, 6:7], rtol=1e-6)
+
+
 LOUD: dict[str, object] = {"threshold_db": -40.0, "ratio": 64.0}
 HISS: dict[str, object] = {"threshold_db": -60.0, "mode": "wide"}
 CHANGES: list[tuple[str, dict[str, object], str, object, object]] = [

@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pypac_obs import _core
+
 from .dynamics_signals import (
     RATE,
     Audio,
@@ -65,6 +67,13 @@ def test_the_gain_goes_63_percent_of_its_way_in_attack_and_release(attack, relea
     )
     rising = gain[frames(100) + frames(6 * release) :]
     assert first(rising >= -20 * np.exp(-1)) == pytest.approx(frames(attack), rel=0.05, abs=1)
+
+
+def test_the_gain_also_goes_the_end_of_a_long_way():
+    values = {"threshold_db": -10.0, "ratio": 20.0, "range_db": -90.0, "release_ms": 1000.0}
+    chain = _core.OfflineChain([("expander", values, False)], sample_rate=192000, channels=1)
+    audio = np.full((15 * 192000, 1), linear(-40), np.float32)
+    assert decibels(chain.process(audio)[-1, 0]) == pytest.approx(-130, abs=0.02)
 
 
 def test_on_one_channel_it_is_obss():

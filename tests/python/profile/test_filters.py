@@ -45,7 +45,12 @@ def words_of(param: ParamInfo) -> list[str]:
         "boolean": ["true or false"],
         "choice": list(param.choices),
     }.get(param.type, ["track"])
-    return [*default, *span, param.unit, *([] if param.live else ["Another value fades"])]
+    return [
+        *default,
+        *span,
+        param.unit,
+        *([] if param.live else ["Another value takes a new filter"]),
+    ]
 
 
 @pytest.mark.parametrize("kind", filter_infos())

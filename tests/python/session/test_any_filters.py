@@ -6,13 +6,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pypac_obs import Block, Profile, Session
+from pypac_obs import Block, Profile, Session, _core
 from pypac_obs.errors import ChangeRefused
 from pypac_obs.profile.filters import ParamInfo, filter_infos
+
+from ..heard import Heard as HeardTracks
 
 NUMBERED = 1 << 24
 STEP_S = 0.05
@@ -126,3 +129,63 @@ def test_whatever_filters_come_and_go_the_tracks_stay_whole_and_together(draw: s
     np.testing.assert_array_equal(still[late:], wanted_still)
     # Where chains are faded into each other a rounding is left.
     np.testing.assert_allclose(heard["by"][:, 0], still, rtol=1e-6, atol=1e-9)
+
+
+def drawn(kind: str, seed: int) -> dict[str, Any]:
+    """Values anywhere, the same for the same seed; a negative delay would move all tracks."""
+    random = np.random.default_rng([seed, *kind.encode()])
+    values: dict[str, Any] = {}
+    for param in filter_infos()[kind].params:
+        low = max(param.min, 0) if param.id == "delay_ms" else param.min
+        if param.type in ("number", "integer"):
+            place = random.random()
+            geometric = low * (param.max / low) ** place if param.logarithmic and low > 0 else None
+            values[param.id] = float(geometric or low + (param.max - low) * place)
+        elif param.type == "boolean":
+            values[param.id] = bool(random.integers(2))
+        elif param.type == "choice":
+            values[param.id] = str(random.choice(param.choices))
+        elif param.type == "tracks":
+            values[param.id] = ["dry"]
+    return values
+
+
+@pytest.mark.parametrize("kind", filter_infos())
+def test_tracks_side_by_side_sound_as_each_alone_bit_for_bit(kind: str):
+    chains = {f"track {seed}": drawn(kind, seed) for seed in range(9)}
+    heard = HeardTracks()
+    made = Profile.from_dict(
+        {
+            "version": 1,
+            "sources": {
+                "noise": {
+                    "synthetic": {
+                        "kind": "noise",
+                        "level_dbfs": -6,
+                        "dropouts": [{"at_s": 0.15, "length_ms": 100}],
+                    }
+                }
+            },
+            "tracks": {
+                "dry": {"from": "noise"},
+                **{
+                    name: {"from": "noise", "filters": [{kind: values}]}
+                    for name, values in chains.items()
+                },
+            },
+        }
+    )
+    session = Session(made, offline=True, on_block=heard)
+    with session:
+        session.run_offline(0.5)
+    dry = heard["dry"]
+    start = int(np.flatnonzero(dry.any(axis=1))[0])
+    audio = np.ascontiguousarray(dry[start:])
+    assert audio.any()
+    for name, values in chains.items():
+        chain = _core.OfflineChain([(kind, values, False)], max_frames=480)
+        alone = chain.process(audio, [audio] * chain.key_count)
+        late = chain.latency_frames
+        np.testing.assert_array_equal(
+            heard[name][start : len(dry) - late], alone[late:][: len(audio) - late], err_msg=name
+        )

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+namespace pypac {
+
+namespace narrow {
+bool all_finite(const float* samples, std::size_t count) noexcept;
+}
+namespace wide {
+bool all_finite(const float* samples, std::size_t count) noexcept;
+}
+
+/// [any-thread, realtime-safe] None of the samples is NaN or infinite.
+[[nodiscard]] bool all_finite(const float* samples, std::size_t count) noexcept;
+
+}  // namespace pypac
