@@ -6,24 +6,25 @@
 
 namespace pypac {
 
-/// One block of a glide: `frames` values begin + step, begin + 2 * step, ..., then `rest` for as
-/// long as the block lasts.
+/// One block of a glide: `frames` values begin + (first + 1) * step, begin + (first + 2) * step,
+/// ..., then `rest` for as long as the block lasts.
 struct GlideBlock {
-  float begin = 0;
+  float begin = 0;  // where the glide began
   float step = 0;
   std::uint32_t frames = 0;
   float rest = 0;
+  std::uint32_t first = 0;  // frames of the glide that lie before the block
 
   /// The value at a frame of the block.
   [[nodiscard]] float at(std::uint32_t frame) const noexcept {
-    return frame < frames ? begin + step * static_cast<float>(frame + 1) : rest;
+    return frame < frames ? begin + step * static_cast<float>(first + frame + 1) : rest;
   }
   /// It is that value throughout.
   [[nodiscard]] bool is(float value) const noexcept { return frames == 0 && rest == value; }
 };
 
-/// A value that goes to its target in a straight line, so that it does not click, whatever the
-/// length of the blocks.
+/// A value that goes to its target in a straight line, so that it does not click. Blocks of any
+/// length give the same values, bit for bit.
 ///
 /// Example, 4 frames long, from 1 to 0: 0.75, 0.5, 0.25, 0, 0, ...
 class Glide {
@@ -32,7 +33,8 @@ class Glide {
   /// click before the first take(), so that until then it is where it is aimed at.
   Glide(std::uint32_t frames, float value, bool unheard = false) noexcept
       : length_(std::max<std::uint32_t>(1, frames)),
-        value_(value),
+        gone_(length_),
+        begin_(value),
         target_(value),
         unheard_(unheard) {}
 
@@ -40,14 +42,16 @@ class Glide {
   void aim(float target) noexcept {
     if (unheard_) return jump(target);
     if (target == target_) return;
+    begin_ = gone_ == length_ ? target_ : begin_ + step_ * static_cast<float>(gone_);
     target_ = target;
-    left_ = length_;
+    step_ = (target_ - begin_) / static_cast<float>(length_);
+    gone_ = 0;
   }
 
   /// [pump] Stands there at once.
   void jump(float value) noexcept {
-    value_ = target_ = value;
-    left_ = 0;
+    target_ = value;
+    gone_ = length_;
   }
 
   /// [pump] Something was heard without take().
@@ -56,24 +60,22 @@ class Glide {
   /// [pump] The next `frames` values.
   [[nodiscard]] GlideBlock take(std::uint32_t frames) noexcept {
     unheard_ = false;
-    GlideBlock block{value_, 0, std::min(left_, frames), target_};
-    if (block.frames == 0) return block;
-    block.step = (target_ - value_) / static_cast<float>(left_);
-    left_ -= block.frames;
-    value_ = left_ == 0 ? target_ : value_ + block.step * static_cast<float>(block.frames);
+    const GlideBlock block{begin_, step_, std::min(length_ - gone_, frames), target_, gone_};
+    gone_ += block.frames;
     return block;
   }
 
   /// [pump] It has reached this value, and stays there.
   [[nodiscard]] bool stands_at(float value) const noexcept {
-    return left_ == 0 && target_ == value;
+    return gone_ == length_ && target_ == value;
   }
 
  private:
   std::uint32_t length_;
-  std::uint32_t left_ = 0;
-  float value_;
+  std::uint32_t gone_;  // frames of the glide; all of them: it stands at its target
+  float begin_;
   float target_;
+  float step_ = 0;
   bool unheard_;
 };
 
