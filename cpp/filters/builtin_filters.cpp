@@ -7,6 +7,7 @@
 #include "filters/gain.hpp"
 #include "filters/high_pass.hpp"
 #include "filters/invert.hpp"
+#include "filters/leveller.hpp"
 #include "filters/limiter.hpp"
 #include "filters/low_pass.hpp"
 #include "filters/mono.hpp"
@@ -22,6 +23,7 @@ void add_builtin_filters(FilterRegistry& registry) {
   registry.add([] { return std::make_unique<Gain>(); });
   registry.add([] { return std::make_unique<HighPass>(); });
   registry.add([] { return std::make_unique<Invert>(); });
+  registry.add([] { return std::make_unique<Leveller>(); });
   registry.add([] { return std::make_unique<Limiter>(); });
   registry.add([] { return std::make_unique<LowPass>(); });
   registry.add([] { return std::make_unique<Mono>(); });
