@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
 __all__ = [
     "BoundProgram",
     "Level",
+    "Loudness",
     "OutputStatus",
     "SessionStatus",
     "SourceStatus",
@@ -46,6 +47,54 @@ class Level:
             "rms": _finite(self.rms),
             "max_peak": _finite(self.max_peak),
         }
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """Loudness of a track by EBU R 128 in LUFS, and its true peak in dBTP.
+
+    ``momentary`` is of the last 400 ms, ``short_term`` of the last 3 s, ``integrated`` (gated) and
+    ``range`` (LU) since the session's start or the last reset, as the highest ones are. Minus
+    infinity stands for silence, and for what there is none of yet.
+    """
+
+    true_peak: float = -math.inf
+    max_true_peak: float = -math.inf
+    momentary: float = -math.inf
+    short_term: float = -math.inf
+    integrated: float = -math.inf
+    range: float = 0.0
+    max_momentary: float = -math.inf
+    max_short_term: float = -math.inf
+
+    @classmethod
+    def of(cls, native: _core.Loudness) -> Loudness:
+        """What the engine tells of a track, with the true peak as a level."""
+        return cls(
+            dbfs(native.true_peak),
+            dbfs(native.max_true_peak),
+            native.momentary,
+            native.short_term,
+            native.integrated,
+            native.range,
+            native.max_momentary,
+            native.max_short_term,
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Gives plain values."""
+        return {name: _finite(getattr(self, name)) for name in _LOUDNESS}
+
+    def to_manifest(self) -> dict[str, float | None]:
+        """Gives what is worth keeping of a whole session."""
+        return {
+            "integrated_lufs": _finite(self.integrated),
+            "range_lu": _finite(self.range),
+            "max_true_peak_dbtp": _finite(self.max_true_peak),
+        }
+
+
+_LOUDNESS = tuple(one.name for one in fields(Loudness))
 
 
 @dataclass(frozen=True)
@@ -115,15 +164,27 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class TrackStatus:
-    """A track now; ``frames`` is its length so far."""
+    """A track now; ``frames`` is its length so far.
+
+    ``reduction_db`` tells of each filter that makes things quieter, such as a compressor, by how
+    many dB it does so now.
+    """
 
     name: str
     frames: int
     level: Level
+    loudness: Loudness = Loudness()
+    reduction_db: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Gives plain values."""
-        return {"name": self.name, "frames": self.frames, "level": self.level.to_json()}
+        return {
+            "name": self.name,
+            "frames": self.frames,
+            "level": self.level.to_json(),
+            "loudness": self.loudness.to_json(),
+            "reduction_db": {name: _finite(db) for name, db in self.reduction_db.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -212,7 +273,11 @@ class SessionStatus:
                     level=_level,
                 )
             ),
-            tracks=_tuple_of(lambda one: _read(TrackStatus, one, level=_level)),
+            tracks=_tuple_of(
+                lambda one: _read(
+                    TrackStatus, one, level=_level, loudness=_loudness, reduction_db=_reductions
+                )
+            ),
             outputs=_tuple_of(lambda one: _read(OutputStatus, one)),
             warnings=_tuple_of(_text),
             news=_tuple_of(_text),
@@ -231,10 +296,10 @@ def _read(kind: type[T], values: object, **readers: Callable[[Any], object]) -> 
     if not isinstance(values, Mapping):
         raise ValueError(f"expected an object for {kind.__name__}, found {values!r}")
     known: dict[str, object] = {}
-    for field in fields(kind):  # type: ignore[arg-type]
-        if field.name in values:
-            read = readers.get(field.name) or _PLAIN[str(field.type)]
-            known[field.name] = read(values[field.name])
+    for one in fields(kind):  # type: ignore[arg-type]
+        if one.name in values:
+            read = readers.get(one.name) or _PLAIN[str(one.type)]
+            known[one.name] = read(values[one.name])
     try:
         return kind(**known)
     except TypeError as error:
@@ -252,6 +317,16 @@ def _tuple_of(read: Callable[[Any], T]) -> Callable[[object], tuple[T, ...]]:
 
 def _level(values: object) -> Level:
     return _read(Level, values, peak=_decibels, rms=_decibels, max_peak=_decibels)
+
+
+def _loudness(values: object) -> Loudness:
+    return _read(Loudness, values, **dict.fromkeys(_LOUDNESS, _decibels))
+
+
+def _reductions(values: object) -> Mapping[str, float]:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"expected an object for reductions, found {values!r}")
+    return {_text(name): _number(db) for name, db in values.items()}
 
 
 def _text(value: object) -> str:

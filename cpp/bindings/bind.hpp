@@ -12,5 +12,6 @@ void bind_outputs(nanobind::module_& module);
 void bind_sinks(nanobind::module_& module);
 void bind_capture(nanobind::module_& module);
 void bind_chain(nanobind::module_& module);
+void bind_loudness(nanobind::module_& module);
 
 }  // namespace pypac

@@ -65,6 +65,39 @@ void bind_engine(nb::module_& module) {
       .def_ro("max_peak", &Level::max_peak, "The highest since the start.")
       .def_ro("silent_frames", &Level::silent_frames, "Frames since the last that was not zero.");
 
+  module.attr("LEVELS_OF_SOURCE") = Engine::kSourceLevels;
+  module.attr("LEVELS_OF_TRACK") = Engine::kTrackLevels;
+
+  nb::class_<LoudnessValues>(
+      module, "Loudness",
+      "True peak, and loudness in LUFS (EBU R 128); minus infinity where there is none yet.")
+      .def_ro("true_peak", &LoudnessValues::true_peak, "Linear, 1 is 0 dBTP.")
+      .def_ro("max_true_peak", &LoudnessValues::max_true_peak, "Since the start or restart.")
+      .def_ro("momentary", &LoudnessValues::momentary, "Of the last 400 ms.")
+      .def_ro("short_term", &LoudnessValues::short_term, "Of the last 3 s.")
+      .def_ro("integrated", &LoudnessValues::integrated, "Since the start or restart, gated.")
+      .def_ro("range", &LoudnessValues::range, "LU, since the start or restart.")
+      .def_ro("max_momentary", &LoudnessValues::max_momentary)
+      .def_ro("max_short_term", &LoudnessValues::max_short_term);
+
+  nb::class_<Engine::Reduction>(module, "Reduction", "By how much a filter makes a track quieter.")
+      .def_ro("filter", &Engine::Reduction::filter, "Its name.")
+      .def_ro("db", &Engine::Reduction::db, "0 or more, in the last block.");
+
+  nb::class_<TrackProgress>(module, "TrackProgress", "A track as the engine sees it.")
+      .def_ro("level", &TrackProgress::level)
+      .def_ro("loudness", &TrackProgress::loudness)
+      .def_ro("reductions", &TrackProgress::reductions);
+
+  nb::class_<Engine::Reducer>(module, "Reducer", "A filter that makes a track quieter.")
+      .def_ro("track", &Engine::Reducer::track)
+      .def_ro("filter", &Engine::Reducer::filter);
+
+  nb::class_<Engine::LevelLayout>(module, "LevelLayout", "Whose levels there are, in their order.")
+      .def_ro("sources", &Engine::LevelLayout::sources)
+      .def_ro("tracks", &Engine::LevelLayout::tracks)
+      .def_ro("reducers", &Engine::LevelLayout::reducers);
+
   nb::class_<SourceProgress>(module, "SourceProgress", "A source as the engine sees it.")
       .def_ro("name", &SourceProgress::name)
       .def_ro("captured_frames", &SourceProgress::captured_frames)
@@ -131,12 +164,21 @@ void bind_engine(nb::module_& module) {
       .def_prop_ro(
           "budget_frames", [](PythonEngine& self) { return self.engine().budget_frames(); },
           Unlocked(), "By how much all tracks are delayed for their filters.")
-      .def("layout", &PythonEngine::layout, Unlocked(),
-           "The sources and tracks, in the order of levels().")
-      .def("levels", &PythonEngine::levels, "rows"_a, Unlocked(),
-           nb::sig("def levels(self, rows: numpy.typing.NDArray[numpy.float32]) -> int"),
-           "Writes peak, RMS and highest peak (linear) of each source, then of each track, into "
-           "an array (rows, 3); gives their number.")
+      .def(
+          "level_layout", [](PythonEngine& self) { return self.engine().level_layout(); },
+          Unlocked(), "Whose levels levels() writes, in their order.")
+      .def("levels", &PythonEngine::levels, "values"_a, Unlocked(),
+           nb::sig("def levels(self, values: numpy.typing.NDArray[numpy.float32]) -> int"),
+           "Writes LEVELS_OF_SOURCE numbers of each source (peak, RMS and highest peak, linear), "
+           "LEVELS_OF_TRACK of each track (the same, then the fields of Loudness), and the dB of "
+           "each reducer; gives how many numbers there are.")
+      .def(
+          "restart_loudness",
+          [](PythonEngine& self, const std::optional<std::string>& track) {
+            self.engine().restart_loudness(track);
+          },
+          "track"_a.none() = nb::none(), Unlocked(),
+          "Integrated loudness, range and maxima begin anew: of one track, or of all.")
       .def(
           "start",
           [](PythonEngine& self, std::int64_t origin_ns) {
@@ -185,7 +227,7 @@ void bind_engine(nb::module_& module) {
           "priority_refusal", [](PythonEngine& self) { return self.engine().priority_refusal(); },
           "Why the pump has no real-time priority; empty: it has.")
       .def("source_progress", &PythonEngine::source_progress, "source"_a, Unlocked())
-      .def("track_level", &PythonEngine::track_level, "track"_a, Unlocked())
+      .def("track_progress", &PythonEngine::track_progress, "track"_a, Unlocked())
       .def("pop_incidents", &PythonEngine::pop_incidents, Unlocked(),
            "Those that have ended since the last call.")
       .def("open_incidents", &PythonEngine::open_incidents, Unlocked(),

@@ -64,6 +64,7 @@ NB_MODULE(_core, module) {
   pypac::bind_plugins(module);
   pypac::bind_chain(module);
   pypac::bind_engine(module);
+  pypac::bind_loudness(module);
   pypac::bind_outputs(module);
   pypac::bind_sinks(module);
 }

@@ -46,6 +46,12 @@ struct SourceProgress {
   Level level;
 };
 
+struct TrackProgress {
+  Level level;
+  LoudnessValues loudness;
+  std::vector<Engine::Reduction> reductions;
+};
+
 struct NamedIncident {
   std::string cause;
   std::string kind;
@@ -137,28 +143,18 @@ class PythonEngine {
             level_of(node->meter())};
   }
 
-  Level track_level(const std::string& id) {
+  TrackProgress track_progress(const std::string& id) {
     const std::shared_ptr<const Plan> plan = engine_.plan();
     const Plan::Track* const track = plan->track(id);
     if (!track) throw Failure(ErrorKind::invalid_argument, "there is no track " + id);
-    return level_of(track->node->meter());
-  }
-
-  std::pair<std::vector<std::string>, std::vector<std::string>> layout() {
-    const std::shared_ptr<const Plan> plan = engine_.plan();
-    std::pair<std::vector<std::string>, std::vector<std::string>> ids;
-    for (std::size_t i = 0; i < plan->wanted_sources; ++i)
-      ids.first.push_back(plan->sources[i]->id());
-    for (const Plan::Track& track : plan->tracks) ids.second.push_back(track.node->id());
-    return ids;
+    return {level_of(track->node->meter()), track->node->loudness().values(),
+            engine_.reductions(id)};
   }
 
   std::size_t levels(
-      nanobind::ndarray<float, nanobind::ndim<2>, nanobind::c_contig, nanobind::device::cpu> rows) {
-    static_assert(sizeof(Engine::LevelRow) == 3 * sizeof(float));
-    if (rows.shape(1) != 3)
-      throw Failure(ErrorKind::invalid_argument, "levels need an array of the shape (rows, 3)");
-    return engine_.levels({reinterpret_cast<Engine::LevelRow*>(rows.data()), rows.shape(0)});
+      nanobind::ndarray<float, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>
+          values) {
+    return engine_.levels({values.data(), values.shape(0)});
   }
 
  private:

@@ -35,6 +35,13 @@ std::vector<const TrackChain::Link*> links_of(const Plan::Track& track, const st
   return links;
 }
 
+/// The filters of a track, as it has them now, that tell by how much they make it quieter.
+template <typename Visit>
+void for_each_reducer(const Plan::Track& track, const Visit& visit) {
+  for (const TrackChain::Link& link : track.chain.links)
+    if (!link.leaving && link.slot->info().reduces) visit(*link.slot);
+}
+
 }  // namespace
 
 Engine::Engine(const EngineOptions& options, const FilterRegistry& filters, HostClock& clock)
@@ -334,17 +341,63 @@ Engine::Subject Engine::subject_of(Ticket ticket) const {
   return at->second;
 }
 
-std::size_t Engine::levels(std::span<LevelRow> rows) const {
+Engine::LevelLayout Engine::level_layout() const {
+  const std::shared_ptr<const Plan> now = plan();
+  LevelLayout layout;
+  for (std::size_t i = 0; i < now->wanted_sources; ++i)
+    layout.sources.push_back(now->sources[i]->id());
+  for (const Plan::Track& track : now->tracks) layout.tracks.push_back(track.node->id());
+  for (const Plan::Track& track : now->tracks)
+    for_each_reducer(track, [&](const FilterSlot& slot) {
+      layout.reducers.push_back({track.node->id(), slot.id()});
+    });
+  return layout;
+}
+
+std::size_t Engine::levels(std::span<float> values) const {
   PYPAC_ASSERT_NOT_REALTIME();
   const std::shared_ptr<const Plan> now = plan();
   std::size_t count = 0;
-  const auto add = [&](const Meter& meter) {
-    if (count < rows.size()) rows[count] = {meter.peak(), meter.rms(), meter.max_peak()};
-    ++count;
+  const auto add = [&](const auto&... numbers) {
+    const auto add_one = [&](float number) {
+      if (count < values.size()) values[count] = number;
+      ++count;
+    };
+    (add_one(numbers), ...);
   };
-  for (std::size_t i = 0; i < now->wanted_sources; ++i) add(now->sources[i]->meter());
-  for (const Plan::Track& track : now->tracks) add(track.node->meter());
+  const auto add_meter = [&](const Meter& meter) {
+    add(meter.peak(), meter.rms(), meter.max_peak());
+  };
+  for (std::size_t i = 0; i < now->wanted_sources; ++i) add_meter(now->sources[i]->meter());
+  for (const Plan::Track& track : now->tracks) {
+    add_meter(track.node->meter());
+    const LoudnessValues loudness = track.node->loudness().values();
+    add(loudness.true_peak, loudness.max_true_peak, loudness.momentary, loudness.short_term,
+        loudness.integrated, loudness.range, loudness.max_momentary, loudness.max_short_term);
+  }
+  for (const Plan::Track& track : now->tracks)
+    for_each_reducer(track, [&](const FilterSlot& slot) { add(slot.reduction_db()); });
   return count;
+}
+
+std::vector<Engine::Reduction> Engine::reductions(const std::string& track) const {
+  PYPAC_ASSERT_NOT_REALTIME();
+  const std::lock_guard lock(control_mutex_);
+  std::vector<Reduction> all;
+  for_each_reducer(find_track(track), [&](const FilterSlot& slot) {
+    all.push_back({slot.id(), slot.reduction_db()});
+  });
+  return all;
+}
+
+void Engine::restart_loudness(const std::optional<std::string>& track) {
+  PYPAC_ASSERT_NOT_REALTIME();
+  const std::lock_guard lock(control_mutex_);
+  if (track) {
+    find_track(*track).node->loudness().restart();
+    return;
+  }
+  for (const Plan::Track& one : plans_.back()->tracks) one.node->loudness().restart();
 }
 
 }  // namespace pypac

@@ -46,11 +46,24 @@ class Engine {
     SubjectKind kind{};
     std::string id;
   };
-  /// What levels() gives of each source and track: linear, 1 is 0 dBFS.
-  struct LevelRow {
-    float peak = 0;
-    float rms = 0;
-    float max_peak = 0;
+  /// How many numbers levels() gives of a source: peak, RMS and highest peak, linear.
+  static constexpr std::size_t kSourceLevels = 3;
+  /// And of a track: the same, then LoudnessValues.
+  static constexpr std::size_t kTrackLevels = 11;
+  /// A filter that tells by how much it makes its track quieter.
+  struct Reducer {
+    std::string track;
+    std::string filter;
+  };
+  struct Reduction {
+    std::string filter;
+    float db = 0;  // 0 or more, in the last block
+  };
+  /// Whose levels levels() gives, in their order.
+  struct LevelLayout {
+    std::vector<std::string> sources;
+    std::vector<std::string> tracks;
+    std::vector<Reducer> reducers;
   };
 
   /// [control-thread] Filters and clock outlive the engine.
@@ -129,9 +142,17 @@ class Engine {
   [[nodiscard]] Ledger& ledger() noexcept { return ledger_; }
   /// [control-thread] Also of what is no longer in the plan.
   [[nodiscard]] Subject subject_of(Ticket ticket) const;
-  /// [control-thread] Writes the level of every source, then of every track, as the plan lists
-  /// them, as far as there is room. Returns how many there are.
-  std::size_t levels(std::span<LevelRow> rows) const;
+  /// [control-thread]
+  [[nodiscard]] LevelLayout level_layout() const;
+  /// [control-thread] Writes kSourceLevels numbers of every source, then kTrackLevels of every
+  /// track, then by how many dB each reducer made its last block quieter, as far as there is room.
+  /// Returns how many numbers there are.
+  std::size_t levels(std::span<float> values) const;
+  /// [control-thread] Of the reducers of a track. Throws Failure(invalid_argument).
+  [[nodiscard]] std::vector<Reduction> reductions(const std::string& track) const;
+  /// [control-thread] Integrated loudness, range, and the highest loudness and true peak begin
+  /// anew: of one track, or of all. Throws Failure(invalid_argument).
+  void restart_loudness(const std::optional<std::string>& track);
 
  private:
   template <typename Change>

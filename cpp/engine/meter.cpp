@@ -48,13 +48,18 @@ BlockLevel measure(const float* samples, std::uint32_t frames) noexcept {
 
 }  // namespace
 
+float peak_fall(std::uint32_t frames, std::uint32_t sample_rate) noexcept {
+  const float seconds = static_cast<float>(frames) / static_cast<float>(sample_rate);
+  return std::pow(10.0F, -kFallDb / 20.0F * seconds / kFallSeconds);
+}
+
 void Meter::process(const float* const* channels, std::uint32_t channel_count,
                     std::uint32_t frames) noexcept {
   if (frames == 0 || channel_count == 0) return;
   if (frames != frames_of_factors_) {
     frames_of_factors_ = frames;
     const float seconds = static_cast<float>(frames) / static_cast<float>(sample_rate_);
-    peak_fall_ = std::pow(10.0F, -kFallDb / 20.0F * seconds / kFallSeconds);
+    peak_fall_ = peak_fall(frames, sample_rate_);
     rms_weight_ = 1.0F - std::exp(-seconds / kRmsSeconds);
   }
   BlockLevel level;

@@ -6,10 +6,12 @@
 
 namespace pypac {
 
+/// What a peak falls to over so many frames, of 1: by 20 dB in 1.7 s (IEC 60268-10 type I).
+[[nodiscard]] float peak_fall(std::uint32_t frames, std::uint32_t sample_rate) noexcept;
+
 /// Peak and RMS of a track or source, over all of its channels.
 ///
-/// Peak rises at once and falls by 20 dB in 1.7 s (IEC 60268-10 type I); RMS is averaged over 300
-/// ms.
+/// Peak rises at once and falls as peak_fall() says; RMS is averaged over 300 ms.
 class Meter {
  public:
   explicit Meter(std::uint32_t sample_rate) : sample_rate_(sample_rate) {}

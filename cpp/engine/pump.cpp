@@ -9,6 +9,7 @@
 #include "core/flush_to_zero.hpp"
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
+#include "engine/track_meters.hpp"
 #include "os/thread_priority.hpp"
 
 namespace pypac {
@@ -182,6 +183,7 @@ void Pump::process_block(Frames begin, std::uint32_t frames) noexcept {
     process_tracks(tracks.first(count), begin, frames);
     tracks = tracks.subspan(count);
   }
+  meter_tracks(plan->tracks, frames);
   taken_.store(begin + frames, std::memory_order_release);
   // The first blocks only fill the delays.
   if (begin < budget_) return;

@@ -18,7 +18,8 @@ TrackNode::TrackNode(std::string id, std::uint32_t channels, std::shared_ptr<Led
       fader_(glide_frames(sample_rate), muted ? 0 : gain, true),
       block_(channels, max_block),
       key_block_(channels, max_block),
-      meter_(sample_rate) {
+      meter_(sample_rate),
+      loudness_(sample_rate, channels, max_block) {
   PYPAC_ASSERT_NOT_REALTIME();
 }
 

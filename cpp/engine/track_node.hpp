@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/glide.hpp"
+#include "engine/loudness.hpp"
 #include "engine/meter.hpp"
 #include "engine/track_chain.hpp"
 #include "host/block_buffer.hpp"
@@ -63,6 +64,7 @@ class TrackNode {
   [[nodiscard]] LedgerAccount& account() const noexcept { return *account_; }
   [[nodiscard]] std::uint32_t channels() const noexcept { return block_.channel_count(); }
   [[nodiscard]] const Meter& meter() const noexcept { return meter_; }
+  [[nodiscard]] LoudnessMeter& loudness() noexcept { return loudness_; }
 
  private:
   [[nodiscard]] float target() const noexcept {
@@ -79,6 +81,7 @@ class TrackNode {
   BlockView shown_ = block_.view();
   BlockView key_ = block_.view();
   Meter meter_;
+  LoudnessMeter loudness_;
   std::uint32_t frames_ = 0;
   GlideBlock share_;  // of the new chain; as all that mixed() leaves to finish()
   AudioBlock old_;

@@ -28,6 +28,7 @@ __all__ = [
     "ended",
     "level_text",
     "listed",
+    "lufs_text",
     "make_console",
     "meter",
     "plain",
@@ -132,6 +133,15 @@ def level_text(db: float) -> str:
     if math.isnan(db):
         return ""
     return f"{db:.1f} dB" if db > -200 else "silence"
+
+
+def lufs_text(lufs: float) -> str:
+    """Writes a loudness; nothing where there is none.
+
+    >>> lufs_text(-18.04), lufs_text(-math.inf)
+    ('-18.0', '')
+    """
+    return f"{lufs:.1f}" if lufs > -200 else ""
 
 
 def meter(level: Level, *, unicode: bool = True) -> Text:

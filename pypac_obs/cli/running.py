@@ -26,6 +26,7 @@ from pypac_obs.cli.console import (
     ended,
     level_text,
     listed,
+    lufs_text,
     make_console,
     plain,
     print_json,
@@ -52,7 +53,7 @@ from pypac_obs.incidents import CLIPPED, Incident, describe, timeline_text
 from pypac_obs.outputs.files import FilesOutput
 from pypac_obs.outputs.following import FollowingFiles
 from pypac_obs.session import Session
-from pypac_obs.status import SessionStatus
+from pypac_obs.status import Loudness, SessionStatus
 
 __all__ = ["FileSummary", "Summary", "grouped", "run_session"]
 
@@ -144,6 +145,7 @@ class Summary:
     sample_rate: int
     frames: int
     peaks: dict[str, float]
+    loudness: dict[str, Loudness]
     files: tuple[FileSummary, ...]
     incidents: tuple[str, ...]
     failures: tuple[str, ...]
@@ -156,7 +158,10 @@ class Summary:
             "frames": self.frames,
             "seconds": round(self.frames / self.sample_rate, 3),
             "tracks": {
-                name: {"max_peak": round(peak, 2) if math.isfinite(peak) else None}
+                name: {
+                    "max_peak": round(peak, 2) if math.isfinite(peak) else None,
+                    **self.loudness[name].to_manifest(),
+                }
                 for name, peak in self.peaks.items()
             },
             "files": [
@@ -181,6 +186,7 @@ def _summary(session: Session) -> Summary:
         sample_rate=session.sample_rate,
         frames=status.frames,
         peaks={track.name: track.level.max_peak for track in status.tracks},
+        loudness={track.name: track.loudness for track in status.tracks},
         files=tuple(_files(session)),
         incidents=tuple(_incidents(session, status)),
         failures=tuple(str(error) for error in session.errors),
@@ -248,7 +254,8 @@ def _print_summary(console: Console, session: Session, summary: Summary) -> None
     length = timeline_text(summary.frames, summary.sample_rate)
     say(f"{summary.session}: {length}, {counted(summary.frames, 'frame')} a track")
     table = column_table(
-        ("Track", "Peak", "Length", "Frames", "File"), right=("Peak", "Length", "Frames")
+        ("Track", "Peak", "LUFS", "Length", "Frames", "File"),
+        right=("Peak", "LUFS", "Length", "Frames"),
     )
     for name, peak in summary.peaks.items():
         files = [file for file in summary.files if file.track == name]
@@ -256,6 +263,7 @@ def _print_summary(console: Console, session: Session, summary: Summary) -> None
         table.add_row(
             plain(name),
             plain(level_text(peak)),
+            plain(lufs_text(summary.loudness[name].integrated)),
             plain(timeline_text(frames, summary.sample_rate)),
             plain(str(frames)),
             _file_cell(files),
@@ -340,7 +348,7 @@ class _LiveTable:
     def show(self, session: Session) -> None:
         """Draws it."""
         status = session.status()
-        lines = status_lines(status, unicode=self._unicode)
+        lines = status_lines(status, unicode=self._unicode, width=self._live.console.width)
         lines += self._incident_lines(session, status)
         lines.append(plain("Ctrl-C ends it.", "dim"))
         self._live.update(Group(*lines), refresh=True)

@@ -62,7 +62,7 @@ def _print(status: SessionStatus) -> None:
     from pypac_obs.cli.status_view import has_unicode, status_lines
 
     console = make_console()
-    for part in status_lines(status, unicode=has_unicode(console)):
+    for part in status_lines(status, unicode=has_unicode(console), width=console.width):
         console.print(part)
     if status.incidents:
         say(f"{counted(status.incidents, 'incident')} so far.")
@@ -110,7 +110,7 @@ def _live_table(
 
     def show() -> None:
         status = _read(session, control)
-        lines = status_lines(status, unicode=has_unicode(console))
+        lines = status_lines(status, unicode=has_unicode(console), width=console.width)
         if status.incidents:
             lines.append(plain(f"{counted(status.incidents, 'incident')} so far."))
         lines.append(plain("Ctrl-C ends this view; the session goes on.", "dim"))

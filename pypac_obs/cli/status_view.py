@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 from rich.console import Console, RenderableType
+from rich.table import Table
 
 from pypac_obs.cli.console import (
     column_table,
     counted,
     ended,
     level_text,
+    lufs_text,
     meter,
     plain,
     say,
     sentence,
 )
+from pypac_obs.cli.fitted_table import Column, fitted_table
 from pypac_obs.events import SourceChanged
 from pypac_obs.incidents import timeline_text
-from pypac_obs.status import BoundProgram, SessionStatus, SourceStatus
+from pypac_obs.status import BoundProgram, SessionStatus, SourceStatus, TrackStatus
 
 __all__ = ["StatusChanges", "has_unicode", "program_name", "state_words", "status_lines"]
 
@@ -79,7 +82,9 @@ def has_unicode(console: Console) -> bool:
     return console.encoding.lower().startswith("utf")
 
 
-def status_lines(status: SessionStatus, *, unicode: bool = True) -> list[RenderableType]:
+def status_lines(
+    status: SessionStatus, *, unicode: bool = True, width: int = 200
+) -> list[RenderableType]:
     """Makes what is shown of a session: its sources, its tracks, and what needs a look."""
     headings = ("Source", "Bound to", "State", "Drift", "Samples")
     sources = column_table(headings, right=("Drift",))
@@ -91,19 +96,7 @@ def status_lines(status: SessionStatus, *, unicode: bool = True) -> list[Rendera
             plain(f"{source.drift_ppm:+.1f} ppm" if source.captured_frames else ""),
             plain(_passing(source)),
         )
-    tracks = column_table(
-        ("Track", "-60 to 0 dBFS", "Peak", "RMS", "Highest", "Frames"),
-        right=("Peak", "RMS", "Highest", "Frames"),
-    )
-    for track in status.tracks:
-        tracks.add_row(
-            plain(track.name),
-            meter(track.level, unicode=unicode),
-            plain(level_text(track.level.peak)),
-            plain(level_text(track.level.rms)),
-            plain(level_text(track.level.max_peak)),
-            plain(str(track.frames)),
-        )
+    tracks = _tracks(status, unicode, width)
     length = timeline_text(max(0, status.frames), status.sample_rate)
     lines: list[RenderableType] = [plain(f"{status.session}  {length}", "bold"), sources, tracks]
     lines += [plain(sentence(text), "yellow") for text in status.warnings[-_SHOWN_WARNINGS:]]
@@ -117,6 +110,41 @@ def status_lines(status: SessionStatus, *, unicode: bool = True) -> list[Rendera
             lines.append(plain(f"The output {output.name} has lost {lost}.", "red"))
     lines += [plain(ended(news), "dim") for news in status.news[-_SHOWN_NEWS:]]
     return lines
+
+
+_TRACK_COLUMNS = (
+    Column("Track"),
+    Column("-60 to 0 dBFS"),
+    Column("Peak", weight=6, right=True),
+    Column("RMS", weight=3, right=True),
+    Column("Highest", weight=2, right=True),
+    Column("LUFS", weight=5, right=True),
+    Column("Reduced", weight=4, right=True),
+    Column("Frames", weight=1, right=True),
+)
+
+
+def _tracks(status: SessionStatus, unicode: bool, width: int) -> Table:
+    """Makes the table of tracks: short-term loudness, and how much their filters take away."""
+    rows = [
+        (
+            plain(track.name),
+            meter(track.level, unicode=unicode),
+            plain(level_text(track.level.peak)),
+            plain(level_text(track.level.rms)),
+            plain(level_text(track.level.max_peak)),
+            plain(lufs_text(track.loudness.short_term)),
+            plain(_reduction(track)),
+            plain(str(track.frames)),
+        )
+        for track in status.tracks
+    ]
+    return fitted_table(_TRACK_COLUMNS, rows, width)
+
+
+def _reduction(track: TrackStatus) -> str:
+    """By how much its filters make it quieter, all together; nothing where none can."""
+    return f"{sum(track.reduction_db.values()):.1f} dB" if track.reduction_db else ""
 
 
 def program_name(program: BoundProgram) -> str:

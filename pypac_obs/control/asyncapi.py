@@ -36,10 +36,15 @@ _SENT_BY_SESSION: dict[str, type[BaseModel]] = {
     "meters": MetersMessage,
 }
 _FRAME = (
-    "Levels, little endian. Header of 8 bytes: u8 version (1), u8 flags (bit 0: earlier levels are "
-    "merged into this frame, as the client was slow), u16 rows, u32 sequence. Each row of 5 bytes: "
-    "i16 peak and i16 RMS in 1/100 dBFS (-32768: silence), u8 flags (bit 0: clipped since the last "
-    "frame, bit 1: silent)."
+    "Levels, little endian. Header of 12 bytes: u8 version (2), u8 flags (bit 0: earlier levels "
+    "are merged into this frame, as the client was slow), u16 sources, u16 tracks, u16 filters, "
+    "u32 sequence. Each source, 5 bytes: i16 peak and i16 RMS in 1/100 dBFS (-32768: silence), u8 "
+    "flags (bit 0: clipped since the last frame, bit 1: silent). Each track, 21 bytes: the same, "
+    "then i16 true peak and i16 highest true peak in 1/100 dBTP, i16 momentary, i16 short-term "
+    "and i16 integrated loudness in 1/100 LUFS, i16 range in 1/100 LU, i16 highest momentary and "
+    "i16 highest short-term loudness in 1/100 LUFS (-32768: silence, or none yet). Each filter "
+    "that makes a track quieter, 2 bytes: u16 by how much at most since the last frame, in 1/100 "
+    "dB."
 )
 
 

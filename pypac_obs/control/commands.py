@@ -23,6 +23,7 @@ from pypac_obs.control.messages import (
     Nothing,
     ReloadArguments,
     SubscribeArguments,
+    TrackArguments,
     ValueArguments,
     ValueRead,
     ValueSet,
@@ -126,6 +127,11 @@ def _mark(controls: Controls, asked: MarkArguments, origin: str) -> Reads:
     }
 
 
+def _reset_loudness(controls: Controls, asked: TrackArguments, origin: str) -> Reads:
+    controls.reset_loudness(asked.track)
+    return {}
+
+
 def _stop(controls: Controls, asked: NoArguments, origin: str) -> Reads:
     controls.stop()
     return {}
@@ -185,6 +191,13 @@ _ALL = (
     ),
     _command("undo", NoArguments, Changes, _undo, "Go back to the profile before", slow=True),
     _command("mark", MarkArguments, MarkTaken, _mark, "Mark a moment", slow=True),
+    _command(
+        "reset_loudness",
+        TrackArguments,
+        Nothing,
+        _reset_loudness,
+        "Begin integrated loudness, range and the highest loudness and true peak anew",
+    ),
     _command("stop", NoArguments, Nothing, _stop, "End the session"),
     Command("hold", ValueArguments, ValueSet, _hold, "Have a value for as long as it is held"),
     Command("release", AddressArguments, ValueSet, _release, "Let go of a value that was held"),

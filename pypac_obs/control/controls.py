@@ -13,7 +13,11 @@ from pypac_obs.events import EventBus
 from pypac_obs.model import Layer, ProfileDiff, Value
 from pypac_obs.status import SessionStatus
 
-__all__ = ["Controls", "TakenMark"]
+__all__ = ["LEVELS_OF_SOURCE", "LEVELS_OF_TRACK", "Controls", "LevelLayout", "TakenMark"]
+
+#: How many numbers `Controls.levels` writes of a source, and of a track.
+LEVELS_OF_SOURCE = 3
+LEVELS_OF_TRACK = 11
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,37 @@ class TakenMark:
 
     frame: int
     in_file: bool
+
+
+@dataclass(frozen=True)
+class LevelLayout:
+    """Whose levels `Controls.levels` writes, in their order.
+
+    ``filters`` are the addresses of those that make a track quieter, such as
+    ``voice.filter.compressor``.
+    """
+
+    sources: tuple[str, ...]
+    tracks: tuple[str, ...]
+    filters: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        rows = LEVELS_OF_SOURCE * len(self.sources) + LEVELS_OF_TRACK * len(self.tracks)
+        return rows + len(self.filters)
+
+    def parts(
+        self, values: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Gives views: a row for each source, a row for each track, a number for each filter."""
+        tracks = LEVELS_OF_SOURCE * len(self.sources)
+        filters = tracks + LEVELS_OF_TRACK * len(self.tracks)
+        return (
+            values[:tracks].reshape(-1, LEVELS_OF_SOURCE),
+            values[tracks:filters].reshape(-1, LEVELS_OF_TRACK),
+            values[filters:],
+        )
 
 
 class Controls(Protocol):
@@ -108,11 +143,20 @@ class Controls(Protocol):
     def stop(self) -> None:
         """Asks the session to end; returns at once."""
 
-    def level_layout(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Names the sources and the tracks, in the order of `levels`."""
+    def reset_loudness(self, track: str | None = None) -> None:
+        """Begins integrated loudness, range and the highest values anew: of one track, or of all.
 
-    def levels(self, rows: NDArray[np.float32]) -> int:
-        """Writes peak, RMS and highest peak (linear) of each source, then of each track.
+        Raises UnknownAddress where there is no such track.
+        """
 
-        ``rows`` has the shape (n, 3); gives how many rows there are.
+    def level_layout(self) -> LevelLayout:
+        """Names the sources, the tracks, and the filters that make a track quieter."""
+
+    def levels(self, values: NDArray[np.float32]) -> int:
+        """Writes numbers, as far as there is room; gives how many there are.
+
+        For each source peak, RMS and highest peak (linear); for each track the same, true peak and
+        highest true peak (linear), momentary, short-term and integrated loudness (LUFS), range
+        (LU), highest momentary and highest short-term loudness; for each filter by how many dB it
+        makes its track quieter.
         """

@@ -71,6 +71,19 @@ class LevelStatus(_Document):
     max_peak: float | None
 
 
+class LoudnessStatus(_Document):
+    """Loudness in LUFS, range in LU, true peaks in dBTP; null is silence, or none yet."""
+
+    true_peak: float | None
+    max_true_peak: float | None
+    momentary: float | None
+    short_term: float | None
+    integrated: float | None
+    range: float
+    max_momentary: float | None
+    max_short_term: float | None
+
+
 class SourceStatus(_Document):
     """A source now."""
 
@@ -86,11 +99,13 @@ class SourceStatus(_Document):
 
 
 class TrackStatus(_Document):
-    """A track now."""
+    """A track now; ``reduction_db`` is of each filter that makes it quieter."""
 
     name: str
     frames: int
     level: LevelStatus
+    loudness: LoudnessStatus
+    reduction_db: dict[str, float]
 
 
 class OutputStatus(_Document):

@@ -30,6 +30,7 @@ __all__ = [
     "ReplyMessage",
     "RequestMessage",
     "SubscribeArguments",
+    "TrackArguments",
     "ValueArguments",
     "ValueRead",
     "ValueSet",
@@ -102,6 +103,14 @@ class MarkArguments(Model):
     text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
     host_ns: Annotated[
         int | None, Field(ge=0, lt=2**63, description="of the system's monotonic clock; null: now")
+    ] = None
+
+
+class TrackArguments(Model):
+    """Which track."""
+
+    track: Annotated[
+        str | None, Field(min_length=1, max_length=1000, description="null: all of them")
     ] = None
 
 
@@ -230,8 +239,11 @@ class EventMessage(Model):
 
 
 class MetersMessage(Model):
-    """Whose levels the binary frames that follow have, in their order: sources, then tracks."""
+    """Whose levels the binary frames that follow have, in their order: sources, tracks, filters."""
 
     type: Literal["meters"]
     sources: list[str]
     tracks: list[str]
+    filters: Annotated[
+        list[str], Field(description="that make a track quieter, such as voice.filter.compressor")
+    ]

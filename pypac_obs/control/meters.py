@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Levels for clients that show meters, as binary frames.
 
-A frame is little endian: u8 version, u8 flags, u16 rows, u32 sequence; then for each source and
-each track i16 peak and i16 RMS in 1/100 dBFS, -32768 for silence, and u8 flags.
+A frame is little endian. Its header: u8 version, u8 flags, u16 sources, u16 tracks, u16 filters,
+u32 sequence. Then for each source i16 peak and RMS in 1/100 dBFS, u8 flags; for each track the same
+three, then i16 true peak and highest true peak in 1/100 dBTP, momentary, short-term and integrated
+loudness in 1/100 LUFS, range in 1/100 LU, highest momentary and highest short-term loudness; and
+for each filter that makes a track quieter u16 by how much, in 1/100 dB. -32768 stands for silence.
 """
 
 from __future__ import annotations
@@ -18,11 +21,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pypac_obs.control.controls import Controls
+from pypac_obs.control.controls import LEVELS_OF_TRACK, Controls, LevelLayout
 
 __all__ = ["CLIPPED", "FRAME_VERSION", "MERGED", "SILENT", "Levels", "MeterFeed", "MeterSampler"]
 
-FRAME_VERSION = 1
+FRAME_VERSION = 2
 #: Of a frame: earlier levels are merged into it.
 MERGED = 1
 #: Of a row.
@@ -30,41 +33,70 @@ CLIPPED = 1
 SILENT = 2
 
 _HZ = 30.0
-_HEADER = struct.Struct("<BBHI")
-_ROW = np.dtype([("levels", "<i2", (2,)), ("flags", "u1")])  # peak and RMS
+_HEADER = struct.Struct("<BBHHHI")
 _SILENCE = -32768
 _LEAST = np.float32(1e-6)  # -120 dBFS; that and what is below is silence
 _LEAST_WRITTEN = -12000
+# The columns of a track's row in the levels of a session; a source has the first three.
+_PEAK, _RMS, _HIGHEST, _TRUE_PEAK = range(4)
+_SENT = np.array([_PEAK, _RMS, *range(_TRUE_PEAK, LEVELS_OF_TRACK)])
+_LINEAR = 4  # of those that are sent: peak, RMS, true peak and the highest
 
-Layout = tuple[tuple[str, ...], tuple[str, ...]]  # sources, tracks
 Row = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Levels:
-    """All levels at one moment, linear."""
+    """All levels at one moment, as `Controls.levels` writes them."""
 
-    layout: Layout
-    peaks: Row
-    rms: Row
-    clipped: NDArray[np.bool_]
+    layout: LevelLayout
+    values: Row
+    clipped: NDArray[np.bool_]  # of the sources, then of the tracks
 
     @cached_property
     def written(self) -> bytes:
         """The rows of a frame: the same for all clients that are as quick as the sampler."""
-        linear = np.empty((len(self.peaks), 2), np.float32)
-        linear[:, 0], linear[:, 1] = self.peaks, self.rms
-        # The maximum of something that is no number is the other.
-        np.fmax(linear, _LEAST, out=linear)
-        np.log10(linear, out=linear)
-        linear *= 2000
-        np.rint(linear, out=linear)
-        np.minimum(linear, 32767, out=linear)
-        linear[linear <= _LEAST_WRITTEN] = _SILENCE
-        rows = np.empty(len(linear), _ROW)
-        rows["levels"] = linear
-        rows["flags"] = (linear[:, 0] == _SILENCE) * np.uint8(SILENT) + self.clipped
-        return rows.tobytes()
+        sources, tracks, reductions = self.layout.parts(self.values)
+        rows = _written(sources[:, :_HIGHEST], self.clipped[: len(sources)])
+        rows += _written(tracks.take(_SENT, axis=1), self.clipped[len(sources) :])
+        if len(reductions):
+            hundredths = np.fmin(np.fmax(reductions * 100, 0), 65535)
+            rows += np.rint(hundredths).astype("<u2").tobytes()
+        return rows
+
+    def merged(self, later: Levels) -> Levels:
+        """What is highest of both, and what is newest of the rest."""
+        values = later.values.copy()
+        ours, theirs = self.layout.parts(self.values), self.layout.parts(values)
+        for mine, its, columns in (
+            (ours[0], theirs[0], (_PEAK,)),
+            (ours[1], theirs[1], (_PEAK, _TRUE_PEAK)),
+        ):
+            for column in columns:
+                np.fmax(mine[:, column], its[:, column], out=its[:, column])
+        np.fmax(ours[2], theirs[2], out=theirs[2])
+        return Levels(self.layout, values, self.clipped | later.clipped)
+
+
+def _written(levels: Row, clipped: NDArray[np.bool_]) -> bytes:
+    """Rows of levels, in hundredths, with the flags behind the first two."""
+    if not len(levels):
+        return b""
+    hundredths = levels * np.float32(100)
+    # The maximum of something that is no number is the other.
+    linear = np.fmax(levels[:, :_LINEAR], _LEAST)
+    np.log10(linear, out=linear)
+    np.multiply(linear, np.float32(2000), out=hundredths[:, :_LINEAR])
+    np.fmin(np.fmax(hundredths, _SILENCE, out=hundredths), 32767, out=hundredths)
+    np.rint(hundredths, out=hundredths)
+    hundredths[hundredths <= _LEAST_WRITTEN] = _SILENCE
+    whole = hundredths.astype("<i2", order="C")
+    numbers = whole.view(np.uint8)
+    rows = np.empty((len(whole), numbers.shape[1] + 1), np.uint8)
+    rows[:, :4] = numbers[:, :4]
+    rows[:, 4] = (whole[:, 0] == _SILENCE) * np.uint8(SILENT) + clipped
+    rows[:, 5:] = numbers[:, 4:]
+    return rows.tobytes()
 
 
 class MeterFeed:
@@ -82,7 +114,7 @@ class MeterFeed:
         self._merged = 0
         self._last = 0.0
         self._sequence = 0
-        self._layout: Layout | None = None
+        self._layout: LevelLayout | None = None
 
     def take_in(self, levels: Levels) -> None:
         """Keeps what is highest; wakes the client's sender when a frame is due."""
@@ -90,17 +122,12 @@ class MeterFeed:
         if kept is None or kept.layout != levels.layout:
             self._levels, self._merged = levels, 0
         else:
-            self._levels = Levels(
-                levels.layout,
-                np.maximum(kept.peaks, levels.peaks),
-                levels.rms,
-                kept.clipped | levels.clipped,
-            )
+            self._levels = kept.merged(levels)
         self._merged += 1
         if time.monotonic() - self._last >= self._period_s:
             self._wake()
 
-    def take_layout(self) -> Layout | None:
+    def take_layout(self) -> LevelLayout | None:
         """Gives whose levels the next frames have, where that is news."""
         if not self._is_due() or self._levels is None or self._levels.layout == self._layout:
             return None
@@ -112,8 +139,10 @@ class MeterFeed:
         if not self._is_due() or self._levels is None:
             return None
         flags = MERGED if self._merged > 2 * self._samples else 0
-        count = len(self._levels.peaks)
-        frame = _HEADER.pack(FRAME_VERSION, flags, count, self._sequence) + self._levels.written
+        layout = self._levels.layout
+        counts = len(layout.sources), len(layout.tracks), len(layout.filters)
+        header = _HEADER.pack(FRAME_VERSION, flags, *counts, self._sequence)
+        frame = header + self._levels.written
         self._sequence = (self._sequence + 1) % 2**32
         self._last = time.monotonic()
         self._levels, self._merged = None, 0
@@ -169,23 +198,24 @@ class _Reader:
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
-        self._layout: Layout | None = None
-        self._rows = np.zeros((0, 3), np.float32)
+        self._layout: LevelLayout | None = None
         self._highest = np.zeros(0, np.float32)
 
     def read(self) -> Levels | None:
-        """Gives all levels; None while sources or tracks come and go."""
+        """Gives all levels; None while sources, tracks or filters come and go."""
         layout = self._controls.level_layout()
-        if layout != self._layout:
-            self._layout = layout
-            self._rows = np.zeros((sum(map(len, layout)), 3), np.float32)
-            self._controls.levels(self._rows)
-            self._highest = self._rows[:, 2].copy()
-        count = self._controls.levels(self._rows)
-        if count != len(self._rows) or self._controls.level_layout() != layout:
+        values = np.zeros(layout.size, np.float32)
+        count = self._controls.levels(values)
+        if count != len(values) or self._controls.level_layout() != layout:
             self._layout = None
             return None
-        peaks, rms, highest = self._rows.T.copy()
+        if layout == self._layout:
+            layout = self._layout  # what is the same object need not be compared again
+        sources, tracks, _ = layout.parts(values)
+        peaks = np.concatenate((sources[:, _PEAK], tracks[:, _PEAK]))
+        highest = np.concatenate((sources[:, _HIGHEST], tracks[:, _HIGHEST]))
+        if layout is not self._layout:
+            self._layout, self._highest = layout, highest
         clipped = (peaks >= 1) | ((highest >= 1) & (highest > self._highest))
         self._highest = highest
-        return Levels(layout, peaks, rms, clipped)
+        return Levels(layout, values, clipped)

@@ -64,6 +64,33 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
                 f"{said} of a {what}; -Inf is silence.",
                 [({what: one["name"]}, _level(one["level"][level])) for one in plural],
             )
+    yield from _loudness(status["tracks"])
+
+
+_OF_LOUDNESS = (
+    ("true_peak", "true_peak_dbtp", "True peak of a track; -Inf is silence."),
+    ("max_true_peak", "max_true_peak_dbtp", "Highest true peak of a track."),
+    ("momentary", "momentary_lufs", "Loudness of a track over 400 ms; -Inf is silence."),
+    ("short_term", "short_term_lufs", "Loudness of a track over 3 s; -Inf is silence."),
+    ("integrated", "integrated_lufs", "Gated loudness of a track since its start or reset."),
+    ("range", "loudness_range_lu", "Loudness range of a track since its start or reset."),
+)
+
+
+def _loudness(tracks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for key, name, text in _OF_LOUDNESS:
+        samples = [({"track": one["name"]}, _level(one["loudness"][key])) for one in tracks]
+        yield from _family(f"track_{name}", "gauge", text, samples)
+    yield from _family(
+        "filter_reduction_db",
+        "gauge",
+        "By how many dB a filter makes its track quieter now.",
+        [
+            ({"track": one["name"], "filter": name}, db)
+            for one in tracks
+            for name, db in one["reduction_db"].items()
+        ],
+    )
 
 
 def _level(value: float | None) -> float:

@@ -121,8 +121,12 @@ class Outbox:
         if feed is None:
             return
         if (layout := feed.take_layout()) is not None:
-            sources, tracks = layout
-            message = {"type": "meters", "sources": list(sources), "tracks": list(tracks)}
+            message = {
+                "type": "meters",
+                "sources": list(layout.sources),
+                "tracks": list(layout.tracks),
+                "filters": list(layout.filters),
+            }
             await sender.send_text(to_text(message))
         if (frame := feed.take_frame()) is not None:
             await sender.send_bytes(frame)

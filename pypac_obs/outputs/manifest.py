@@ -23,6 +23,8 @@ __all__ = ["MOST_MARKERS", "Ledger", "Manifest", "TrackFile"]
 # What of a source's status is kept over time; the rest (levels, drift) changes all the time, and
 # only its latest value is kept.
 _KEPT_OVER_TIME = ("state", "bindings")
+# What a status has that the file keeps elsewhere than under "status".
+_OF_THEIR_OWN = ("sources", "loudness")
 _MOST_CHANGES = 1000  # per source; the ledger has all of them
 MOST_MARKERS = 10_000  # a session takes no more, so that none is left out in silence
 
@@ -66,6 +68,7 @@ class Manifest:
         self._tracks = tracks
         self._ledger = ledger
         self._sources: dict[str, dict[str, Any]] = {}
+        self._loudness: dict[str, Any] = {}  # of the session's tracks so far
         self._status: dict[str, Any] = {}
         self._incidents: dict[str, dict[str, int]] = {}
         self._markers: list[dict[str, Any]] = []
@@ -106,10 +109,13 @@ class Manifest:
 
         It is made plain only when it is written: this runs every second.
         """
-        fresh = {key: value for key, value in status.items() if key != "sources"}
+        fresh = {key: value for key, value in status.items() if key not in _OF_THEIR_OWN}
         if _words_of(fresh) != _words_of(self._status):
             self.changed = True
         self._status = fresh
+        loudness = status.get("loudness")
+        if isinstance(loudness, Mapping):
+            self._loudness |= loudness  # what it was stays of a track that has gone
         sources = status.get("sources")
         if not isinstance(sources, Mapping):
             return
@@ -176,6 +182,9 @@ class Manifest:
             pass
         return True
 
+    def _loudness_of(self, track: str) -> dict[str, Any]:
+        return {"loudness": self._loudness[track]} if track in self._loudness else {}
+
     def _document(self) -> dict[str, Any]:
         info = self._info
         return {
@@ -197,6 +206,7 @@ class Manifest:
                     "encoding": track.encoding,
                     "frames": track.frames,
                     "clipped_frames": track.clipped_frames,
+                    **self._loudness_of(track.track),
                 }
                 for track in self._tracks
             ],

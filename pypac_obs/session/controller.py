@@ -16,6 +16,7 @@ from pypac_obs.errors import (
     PypacError,
     RevisionConflict,
     SessionClosed,
+    UnknownAddress,
 )
 from pypac_obs.events import EventBus, ProfileApplied, ProfileRefused, ValuesChanged
 from pypac_obs.model import Layer, ProfileDiff, Value, clean_value, diff, find, value_of
@@ -194,6 +195,17 @@ class Controller:
         if told:
             values = {address: layers.value(address) for address in told}
             self._events.publish(ValuesChanged(values, layer, origin, self._revision))
+
+    def reset_loudness(self, track: str | None = None) -> None:
+        """Begins integrated loudness and what goes with it anew; see `Controls.reset_loudness`."""
+        with self._lock:
+            self._refuse_if_closed()
+            tracks = self._layers.present.tracks
+            if track is not None and track not in tracks:
+                raise UnknownAddress(
+                    f"there is no track {track!r}", remedy=f"There are: {', '.join(tracks)}."
+                )
+            self._wiring.engine.restart_loudness(track)
 
     def _keep(self, layers: ProfileLayers) -> None:
         self._layers = layers

@@ -277,6 +277,14 @@ class Session:
         """Goes back to the profile before the last `apply`. Raises ChangeRefused without one."""
         return self._require_changeable().controller.undo()
 
+    def reset_loudness(self, track: str | None = None) -> None:
+        """Begins integrated loudness, range and the highest values anew: of one track, or of all.
+
+        Raises UnknownAddress where there is no such track, SessionClosed if the session is not
+        running.
+        """
+        self._require_changeable().controller.reset_loudness(track)
+
     # Audio --------------------------------------------------------------------------------------
 
     def blocks(

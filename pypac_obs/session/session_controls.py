@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pypac_obs.control.controls import TakenMark
+from pypac_obs.control.controls import LevelLayout, TakenMark
 from pypac_obs.events import EventBus
 from pypac_obs.model import Target, addresses, value_of
 from pypac_obs.model.ranges import range_of
@@ -55,6 +55,7 @@ class SessionControls:
         self.plan = controller.plan
         self.reload = controller.reload
         self.undo = controller.undo
+        self.reset_loudness = controller.reset_loudness
 
     @property
     def revision(self) -> int:
@@ -65,14 +66,15 @@ class SessionControls:
         """Marks a moment; see `Marks.add`."""
         return self._marks.add(text, host_ns)
 
-    def level_layout(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Names the sources and the tracks, in the order of `levels`."""
-        sources, tracks = self._wiring.engine.layout()
-        return tuple(sources), tuple(tracks)
+    def level_layout(self) -> LevelLayout:
+        """Names whose levels `levels` writes."""
+        layout = self._wiring.engine.level_layout()
+        filters = (f"{one.track}.filter.{one.filter}" for one in layout.reducers)
+        return LevelLayout(tuple(layout.sources), tuple(layout.tracks), tuple(filters))
 
-    def levels(self, rows: NDArray[np.float32]) -> int:
-        """Writes peak, RMS and highest peak of each source, then of each track."""
-        return self._wiring.engine.levels(rows)
+    def levels(self, values: NDArray[np.float32]) -> int:
+        """Writes all levels; see `Controls.levels`."""
+        return self._wiring.engine.levels(values)
 
     def state(self) -> dict[str, object]:
         """Gives everything that a client shows at first, as plain values."""

@@ -17,6 +17,7 @@ from pypac_obs.session.wiring import Wiring
 from pypac_obs.status import (
     BoundProgram,
     Level,
+    Loudness,
     OutputStatus,
     SessionStatus,
     SourceStatus,
@@ -71,15 +72,23 @@ class StatusReader:
             sample_rate=wiring.sample_rate,
             frames=frames,
             sources=tuple(self.source(name) for name in wiring.source_names),
-            tracks=tuple(
-                TrackStatus(name, frames, _level(wiring.engine.track_level(name)))
-                for name in wiring.track_channels
-            ),
+            tracks=tuple(self.track(name, frames) for name in wiring.track_channels),
             outputs=self._outputs(),
             incidents=self._log.total,
             warnings=self._notices.warnings,
             news=news,
             news_total=news_total,
+        )
+
+    def track(self, name: str, frames: int) -> TrackStatus:
+        """Tells of a track. Raises ValueError where it has just gone."""
+        progress = self._wiring.engine.track_progress(name)
+        return TrackStatus(
+            name,
+            frames,
+            _level(progress.level),
+            Loudness.of(progress.loudness),
+            {one.filter: one.db for one in progress.reductions},
         )
 
     def source(self, name: str) -> SourceStatus:
@@ -148,6 +157,7 @@ class StatusReader:
             "warnings": list(status.warnings),
             "filter_delay_frames": engine.budget_frames,
             "mixer_worst_lateness_ms": round(engine.worst_lateness_ns / 1e6, 3),
+            "loudness": {track.name: track.loudness.to_manifest() for track in status.tracks},
             "sources": {
                 source.name: {
                     "state": source.state,

@@ -16,12 +16,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from process_cost import CostWindow
 from report import Options, Report
 from websockets.sync.client import connect
+
+if TYPE_CHECKING:
+    from pypac_obs.control.controls import LevelLayout
 
 _CLIENTS = 3
 _TRACKS = 32
@@ -41,8 +45,10 @@ class _Levels:
         from pypac_obs.events import EventBus
 
         self.events = EventBus()
-        self._layout = ((), tuple(f"track {number}" for number in range(_TRACKS)))
-        self._levels = np.random.default_rng(1).random((64, _TRACKS, 3), np.float32)
+        from pypac_obs.control.controls import LevelLayout
+
+        self._layout = LevelLayout((), tuple(f"track {number}" for number in range(_TRACKS)))
+        self._levels = np.random.default_rng(1).random((64, self._layout.size), np.float32)
         self._reads = 0
 
     def state(self) -> dict[str, object]:
@@ -54,13 +60,13 @@ class _Levels:
     def release_all(self, client: str) -> None:
         pass
 
-    def level_layout(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def level_layout(self) -> LevelLayout:
         return self._layout
 
-    def levels(self, rows: NDArray[np.float32]) -> int:
+    def levels(self, values: NDArray[np.float32]) -> int:
         self._reads += 1
-        rows[:] = self._levels[self._reads % len(self._levels)]
-        return _TRACKS
+        values[:] = self._levels[self._reads % len(self._levels)]
+        return len(values)
 
 
 def main(options: Options) -> Report:

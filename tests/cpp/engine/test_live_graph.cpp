@@ -226,15 +226,52 @@ TEST_CASE("what is refused changes nothing") {
 TEST_CASE("all levels come with one call") {
   ManualClock clock;
   Engine engine({kRate, 480, 1920}, filters(), clock);
-  engine.apply({{"a", synthetic(tone(1000, -6))}}, {track("x", {{"a", -20}}), track("y", {{"a"}})});
+  const FilterSpec leveller{"even", "leveller", {{"target_lufs", -30.0}, {"speed_db_s", 20.0}}};
+  engine.apply({{"a", synthetic(tone(1000, -6))}},
+               {track("x", {{"a", -20}}), track("y", {{"a"}}), track("z", {{"a"}}, 2, {leveller})});
+  engine.run_offline(5 * kRate);
+  constexpr std::size_t kSource = Engine::kSourceLevels;
+  constexpr std::size_t kTrack = Engine::kTrackLevels;
+  std::vector<float> levels(2);
+  CHECK(engine.levels(levels) == kSource + 3 * kTrack + 1);
+  levels.resize(kSource + 3 * kTrack + 1);
+  CHECK(engine.levels(levels) == levels.size());
+  const float* const x = levels.data() + kSource;
+  const float* const y = x + kTrack;  // what is sent to it passes
+  const float* const z = y + kTrack;
+  CHECK(levels[0] == doctest::Approx(0.501).epsilon(0.001));
+  CHECK(x[0] == doctest::Approx(0.0501).epsilon(0.001));
+  CHECK(y[1] == doctest::Approx(0.501 / std::sqrt(2)).epsilon(0.01));
+  CHECK(y[2] == doctest::Approx(0.501).epsilon(0.001));
+  // True peak and highest; momentary, short-term and integrated loudness; range; the highest.
+  for (const std::size_t peak : {3, 4}) {
+    CHECK(x[peak] == doctest::Approx(0.0501).epsilon(0.01));
+    CHECK(y[peak] == doctest::Approx(0.501).epsilon(0.01));
+  }
+  for (const std::size_t loudness : {5, 6, 7, 9, 10}) {
+    CHECK(x[loudness] == doctest::Approx(-26).epsilon(0.002));
+    CHECK(y[loudness] == doctest::Approx(-6).epsilon(0.01));
+  }
+  CHECK(y[8] < 0.01);
+  CHECK(z[5] == doctest::Approx(-26).epsilon(0.01));  // 20 dB down at most
+  CHECK(levels.back() == doctest::Approx(20).epsilon(0.01));
+
+  const Engine::LevelLayout layout = engine.level_layout();
+  CHECK(layout.sources == std::vector<std::string>{"a"});
+  CHECK(layout.tracks == std::vector<std::string>{"x", "y", "z"});
+  REQUIRE(layout.reducers.size() == 1);
+  CHECK(layout.reducers[0].track == "z");
+  CHECK(layout.reducers[0].filter == "even");
+  CHECK(engine.reductions("x").empty());
+  CHECK(engine.reductions("z")[0].db == levels.back());
+
+  engine.set_track_gain("x", -20);
+  engine.restart_loudness("x");
+  CHECK_THROWS_AS(engine.restart_loudness("w"), Failure);
   engine.run_offline(kRate);
-  std::vector<Engine::LevelRow> rows(2);
-  CHECK(engine.levels(rows) == 3);
-  rows.resize(3);
-  CHECK(engine.levels(rows) == 3);
-  CHECK(rows[0].peak == doctest::Approx(0.501).epsilon(0.001));
-  CHECK(rows[1].peak == doctest::Approx(0.0501).epsilon(0.001));
-  CHECK(rows[2].rms == doctest::Approx(0.501 / std::sqrt(2)).epsilon(0.01));
+  engine.levels(levels);
+  CHECK(x[7] == doctest::Approx(-46).epsilon(0.02));
+  CHECK(y[7] == doctest::Approx(-6).epsilon(0.01));
 }
 
 TEST_CASE("a track that loses its only source is silent, and a source that comes back is heard") {

@@ -340,7 +340,9 @@ def test_a_run_is_exactly_as_long_as_told(tmp_path: Path, text: str, frames: int
         info = soundfile.info(tmp_path / "out" / f"{track}.wav")
         assert (info.frames, info.channels) == (frames, channels)
     assert f"{frames} frames a track" in result.stdout
-    assert re.search(rf"^ tone +-20\.0 dB +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE)
+    assert re.search(
+        rf"^ tone +-20\.0 dB +-20\.0 +0:0\d\.\d+ +{frames} ", result.stdout, re.MULTILINE
+    )
     assert f"Files in {tmp_path / 'out'}" in result.stdout
     assert "No incidents: nothing is missing." in result.stdout
 
@@ -391,7 +393,10 @@ def test_a_run_in_json_writes_a_status_a_second_and_a_summary(tmp_path: Path):
     assert 0 <= lines[-1]["seconds"] <= 1.5
     summary = last["summary"]
     assert summary["frames"] == 72_000
-    assert summary["tracks"]["tone"] == {"max_peak": -20.0}
+    tone = summary["tracks"]["tone"]
+    assert (tone["max_peak"], tone["range_lu"]) == (-20.0, 0.0)
+    assert tone["max_true_peak_dbtp"] == pytest.approx(-20, abs=0.1)
+    assert tone["integrated_lufs"] == pytest.approx(-20, abs=0.1)
     assert [(Path(file["path"]).name, file["frames"]) for file in summary["files"]] == [
         ("tone.wav", 72_000),
         ("mix.wav", 72_000),

@@ -27,12 +27,14 @@ from fake_session import (
 from rich.console import Console
 
 from pypac_obs.cli import commands, status
+from pypac_obs.cli.status_view import status_lines
 from pypac_obs.control import client as client_module
 from pypac_obs.control.token import read_or_make_token
 from pypac_obs.session_registry import running_sessions
 from pypac_obs.status import (
     BoundProgram,
     Level,
+    Loudness,
     OutputStatus,
     SessionStatus,
     SourceStatus,
@@ -304,7 +306,15 @@ STATUS = SessionStatus(
             Level(-math.inf, -math.inf, -math.inf),
         ),
     ),
-    tracks=(TrackStatus("voice", 96000, Level(-3.0, -12.0, -1.0)),),
+    tracks=(
+        TrackStatus(
+            "voice",
+            96000,
+            Level(-3.0, -12.0, -1.0),
+            Loudness(-2.5, -0.5, -20.0, -21.5, -math.inf, 3.5, -19.0, -math.inf),
+            {"gate": 0.0, "squeeze": 4.25},
+        ),
+    ),
     outputs=(OutputStatus("files", "the disk is full", 480, "writing"),),
     incidents=2,
     warnings=("the priority is low",),
@@ -328,6 +338,8 @@ def test_a_status_is_the_same_after_json() -> None:
         {"sources": [{"name": "a"}]},
         {"tracks": [{"name": "a", "frames": 1, "level": None}]},
         {"tracks": [{"name": "a", "frames": 1, "level": {"peak": "x", "rms": 0, "max_peak": 0}}]},
+        {"tracks": [{"name": "a", "loudness": {"momentary": "loud"}}]},
+        {"tracks": [{"name": "a", "reduction_db": [3]}]},
         {"outputs": None},
         {"warnings": [7]},
     ],
@@ -348,6 +360,10 @@ def test_status_shows_what_run_shows(gaming: FakeSession) -> None:
         "Nothing matches.",
         "+1.5 ppm",
         "-12.0 dB",
+        "LUFS",
+        "-21.5",
+        "Reduced",
+        "4.2 dB",
         "The priority is low.",
         "files: Writing.",
         "The disk is full.",
@@ -357,6 +373,24 @@ def test_status_shows_what_run_shows(gaming: FakeSession) -> None:
     ):
         assert words in result.stdout
     assert json.loads(call("status", "--json").stdout)["more_than_we_know"] == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (200, ["Peak", "RMS", "Highest", "LUFS", "Reduced", "Frames"]),
+        (80, ["Peak", "RMS", "LUFS", "Reduced"]),
+        (60, ["Peak", "LUFS"]),
+    ],
+)
+def test_the_table_of_tracks_fits_and_keeps_what_counts(width: int, headings: list[str]) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    with console.capture() as captured:
+        console.print(status_lines(STATUS, width=width)[2])
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= width
+    shown = lines[1].split()
+    assert [one for one in shown if one not in ("Track", "-60", "to", "0", "dBFS")] == headings
 
 
 def test_a_status_that_is_none_is_a_sentence(gaming: FakeSession) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pypac_obs import Profile
-from pypac_obs.control.controls import TakenMark
+from pypac_obs.control.controls import LevelLayout, TakenMark
 from pypac_obs.errors import (
     ChangeRefused,
     InvalidValue,
@@ -19,6 +20,7 @@ from pypac_obs.errors import (
     ProfileMistake,
     RevisionConflict,
     SessionClosed,
+    UnknownAddress,
 )
 from pypac_obs.events import EventBus, Marked, ProfileApplied, SessionEnding, ValuesChanged
 from pypac_obs.model import (
@@ -33,7 +35,7 @@ from pypac_obs.model import (
     with_value,
 )
 from pypac_obs.session_registry import checked_text
-from pypac_obs.status import Level, OutputStatus, SessionStatus, SourceStatus, TrackStatus
+from pypac_obs.status import Level, Loudness, OutputStatus, SessionStatus, SourceStatus, TrackStatus
 
 RATE = 48000
 PROFILE = {
@@ -46,6 +48,9 @@ PROFILE = {
 }
 CHANGED = PROFILE | {"tracks": PROFILE["tracks"] | {"extra": {"from": "game"}}}
 QUIET = Level(-12.5, -20.25, -6.0)
+LOUD = Loudness(-12.25, -5.75, -19.5, -20.0, -18.5, 6.5, -15.0, -17.0)
+# Of a track, in the order of Controls.levels: linear, and LUFS.
+TRACK_LEVELS = (0.5, 0.25, 0.75, 0.5, 0.75, -18.0, -20.5, -23.0, 4.5, -15.25, -math.inf)
 
 
 class FakeControls:
@@ -62,6 +67,8 @@ class FakeControls:
         self.before: Callable[[str], None] = lambda command: None
         self.released: list[str] = []
         self.level_rows: list[tuple[float, float, float]] | None = None
+        self.reducers: tuple[str, ...] = ()
+        self.reduction_db = 3.25
         self.level_reads = 0
         self._profile = Profile.from_dict(profile)
         self._undo: Profile | None = None
@@ -105,7 +112,10 @@ class FakeControls:
             RATE,
             96000,
             (source, replace(source, name="mic", state="not_running", level=silent)),
-            (TrackStatus("game", 96000, QUIET), TrackStatus('vo"ice', 96000, silent)),
+            (
+                TrackStatus("game", 96000, QUIET, LOUD, {"squeeze": 3.25}),
+                TrackStatus('vo"ice', 96000, silent),
+            ),
             (OutputStatus("files", "", 7),),
             2,
             ("something",),
@@ -203,15 +213,25 @@ class FakeControls:
 
     # Levels.
 
-    def level_layout(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return tuple(self._profile.sources), tuple(self._profile.tracks)
+    def reset_loudness(self, track: str | None = None) -> None:
+        self._begin("reset_loudness", track)
+        if track is not None and track not in self._profile.tracks:
+            raise UnknownAddress(f"there is no track {track!r}")
 
-    def levels(self, rows: NDArray[np.float32]) -> int:
+    def level_layout(self) -> LevelLayout:
+        return LevelLayout(tuple(self._profile.sources), tuple(self._profile.tracks), self.reducers)
+
+    def levels(self, values: NDArray[np.float32]) -> int:
         self.level_reads += 1
-        count = sum(map(len, self.level_layout()))
-        wanted = self.level_rows or [(0.5, 0.25, 0.75)] * count
-        rows[: min(len(rows), count)] = wanted[: len(rows)]
-        return count
+        layout = self.level_layout()
+        wanted = self.level_rows or [(0.5, 0.25, 0.75)] * (len(layout.sources) + len(layout.tracks))
+        if len(values) == layout.size:
+            sources, tracks, reductions = layout.parts(values)
+            sources[:] = wanted[: len(sources)]
+            tracks[:] = TRACK_LEVELS
+            tracks[:, :3] = wanted[len(sources) :]
+            reductions[:] = self.reduction_db
+        return layout.size
 
     # What tests do.
 

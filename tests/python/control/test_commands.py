@@ -237,5 +237,10 @@ def test_prometheus_reads_the_status(api: Api) -> None:
         'pypac_source_state{source="mic",state="not_running"} 1',
         'pypac_track_peak_dbfs{track="game"} -12.5',
         'pypac_track_rms_dbfs{track="vo\\"ice"} -Inf',
+        'pypac_track_max_true_peak_dbtp{track="game"} -5.75',
+        'pypac_track_integrated_lufs{track="game"} -18.5',
+        'pypac_track_integrated_lufs{track="vo\\"ice"} -Inf',
+        'pypac_track_loudness_range_lu{track="game"} 6.5',
+        'pypac_filter_reduction_db{track="game",filter="squeeze"} 3.25',
     ):
         assert wanted in lines

@@ -82,6 +82,7 @@ def test_answers_are_as_openapi_says(api: Api, controls: FakeControls) -> None:
         "reload": {},
         "undo": {},
         "mark": {"text": "x"},
+        "reset_loudness": {"track": "voice"},
         "stop": {},
     }
     gets = {"state": "state", "status": "status", "values": "values", "get": "values/voice.mute"}

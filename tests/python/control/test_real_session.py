@@ -26,6 +26,7 @@ sources:
 tracks:
   music: {from: tone}
   voice: {from: quiet}
+  even: {from: tone, filters: [{leveller: {target_lufs: -20, speed_db_s: 20}}]}
 """
 
 
@@ -78,17 +79,61 @@ def test_levels_are_those_of_the_session(real: Api) -> None:
     with real.client() as client:
         client.ask("subscribe", meters={"hz": 30})
         layout = client.take("meters")
-        assert (layout["sources"], layout["tracks"]) == (["tone", "quiet"], ["music", "voice"])
+        assert (layout["sources"], layout["tracks"]) == (
+            ["tone", "quiet"],
+            ["music", "voice", "even"],
+        )
+        assert layout["filters"] == ["even.filter.leveller"]
         until = time.monotonic() + 10
-        while (rows := _rows(client))[0][0] < -650:
+        while (rows := _rows(client))[2][5] < -675:  # the momentary loudness takes longest
             assert time.monotonic() < until, rows
         assert rows[0][0] == pytest.approx(-600, abs=30)
         assert rows[2][0] == pytest.approx(-600, abs=30)
-        assert rows[1] == rows[3] == (-32768, -32768, 2)
+        assert rows[2][3] == pytest.approx(-600, abs=30)  # true peak
+        assert rows[2][4] == pytest.approx(-600, abs=30)
+        assert rows[2][5] == pytest.approx(-668, abs=10)  # a tone of 440 Hz in both channels
+        assert rows[1] == (-32768, -32768, 2)
+        assert rows[3][:6] == (-32768, -32768, 2, -32768, -32768, -32768)
+        # The leveller brings the tone to -20 LUFS.
+        while not (rows := _rows(client))[5][0] > 50:
+            assert time.monotonic() < until, rows
+        status = client.ask("status")["result"]
+        assert status["tracks"][2]["reduction_db"]["leveller"] > 0.5
+        while status["tracks"][0]["loudness"]["integrated"] is None:
+            assert time.monotonic() < until, status
+            status = client.ask("status")["result"]
+
+
+def test_loudness_begins_anew(real: Api, session: Session) -> None:
+    def highest() -> float:
+        return session.status().tracks[0].loudness.max_true_peak
+
+    def wait_for(low: float, high: float) -> None:
+        until = time.monotonic() + 10
+        while not low < highest() < high:
+            assert time.monotonic() < until, highest()
+            time.sleep(0.01)
+
+    wait_for(-7, -5)
+    session.set("music.gain_db", -20)
+    until = time.monotonic() + 10
+    while session.status().tracks[0].level.peak > -20:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert highest() > -7
+    assert real.post("reset_loudness", track="music") == (200, {})
+    wait_for(-30, -15)
+    status, answer = real.post("reset_loudness", track="nobody")
+    assert (status, answer["error"]["kind"]) == (404, "UnknownAddress")
+    session.reset_loudness()
 
 
 def _rows(client: Client) -> list[tuple[int, ...]]:
-    return list(struct.iter_unpack("<hhB", client.frame()[8:]))
+    """The rows of two sources, three tracks and one filter."""
+    frame = client.frame()
+    rows = [struct.unpack_from("<hhB", frame, 12 + 5 * at) for at in range(2)]
+    rows += [struct.unpack_from("<hhB8h", frame, 22 + 21 * at) for at in range(3)]
+    return [*rows, struct.unpack_from("<H", frame, 85)]
 
 
 def test_a_profile_that_is_reloaded_brings_its_track(

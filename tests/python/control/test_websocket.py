@@ -19,6 +19,7 @@ from control_api import TOKEN, Api, Client
 from fake_controls import FakeControls
 from websockets.exceptions import ConnectionClosed
 
+from pypac_obs.control.controls import LevelLayout
 from pypac_obs.control.meters import CLIPPED, SILENT, Levels, MeterFeed
 from pypac_obs.control.outbox import Entry, Outbox
 from pypac_obs.events import NewsTold
@@ -146,17 +147,27 @@ def test_events_come_to_those_who_ask_for_them(api: Api, controls: FakeControls)
             assert client.receive()["type"] == "patch"
 
 
-def read(frame: bytes) -> tuple[int, int, list[tuple[int, int, int]]]:
-    version, flags, count, sequence = struct.unpack_from("<BBHI", frame)
-    assert version == 1
-    assert len(frame) == 8 + 5 * count
-    return flags, sequence, [struct.unpack_from("<hhB", frame, 8 + 5 * i) for i in range(count)]
+def read(frame: bytes) -> tuple[int, int, list[tuple[int, ...]]]:
+    version, flags, sources, tracks, filters, sequence = struct.unpack_from("<BBHHHI", frame)
+    assert version == 2
+    assert len(frame) == 12 + 5 * sources + 21 * tracks + 2 * filters
+    rows = [struct.unpack_from("<hhB", frame, 12 + 5 * i) for i in range(sources)]
+    begin = 12 + 5 * sources
+    rows += [struct.unpack_from("<hhB8h", frame, begin + 21 * i) for i in range(tracks)]
+    begin += 21 * tracks
+    rows += [struct.unpack_from("<H", frame, begin + 2 * i) for i in range(filters)]
+    return flags, sequence, rows
+
+
+# What a track of the fake session has behind peak, RMS and flags.
+LOUDNESS = (-602, -250, -1800, -2050, -2300, 450, -1525, -32768)
 
 
 def test_meters_are_one_frame_for_all_and_nobody_reads_levels_for_nothing(
     api: Api, controls: FakeControls, wait_until: Wait
 ) -> None:
     controls.level_rows = [(0.5, 0.25, 0.5), (0, 0, 0), (1.5, 0.1, 1.5), (1e-5, 1e-7, 1)]
+    controls.reducers = ("voice.filter.squeeze",)
     with api.client() as client:
         assert controls.level_reads == 0
         client.ask("subscribe", meters={"hz": 30})
@@ -165,14 +176,16 @@ def test_meters_are_one_frame_for_all_and_nobody_reads_levels_for_nothing(
             "type": "meters",
             "sources": ["game", "mic"],
             "tracks": ["game", "voice"],
+            "filters": ["voice.filter.squeeze"],
         }
         flags, sequence, rows = read(client.frame())
         assert (flags, sequence) == (0, 0)
         assert rows == [
             (-602, -1204, 0),
             (-32768, -32768, SILENT),
-            (352, -2000, CLIPPED),
-            (-10000, -32768, 0),
+            (352, -2000, CLIPPED, *LOUDNESS),
+            (-10000, -32768, 0, *LOUDNESS),
+            (325,),
         ]
         assert read(client.frame())[1] == 1
         controls.level_rows = None
@@ -186,11 +199,16 @@ def test_meters_are_one_frame_for_all_and_nobody_reads_levels_for_nothing(
 
 
 def test_a_client_gets_the_highest_peaks_since_its_last_frame() -> None:
-    layout = (("a", "b"), ())
+    layout = LevelLayout(("a",), ("b",), ("b.filter.gate",))
 
     def levels(first: float, second: float, *, clipped: bool = False) -> Levels:
-        peaks = np.array([first, second], np.float32)
-        return Levels(layout, peaks, peaks / 2, np.array([clipped, False]))
+        values = np.zeros(layout.size, np.float32)
+        [source], [track], reductions = layout.parts(values)
+        source[:] = first, first / 2, first
+        track[:] = second, second / 2, second, second, 1, -20, -30, -40, 5, -10, math.nan
+        track[5] = -20 if clipped else -18  # the momentary loudness: the newest counts
+        reductions[:] = 20 * second
+        return Levels(layout, values, np.array([clipped, False]))
 
     feed = MeterFeed(30, lambda: None)
     feed._last = -1e9
@@ -199,12 +217,20 @@ def test_a_client_gets_the_highest_peaks_since_its_last_frame() -> None:
     assert feed.take_layout() == layout
     frame = feed.take_frame()
     assert frame is not None
-    assert read(frame)[2] == [(0, -602, CLIPPED), (0, -2602, 0)]
+    lufs = (-3000, -4000, 500, -1000, -32768)
+    assert read(frame)[2] == [
+        (0, -602, CLIPPED),
+        (0, -2602, 0, 0, 0, -1800, *lufs),
+        (2000,),
+    ]
     feed._last = -1e9
     feed.take_in(levels(0.1, 0.1))
     frame = feed.take_frame()
     assert frame is not None
-    assert read(frame)[1:] == (1, [(-2000, -2602, 0), (-2000, -2602, 0)])
+    assert read(frame)[1:] == (
+        1,
+        [(-2000, -2602, 0), (-2000, -2602, 0, -2000, 0, -1800, *lufs), (200,)],
+    )
 
 
 @pytest.mark.parametrize("hz", [5, 15])

@@ -1126,7 +1126,9 @@ def test_the_manifest_is_left_alone_while_only_numbers_grow(tmp_path: Path) -> N
         """The length that session.json tells after one more second."""
         output._next_look = 0.0
         game = {"state": state, "bindings": [], "drift_ppm": float(at), "captured_frames": at}
-        output.on_status({"frames": at, "warnings": warnings, "sources": {"game": game}})
+        loudness = {"voice": {"integrated_lufs": -20.0 - at}, "music": {}}
+        status = {"frames": at, "warnings": warnings, "sources": {"game": game}}
+        output.on_status({**status, "loudness": loudness})
         output.write(one_block(at, 100, {"voice": 1}))
         return int(manifest(tmp_path)["frames"])
 
@@ -1135,6 +1137,9 @@ def test_the_manifest_is_left_alone_while_only_numbers_grow(tmp_path: Path) -> N
     assert second(300, "paused") == 300
     assert second(400, "paused") == 300
     assert second(500, "paused", ["quiet"]) == 500
+    [voice] = manifest(tmp_path)["tracks"]
+    assert voice["loudness"] == {"integrated_lufs": -520.0}
+    assert "loudness" not in manifest(tmp_path)["status"]
     output.on_incident(Incident("stalled", "game", None, ("voice",), 0, 10))
     assert second(600, "paused", ["quiet"]) == 600
     path.unlink()

@@ -23,6 +23,7 @@ from pypac_obs.outputs import FilesOutput
 from pypac_obs.status import (
     BoundProgram,
     Level,
+    Loudness,
     OutputStatus,
     SessionStatus,
     SourceStatus,
@@ -243,6 +244,20 @@ def test_split_files_are_equal_in_length_and_hold_every_frame(tmp_path: Path) ->
     assert manifest["state"] == "complete"
 
 
+def test_session_json_has_the_loudness_of_each_track(tmp_path: Path) -> None:
+    tone = {"synthetic": {"kind": "tone", "frequency_hz": 1000, "level_dbfs": -20}}
+    document = profile(a=tone, b={"synthetic": {"kind": "silence"}}).model_dump()
+    document["outputs"] = {"files": {"folder": str(tmp_path), "name": "{track}"}}
+    with Session(Profile.from_dict(document), offline=True) as session:
+        session.run_offline(5)
+    manifest = json.loads((tmp_path / "session.json").read_text(encoding="utf-8"))
+    loud, silent = (one["loudness"] for one in manifest["tracks"])
+    assert loud["integrated_lufs"] == pytest.approx(-20, abs=0.02)
+    assert loud["max_true_peak_dbtp"] == pytest.approx(-20, abs=0.05)
+    assert loud["range_lu"] == pytest.approx(0, abs=0.01)
+    assert silent == {"integrated_lufs": None, "range_lu": 0, "max_true_peak_dbtp": None}
+
+
 @pytest.mark.parametrize("folders", [("take", "take"), ("{session} x", "{session} x")])
 def test_outputs_of_one_kind_have_names_and_do_not_collide(
     tmp_path: Path, folders: tuple[str, str]
@@ -312,6 +327,13 @@ def test_levels_of_a_tone_are_those_that_were_asked_for() -> None:
         [track] = session.status().tracks
     assert track.level.peak == pytest.approx(-20, abs=0.01)
     assert track.level.rms == pytest.approx(-23.01, abs=0.02)
+    # A sine of 1 kHz in both channels has as many LUFS as its peak has dBFS.
+    loudness = track.loudness
+    assert loudness.integrated == pytest.approx(-20, abs=0.02)
+    assert (loudness.momentary, loudness.short_term) == pytest.approx((-20, -20), abs=0.02)
+    assert loudness.true_peak == pytest.approx(-20, abs=0.05)
+    assert loudness.range == pytest.approx(0, abs=0.01)
+    assert track.reduction_db == {}
     assert track.frames == 240_000
 
 
@@ -332,7 +354,7 @@ def test_the_status_as_json_has_every_field() -> None:
         48000,
         96000,
         (source,),
-        (TrackStatus("game", 96000, level),),
+        (TrackStatus("game", 96000, level, Loudness(momentary=-20.12345), {"gate": 3.0}),),
         (OutputStatus("files", "", 3, "it writes"),),
         incidents=2,
         warnings=("quiet",),
@@ -342,6 +364,8 @@ def test_the_status_as_json_has_every_field() -> None:
     expected = {**asdict(status), "seconds": 2.0}
     for one in (expected["sources"][0], expected["tracks"][0]):
         one["level"] = {"peak": -1.0, "rms": None, "max_peak": -0.123}
+    none = dict.fromkeys(expected["tracks"][0]["loudness"])
+    expected["tracks"][0]["loudness"] = none | {"momentary": -20.123, "range": 0.0}
     assert status.to_json() == json.loads(json.dumps(expected))
 
 
