@@ -36,6 +36,7 @@ from pypac_obs.cli.demo_programs import (
     play_here,
     play_in,
     wait_until_both_play,
+    wait_until_none_plays,
 )
 from pypac_obs.cli.demo_signals import (
     SHORTEST_S,
@@ -120,6 +121,7 @@ def command(folder: str | None, duration: str, real: bool) -> int:
             say(f"Ended before {SHORTEST_S:g} s: too short to be measured.")
             return FAILED
         apart = _report(session, summary)
+        wait_until_none_plays()
         say("")
         say("The same with a voice that speaks in bursts, and a game that it makes quieter:")
         played = {

@@ -25,6 +25,7 @@ __all__ = [
     "play_here",
     "play_in",
     "wait_until_both_play",
+    "wait_until_none_plays",
 ]
 
 GAME, VOICE = "game", "voice"
@@ -120,3 +121,13 @@ def wait_until_both_play() -> None:
             time.sleep(0.05)
     for name in PROGRAMS.values():
         say(f"{name} plays (PID {found[name].pid}).")
+
+
+def wait_until_none_plays() -> None:
+    """Waits until the audio system has forgotten those that have ended."""
+    deadline = time.monotonic() + _PLAYS_WITHIN_S
+    with ProcessWatch() as watch:
+        while time.monotonic() < deadline:
+            if not any(p.playing and p.program in PROGRAMS.values() for p in watch.processes()):
+                return
+            time.sleep(0.05)
