@@ -23,12 +23,15 @@ auto& find(Specs& specs, const std::string& id, const std::string& what) {
   return *at;
 }
 
-/// Where a filter is: also in a chain that is heard until another one has come in.
+/// Where a filter is: also in a chain that is heard until another one has come in. What had its name
+/// there and is of another kind is another filter.
 std::vector<const TrackChain::Link*> links_of(const Plan::Track& track, const std::string& filter) {
   std::vector<const TrackChain::Link*> links;
   const auto add = [&](const TrackChain& chain) {
     for (const TrackChain::Link& link : chain.links)
-      if (!link.leaving && link.slot->id() == filter) links.push_back(&link);
+      if (!link.leaving && link.slot->id() == filter &&
+          (links.empty() || links[0]->slot->info().kind == link.slot->info().kind))
+        links.push_back(&link);
   };
   add(track.chain);
   if (track.old_chain) add(*track.old_chain);

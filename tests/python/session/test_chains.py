@@ -178,3 +178,23 @@ def test_filters_with_a_memory_are_compared_without_a_click():
     assert loud[0] == pytest.approx(loud[2], rel=0.01)
     assert loud[1] == pytest.approx(loud[3], rel=0.01)
     assert loud[1] > 2 * loud[0]
+
+
+def test_a_name_that_a_filter_of_another_kind_had_can_be_set_at_once():
+    """While the old chain is still heard, because the new one has another latency."""
+
+    def voice(*filters: dict[str, Any]) -> Profile:
+        return Profile.from_dict(
+            {
+                "version": 1,
+                "session": {"filter_headroom_ms": 100},
+                "sources": {"tone": {"synthetic": {"kind": "tone"}}},
+                "tracks": {"voice": {"from": "tone", "filters": list(filters)}},
+            }
+        )
+
+    with Session(voice({"delay": {"name": "x", "delay_ms": 1}}), offline=True) as session:
+        session.run_offline(0.1)
+        session.apply(voice({"gain": {"name": "x", "gain_db": 0}}, {"limiter": {}}))
+        session.set("voice.filter.x.gain_db", -6)
+        assert session.get("voice.filter.x.gain_db") == -6
