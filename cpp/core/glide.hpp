@@ -54,6 +54,12 @@ class Glide {
     gone_ = length_;
   }
 
+  /// [pump] What follows comes behind a break: until the next take() it is where it is aimed at.
+  void forget() noexcept {
+    gone_ = length_;
+    unheard_ = true;
+  }
+
   /// [pump] Something was heard without take().
   void hear() noexcept { unheard_ = false; }
 

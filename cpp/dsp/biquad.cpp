@@ -169,6 +169,8 @@ void BiquadCascade::advance(std::size_t frames) noexcept {
   }
 }
 
+const auto run_wide = chosen_kernel(narrow::run_biquads, PYPAC_WIDE(run_biquads));
+
 /// Brings channels to lanes and their states back.
 class BiquadLoader {
  public:
@@ -210,7 +212,6 @@ class BiquadLoader {
   void run() noexcept {
     const BiquadGroup& first = groups_[0];
     if (first.lanes == 0) return;
-    static const auto run_wide = chosen_kernel(narrow::run_biquads, PYPAC_WIDE(run_biquads));
     // Two channels use the width for several stages.
     if (first.lanes > BiquadGroup::kLanes / 2 || (first.lanes <= 2 && first.stages > 1))
       run_wide(groups_, count_);

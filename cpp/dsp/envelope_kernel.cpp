@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t kCount = Lanes::kCount;
 constexpr float kLoudest = 1024;  // 60 dBFS
 // The level of a gate falls in a straight line, from far up for minutes: it begins here at most.
-constexpr float kLoudestGate = 2;
 
 alignas(32) constexpr float kPlaces[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 
@@ -230,6 +229,7 @@ IntLanes gather_whole(GateRamp* const* ramps, std::size_t count,
 
 struct RampStep {
   Lanes open_above;
+  Lanes loudest;  // that counts: what is louder would keep it open while the level falls from there
   Lanes close_below;
   Lanes slack;
   Lanes hold;
@@ -243,6 +243,7 @@ struct RampStep {
 
   RampStep(GateRamp* const* ramps, std::size_t count) noexcept
       : open_above(gather(ramps, count, &GateRamp::open_above)),
+        loudest(open_above + open_above),
         close_below(gather(ramps, count, &GateRamp::close_below)),
         slack(gather(ramps, count, &GateRamp::slack)),
         hold(gather(ramps, count, &GateRamp::hold)),
@@ -255,7 +256,7 @@ struct RampStep {
         open(gather(ramps, count, &GateRamp::is_open) > Lanes(0.0F)) {}
 
   Lanes operator()(Lanes x) noexcept {
-    level = max(level - slack, min(x, Lanes(kLoudestGate)));
+    level = max(level - slack, min(x, loudest));
     open = (x > open_above) | (open & (level >= close_below));
     held = and_not(open, held + Lanes(1.0F));
     const IntLanes way = bits_of(select(open, up, select(held > hold, down, up_held)));

@@ -18,8 +18,9 @@ struct Follower {
 
 /// What opens and closes: levels become the share from 0 to 1 to which it is open.
 ///
-/// It opens where a level is above `open_above`. A level falls by `slack` a frame at most; once it
-/// is below `close_below` the hold begins, and behind that the way down.
+/// It opens where a level is above `open_above`. A level falls by `slack` a frame at most, from
+/// twice `open_above` at most; once it is below `close_below` the hold begins, and behind that the
+/// way down.
 ///
 /// The share is counted in whole steps: that is exact however small they are, and quicker than the
 /// float32 arithmetic that the next frame would wait for.

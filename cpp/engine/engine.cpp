@@ -23,8 +23,8 @@ auto& find(Specs& specs, const std::string& id, const std::string& what) {
   return *at;
 }
 
-/// Where a filter is: also in a chain that is heard until another one has come in. What had its name
-/// there and is of another kind is another filter.
+/// Where a filter is: also in a chain that is heard until another one has come in. What had its
+/// name there and is of another kind is another filter.
 std::vector<const TrackChain::Link*> links_of(const Plan::Track& track, const std::string& filter) {
   std::vector<const TrackChain::Link*> links;
   const auto add = [&](const TrackChain& chain) {

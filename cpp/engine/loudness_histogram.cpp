@@ -52,7 +52,7 @@ double LoudnessHistogram::Bin::lufs_of(std::uint64_t rank) const noexcept {
 std::size_t LoudnessHistogram::first_bin(double energy) const noexcept {
   // One lower, as the logarithm rounds.
   const double place = (lufs_from_energy(energy) - kGateLufs) * kBinsPerLu - 1;
-  return place > 0 ? static_cast<std::size_t>(place) : 0;
+  return static_cast<std::size_t>(std::clamp(place, 0.0, double{kBins - 1}));
 }
 
 double LoudnessHistogram::gated_energy() const noexcept {

@@ -7,6 +7,7 @@
 
 #include "core/thread_role.hpp"
 #include "engine/track_node.hpp"
+#include "host/faults.hpp"
 #include "plugin/block_math.hpp"
 
 namespace pypac {
@@ -80,7 +81,10 @@ void TrackChain::filter_bank(std::span<const Run> runs, Frames position) noexcep
   std::array<std::size_t, FilterSlot::kMaxBank> next{};
   std::array<std::array<BlockView, kMaxKeys>, FilterSlot::kMaxBank> keys;
   std::array<FilterSlot::Run, FilterSlot::kMaxBank> bank;
-  for (const Run& run : runs) run.chain->lines->delay_before(run.block);
+  for (const Run& run : runs) {
+    silence_faults(run.block);  // of a program
+    run.chain->lines->delay_before(run.block);
+  }
   // The first chain that is not through goes on, and with it all that have come to the same kind.
   for (std::size_t first = 0; first < runs.size();) {
     if (next[first] == runs[first].chain->links.size()) {

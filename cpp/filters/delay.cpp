@@ -42,9 +42,6 @@ void Delay::process(const ProcessContext& context) noexcept {
     const std::size_t silent = std::min(frames, silent_);
     for (std::uint32_t c = 0; c < context.audio.channel_count; ++c) {
       float* const samples = context.audio.channels[c] + done;
-      // One NaN would come out only then, and have everything forgotten that is on its way.
-      for (std::size_t i = 0; i < frames; ++i)
-        samples[i] = std::isfinite(samples[i]) ? samples[i] : 0;
       std::swap_ranges(samples, samples + frames, line_.begin() + (c * later_ + at_));
       std::fill_n(samples, silent, 0.0F);
     }

@@ -53,8 +53,10 @@ void Dynamics::activate(const Activation& activation) {
 void Dynamics::reset() noexcept {
   for (BiquadCascade& ear : ears_) ear.reset();
   if (line_) line_->clear();
+  unheard_ = true;
   report_reduction(0);
   forget();
+  resume();
 }
 
 void Dynamics::process(const ProcessContext& context) noexcept {
@@ -162,7 +164,9 @@ void CurveDynamics::prepare(const Activation& activation) {
 
 void CurveDynamics::tune(bool at_once) noexcept {
   const Tuning tuned = tuning();
-  if (tuned.mean && !mean_on_) mean_.value = 0;
+  // It goes on from the peak, whose power lies above it.
+  if (tuned.mean && !mean_on_)
+    mean_.value = smooths_ == Smooths::level ? smooth_.value * smooth_.value : 0;
   mean_on_ = tuned.mean;
   smooth_.rise = tuned.rise;
   smooth_.fall = tuned.fall;
@@ -247,6 +251,13 @@ void GateDynamics::forget() noexcept {
   ramp_.share = silent.share;
   ramp_.is_open = silent.is_open;
   stages_.settle();
+}
+
+void GateDynamics::open() noexcept {
+  ramp_.level = ramp_.open_above;
+  ramp_.held = 0;
+  ramp_.share = GateRamp::kOpen;
+  ramp_.is_open = 1;
 }
 
 void GateDynamics::shape(Bank bank, std::uint32_t frames) noexcept {

@@ -50,6 +50,8 @@ class Dynamics : public Filter {
   virtual void tune(bool at_once) noexcept = 0;
   /// [pump] Forgets what it has heard.
   virtual void forget() noexcept = 0;
+  /// [pump] Behind forget(), where something may sound already.
+  virtual void resume() noexcept {}
   /// [pump] What is heard of each becomes its level.
   virtual void listen(Bank bank, std::span<const ProcessContext> contexts) noexcept;
   /// [pump] The levels become gains.
@@ -161,6 +163,9 @@ class GateDynamics : public Dynamics {
   void tune(bool at_once) noexcept final;
   void forget() noexcept final;
   void shape(Bank bank, std::uint32_t frames) noexcept final;
+
+  /// [pump] It is wide open, and closes once it has heard that it is quiet.
+  void open() noexcept;
 
  private:
   const Opens opens_;

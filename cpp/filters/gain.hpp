@@ -14,6 +14,7 @@ class Gain final : public Filter {
   [[nodiscard]] const PluginInfo& info() const noexcept override;
   void activate(const Activation& activation) override;
   void process(const ProcessContext& context) noexcept override;
+  void reset() noexcept override { gain_->forget(); }
 
  private:
   std::optional<Glide> gain_;  // pump only

@@ -14,6 +14,8 @@ class Gate final : public GateDynamics {
 
  private:
   [[nodiscard]] Tuning tuning() const noexcept override;
+  /// A voice that sounds has no hole.
+  void resume() noexcept override { open(); }
 };
 
 }  // namespace pypac

@@ -60,4 +60,10 @@ void Invert::process(const ProcessContext& context) noexcept {
   scale_block({block.channels + 2, block.channel_count - 2, block.frames}, others);
 }
 
+void Invert::reset() noexcept {
+  left_->forget();
+  right_->forget();
+  others_->forget();
+}
+
 }  // namespace pypac

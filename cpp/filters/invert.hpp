@@ -14,6 +14,7 @@ class Invert final : public Filter {
   [[nodiscard]] const PluginInfo& info() const noexcept override;
   void activate(const Activation& activation) override;
   void process(const ProcessContext& context) noexcept override;
+  void reset() noexcept override;
 
  private:
   std::optional<Glide> left_;  // pump only, as all below

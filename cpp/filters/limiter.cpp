@@ -124,6 +124,7 @@ void Limiter::activate(const Activation& activation) {
 void Limiter::reset() noexcept {
   for (std::vector<float>* const values : {&audio_, &needed_, &held_, &kept_, &smoothed_})
     std::ranges::fill(*values, 0.0F);
+  ceiling_->forget();
   state_ = 0;
   still_ = mean_before_;
   reduction_db_.store(0, std::memory_order_relaxed);

@@ -18,6 +18,11 @@ void StereoMatrix::aim(const StereoGains& gains) noexcept {
   right_of_right_.aim(gains.right_of_right);
 }
 
+void StereoMatrix::forget() noexcept {
+  for (Glide* const gain : {&left_of_left_, &left_of_right_, &right_of_left_, &right_of_right_})
+    gain->forget();
+}
+
 void StereoMatrix::process(const AudioBlock& block) noexcept {
   const GlideBlock ll = left_of_left_.take(block.frames);
   const GlideBlock lr = left_of_right_.take(block.frames);

@@ -27,6 +27,8 @@ class StereoMatrix {
 
   /// [pump] Where the gains glide to.
   void aim(const StereoGains& gains) noexcept;
+  /// [pump] A break: until the next block the gains are where they are aimed at.
+  void forget() noexcept;
   /// [pump] In place.
   void process(const AudioBlock& block) noexcept;
 

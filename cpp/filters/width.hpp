@@ -15,6 +15,7 @@ class Width final : public Filter {
   [[nodiscard]] const PluginInfo& info() const noexcept override;
   void activate(const Activation& activation) override;
   void process(const ProcessContext& context) noexcept override;
+  void reset() noexcept override { matrix_->forget(); }
 
  private:
   std::optional<StereoMatrix> matrix_;  // pump only

@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
 #include <utility>
 
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
-#include "dsp/finite.hpp"
+#include "host/faults.hpp"
 #include "plugin/block_math.hpp"
 
 namespace pypac {
@@ -20,12 +19,6 @@ std::vector<double> numbers_of(const PluginInfo& info, const std::vector<ParamVa
   for (std::size_t i = 0; i < values.size(); ++i)
     numbers.push_back(as_number(info.params[i], values[i]));
   return numbers;
-}
-
-constexpr std::uint32_t kExponent = 0x7f800000;  // all ones: no finite number
-
-bool is_finite(float sample) noexcept {
-  return (std::bit_cast<std::uint32_t>(sample) & kExponent) != kExponent;
 }
 
 }  // namespace
@@ -114,7 +107,7 @@ bool FilterSlot::begin(const AudioBlock& block, bool leaving) noexcept {
 
 void FilterSlot::end(const AudioBlock& block) noexcept {
   assert(filter_->latency_frames() == latency_);
-  if (!only_dry_) silence_faults(block);
+  if (!only_dry_) end_faults(block);
   late_ = wanted_ && warming_ == 0 ? filter_->late_frames() : 0;
   if (only_wet_) return;
   const AudioBlock dry = dry_.block(block.frames);
@@ -126,14 +119,8 @@ void FilterSlot::end(const AudioBlock& block) noexcept {
   warming_ -= std::min(warming_, block.frames);
 }
 
-void FilterSlot::silence_faults(const AudioBlock& block) noexcept {
-  bool whole = true;
-  for (std::uint32_t c = 0; c < block.channel_count; ++c)
-    whole = all_finite(block.channels[c], block.frames) && whole;
-  if (whole) return;
-  for (std::uint32_t c = 0; c < block.channel_count; ++c)
-    for (std::uint32_t i = 0; i < block.frames; ++i)
-      if (!is_finite(block.channels[c][i])) block.channels[c][i] = 0;
+void FilterSlot::end_faults(const AudioBlock& block) noexcept {
+  if (!silence_faults(block)) return;
   filter_->reset();
   faults_.fetch_add(1, std::memory_order_relaxed);
 }

@@ -92,7 +92,7 @@ class FilterSlot {
  private:
   [[nodiscard]] bool begin(const AudioBlock& block, bool leaving) noexcept;
   void end(const AudioBlock& block) noexcept;
-  void silence_faults(const AudioBlock& block) noexcept;
+  void end_faults(const AudioBlock& block) noexcept;
 
   std::string id_;
   std::unique_ptr<Filter> filter_;

@@ -6,6 +6,7 @@
 #include "core/flush_to_zero.hpp"
 #include "core/status.hpp"
 #include "core/thread_role.hpp"
+#include "host/faults.hpp"
 
 namespace pypac {
 
@@ -28,6 +29,7 @@ void OfflineChain::process(const AudioBlock& block, std::span<const BlockView> k
                   "the chain takes " + std::to_string(key_count()) + " keys");
   const ScopedThreadRole role(ThreadRole::pump);
   const ScopedFlushToZero flush_to_zero;
+  silence_faults(block);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     slots_[i]->process(block, keys.first(key_counts_[i]), position_, false);
     keys = keys.subspan(key_counts_[i]);

@@ -112,7 +112,8 @@ std::vector<std::string> key_tracks(const PluginInfo& info, const std::vector<Pa
       if (!track.empty()) tracks.push_back(track);
     } else if (info.params[i].type == ParamType::tracks) {
       const auto& named = std::get<std::vector<std::string>>(values[i]);
-      tracks.insert(tracks.end(), named.begin(), named.end());
+      for (const std::string& track : named)
+        if (std::ranges::find(tracks, track) == tracks.end()) tracks.push_back(track);
     }
   }
   return tracks;

@@ -74,7 +74,7 @@ using ParamValues = std::map<std::string, ParamValue>;
 /// [control-thread] As a filter gets it: a switch is 0 or 1, a choice its place, a key 0.
 [[nodiscard]] double as_number(const ParamInfo& param, const ParamValue& value);
 
-/// [control-thread] The tracks that these values name, key by key.
+/// [control-thread] The tracks that these values name, key by key; of a list each once.
 [[nodiscard]] std::vector<std::string> key_tracks(const PluginInfo& info,
                                                   const std::vector<ParamValue>& values);
 

@@ -28,7 +28,7 @@ struct ParamChange {
 
 /// One block, and all that belongs to it. Valid until process() returns.
 struct ProcessContext {
-  AudioBlock audio;                      // in place
+  AudioBlock audio;                      // in place; comes in with no NaN or infinity
   std::span<const BlockView> keys;       // of the tracks that steer it, aligned with `audio`
   std::span<const ParamChange> changes;  // at the block's beginning
   Frames position = 0;                   // the timeline frame of the block's first
@@ -64,7 +64,8 @@ class Filter {
     for (std::size_t i = 0; i < bank.size(); ++i) bank[i]->process(contexts[i]);
   }
 
-  /// [pump & active] Forgets the past: the next block follows a break.
+  /// [pump & active] Forgets the past: the next block follows a break, and what changes with it
+  /// holds from its first frame on.
   virtual void reset() noexcept {}
 
   /// [any-thread, realtime-safe] By how many frames the output lags the input. Constant while
