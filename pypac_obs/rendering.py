@@ -52,7 +52,8 @@ class ChainRendering:
                 if bypassed:
                     continue  # dry, and its latency would be taken out
                 raise _written_in_python(f"{name}.filter.{filter_name}", one)
-            keys += [ChainKey(key, late) for _, key in key_settings(one.kind, one.settings)]
+            steering = dict.fromkeys(key for _, key in key_settings(one.kind, one.settings))
+            keys += [ChainKey(key, late) for key in steering]
             link = (one.kind, native_values(one.settings), bypassed)
             late += _core.OfflineChain([link], **shape).latency_frames
             links.append(link)

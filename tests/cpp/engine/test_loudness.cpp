@@ -133,3 +133,10 @@ TEST_CASE("a histogram of loudness gates, and rounds nothing") {
   histogram.clear();
   CHECK(histogram.gated_energy() == 0);
 }
+
+TEST_CASE("a program's absurd sample does not end the integrated loudness") {
+  LoudnessHistogram histogram;
+  for (int i = 0; i < 100; ++i) histogram.add(energy_from_lufs(-20));
+  histogram.add(energy_from_lufs(110));
+  CHECK(lufs_from_energy(histogram.gated_energy()) == doctest::Approx(110).epsilon(1e-6));
+}

@@ -64,6 +64,9 @@ TEST_CASE("keys are the tracks that any parameter names") {
   const auto values = all_values(
       info(), {{"key", std::string("voice")}, {"keys", std::vector<std::string>{"game", "music"}}});
   CHECK(key_tracks(info(), values) == std::vector<std::string>{"voice", "game", "music"});
+  CHECK(
+      key_tracks(info(), all_values(info(), {{"keys", std::vector<std::string>{"a", "b", "a"}}})) ==
+      std::vector<std::string>{"a", "b"});
   CHECK(key_tracks(info(), all_values(info(), {})).empty());
   CHECK(key_tracks(info(), all_values(info(), {{"keys", std::string("one")}})) ==
         std::vector<std::string>{"one"});

@@ -240,6 +240,17 @@ def test_what_is_no_number_neither_comes_out_nor_stays(kind: str, bad: float):
         assert level(heard[-RATE:]) == pytest.approx(level(wanted[-RATE:]), rel=0.1)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_sample_that_is_no_number_is_as_if_it_were_zero(kind: str):
+    clean, spoilt = one(kind, engaged(kind)), one(kind, engaged(kind))
+    some = speech(9_600)
+    some[4_000, 0] = 0
+    wanted = clean(some)
+    some[4_000, 0] = np.nan
+    np.testing.assert_array_equal(spoilt(some), wanted)
+    assert spoilt.native.faults == 0
+
+
 NUMBERS = [
     (kind, param.id)
     for kind in KINDS
@@ -286,6 +297,23 @@ def live_params(kind: str) -> Iterator[Any]:
 
 
 SWEPT = [(kind, param.id) for kind in KINDS for param in live_params(kind)]
+
+
+@pytest.mark.parametrize(("kind", "param_id"), SWEPT)
+def test_what_is_set_while_it_is_bypassed_holds_from_the_end_of_the_bypass_on(
+    kind: str, param_id: str
+):
+    [param] = [one for one in INFOS[kind].params if one.id == param_id]
+    before, after = (engaged(kind) | {param_id: path_of(param)[end]} for end in (0, -1))
+    changed, fresh = one(kind, before), one(kind, after)
+    for chain in (changed, fresh):
+        chain(speech(9_600))
+        chain.native.set_bypassed(0, True)
+        chain(speech(9_600, seed=2))
+    changed.native.set(0, param_id, after[param_id])
+    for chain in (changed, fresh):
+        chain.native.set_bypassed(0, False)
+    np.testing.assert_array_equal(changed(speech(9_600, seed=3)), fresh(speech(9_600, seed=3)))
 
 
 def path_of(param: Any) -> list[Any]:

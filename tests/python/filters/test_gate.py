@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pypac_obs import _core
+
 from .dynamics_signals import (
     RATE,
     Audio,
@@ -25,7 +27,7 @@ from .dynamics_signals import (
 
 
 def obs_gate(audio: Audio) -> Audio:
-    """OBS's, with its defaults."""
+    """OBS's, with its defaults; but its level falls from twice as loud as it opens at most."""
     opens, closes = linear(-26), linear(-32)
     fall = (opens - closes) / (RATE / 75)
     level = held = share = 0.0
@@ -37,7 +39,7 @@ def obs_gate(audio: Audio) -> Audio:
             is_open = True
         if level < closes and is_open:
             held, is_open = 0.0, False
-        level = max(level, peak) - fall
+        level = max(level, min(peak, 2 * opens)) - fall
         if is_open:
             share = min(1.0, share + 1 / (0.025 * RATE))
         else:
@@ -155,3 +157,19 @@ def test_a_hum_does_not_open_a_gate_that_does_not_hear_it():
     heard = apply("gate", voice, key_low_hz=200)
     assert np.array_equal(heard[-480:], voice[-480:])
     assert decibels(heard[frames(13), 0] / voice[frames(13), 0]) < -3
+
+
+def test_low_thresholds_close_it_as_soon_behind_a_loud_sound():
+    """OBS's level falls from full scale in steps of the thresholds: it takes minutes."""
+    audio = in_turn(tone(0, 1000, 200, 2), silence(1000, 2)) + np.float32(1e-5)
+    settings = {"open_db": -60, "close_db": -60, "hold_ms": 100, "release_ms": 50}
+    heard = np.flatnonzero(apply("gate", audio.astype(np.float32), **settings)[:, 0])
+    assert frames(200 + 100 + 40) < heard[-1] < frames(200 + 100 + 50 + 200)
+
+
+def test_a_voice_has_no_hole_where_the_bypass_ends():
+    chain = _core.OfflineChain([("gate", {"attack_ms": 300.0}, True)], channels=1)
+    voice = np.full((4800, 1), 0.5, np.float32)
+    chain.process(voice)
+    chain.set_bypassed(0, False)
+    assert np.array_equal(chain.process(voice), voice)
