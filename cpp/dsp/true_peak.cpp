@@ -6,6 +6,7 @@
 #include <cstring>
 #include <numbers>
 
+#include "dsp/kaiser.hpp"
 #include "dsp/wide_lanes.hpp"
 
 namespace pypac {
@@ -15,22 +16,11 @@ namespace {
 // what people measure with: a longer filter in a wider window.
 constexpr double kKaiserBeta = 8;
 
-double bessel_i0(double x) {
-  double sum = 1;
-  double term = 1;
-  for (int k = 1; term > 1e-18 * sum; ++k) {
-    term *= (x / (2 * k)) * (x / (2 * k));
-    sum += term;
-  }
-  return sum;
-}
-
 /// The weight of a sample so many samples away: a sinc in Kaiser's window.
 double weight(double distance) {
   const double x = std::numbers::pi * distance;
   const double edge = distance / static_cast<double>(kTruePeakReach);
-  return std::sin(x) / x * bessel_i0(kKaiserBeta * std::sqrt(1 - edge * edge)) /
-         bessel_i0(kKaiserBeta);
+  return std::sin(x) / x * kaiser(edge, kKaiserBeta) / kaiser(0, kKaiserBeta);
 }
 
 TruePeakTaps made_taps() {

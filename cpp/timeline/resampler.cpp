@@ -9,6 +9,7 @@
 #include <iterator>
 #include <numbers>
 
+#include "dsp/kaiser.hpp"
 #include "dsp/wide_lanes.hpp"
 #include "timeline/resampler_kernel.hpp"
 
@@ -27,21 +28,6 @@ constexpr double kNearUnity = 0.998;
 
 // The kernel takes so many taps at once, on either side.
 constexpr std::uint32_t kStep = 4;
-
-double bessel_i0(double x) {
-  double sum = 1;
-  double term = 1;
-  for (int k = 1; term > sum * 1e-17; ++k) {
-    const double factor = x / (2 * k);
-    term *= factor * factor;
-    sum += term;
-  }
-  return sum;
-}
-
-double kaiser(double x) {
-  return std::abs(x) >= 1 ? 0 : bessel_i0(kKaiserBeta * std::sqrt(1 - x * x));
-}
 
 double sinc(double x) {
   if (x == 0) return 1;
@@ -66,7 +52,7 @@ Resampler::Resampler(double cutoff)
     double sum = 0;
     for (std::size_t k = 0; k < taps; ++k) {
       const double distance = static_cast<double>(k) - (half_width_ - 1.0) - fraction;
-      row[k] = sinc(distance * cutoff) * kaiser(distance * cutoff / kZeroCrossings);
+      row[k] = sinc(distance * cutoff) * kaiser(distance * cutoff / kZeroCrossings, kKaiserBeta);
       sum += row[k];
     }
     // Unity gain at each phase: a constant stays one.
