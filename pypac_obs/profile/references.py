@@ -136,26 +136,42 @@ def _unknown_keys(
 
 
 def _filters(presets: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Problem]:
-    steers: dict[str, list[str]] = {}
+    steers: dict[str, dict[str, None]] = {}
     for track_name, track in tracks.items():
         if not isinstance(track, Mapping):
             continue
         at: Loc = ("tracks", track_name)
-        count = 0
         for chain in ("filters", "compare"):
             yield from _unknown_presets(presets, track.get(chain), (*at, chain))
+        if track.get("chain") == "b" and track.get("compare") is None:
+            yield Problem((*at, "chain"), "compare beside it, which is chain b", "none")
+        # A short profile can name long presets so often that looking at each filter takes minutes.
+        count = sum(_count(presets, track.get(chain)) for chain in ("filters", "compare"))
+        if count > MOST_FILTERS:
+            if _uses_more_than_a_list(track):
+                expected = f"at most {MOST_FILTERS} filters, with those of presets and of compare"
+                yield Problem((*at, "filters"), expected, f"{count} of them")
+            continue
+        no_way: set[str] = set()
+        for chain in ("filters", "compare"):
             found = list(_chain_of(presets, track.get(chain), (*at, chain)))
-            count += len(found)
             yield from _names_in_chain(found)
             for one in found:
                 if not one.preset:
                     yield from _unknown_keys(tracks, one.at, one.kind, one.settings)
-                yield from _circles(tracks, steers, track_name, one)
-        if count > MOST_FILTERS and _uses_more_than_a_list(track):
-            expected = f"at most {MOST_FILTERS} filters, with those of presets and of compare"
-            yield Problem((*at, "filters"), expected, f"{count} of them")
-        if track.get("chain") == "b" and track.get("compare") is None:
-            yield Problem((*at, "chain"), "compare beside it, which is chain b", "none")
+                yield from _circles(tracks, steers, track_name, one, no_way)
+
+
+def _count(presets: Mapping[str, Any], filters: Any) -> int:
+    """How many filters a chain has, with those of presets."""
+    count = 0
+    for _, one in _items(filters, ()):
+        if isinstance(one, str):
+            preset = presets.get(one)
+            count += len(preset) if isinstance(preset, list | tuple) else 0
+        else:
+            count += _as_filter(one) is not None
+    return count
 
 
 def _uses_more_than_a_list(track: Mapping[str, Any]) -> bool:
@@ -176,13 +192,18 @@ def _names_in_chain(filters: list[_Filter]) -> Iterator[Problem]:
 
 
 def _circles(
-    tracks: Mapping[str, Any], steers: dict[str, list[str]], track: str, one: _Filter
+    tracks: Mapping[str, Any],
+    steers: dict[str, dict[str, None]],
+    track: str,
+    one: _Filter,
+    no_way: set[str],
 ) -> Iterator[Problem]:
     for place, key in key_settings(one.kind, one.settings):
-        if key not in tracks:
+        known = steers.setdefault(track, {})
+        if key not in tracks or key in known:  # said already
             continue
-        steers.setdefault(track, []).append(key)
-        if path := _path(steers, key, track):
+        known[key] = None
+        if path := _path(steers, key, track, no_way):
             at = one.at if one.preset else (*one.at, *place)
             found = " -> ".join((track, *path))
             yield Problem(at, "tracks that do not steer each other", found)
@@ -199,20 +220,25 @@ def _unknown_presets(presets: Mapping[str, Any], filters: Any, at: Loc) -> Itera
             yield Problem(loc, expected, describe(name), choices, name)
 
 
-def _path(steers: Mapping[str, list[str]], begin: str, end: str) -> list[str]:
-    """The way from one track by what steers it to another one; empty: there is none."""
-    seen: set[str] = set()
+def _path(
+    steers: Mapping[str, Mapping[str, None]], begin: str, end: str, no_way: set[str]
+) -> list[str]:
+    """The way from one track by what steers it to another one; empty: there is none.
+
+    ``no_way`` are tracks from which none leads to the end, and gets more of them.
+    """
 
     def walk(track: str) -> list[str]:
         if track == end:
             return [track]
-        seen.add(track)
+        no_way.add(track)
         for key in steers.get(track, ()):
-            if key not in seen and (rest := walk(key)):
+            if key not in no_way and (rest := walk(key)):
+                no_way.discard(track)
                 return [track, *rest]
         return []
 
-    return walk(begin)
+    return [] if begin in no_way else walk(begin)
 
 
 @dataclass(frozen=True)

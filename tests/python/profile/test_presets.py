@@ -2,6 +2,7 @@
 """Lists of filters under a name, and tracks that compare two of them."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -137,6 +138,40 @@ def test_no_more_filters_than_a_track_takes_whatever_they_come_from():
     }
     with pytest.raises(ProfileError, match=r"tracks\.one\.filters: .* at most 64 filters"):
         Profile.from_dict(data)
+
+
+def test_a_short_profile_of_many_filters_is_told_so_at_once():
+    names = [f"t{n}" for n in range(200)]
+    keys = names[:16]
+    data: dict[str, Any] = {
+        "version": 1,
+        "sources": {"mic": {"device": "default"}},
+        "presets": {"p": [{"duck": {"key": keys}}] * 64},
+        "tracks": {
+            name: {"from": "mic", "filters": ["p"] * 64, "compare": ["p"] * 64} for name in names
+        },
+    }
+    began = time.process_time()
+    with pytest.raises(ProfileError) as raised:
+        Profile.from_dict(data)
+    assert len(raised.value.mistakes) == 200
+    assert "found 8192 of them" in str(raised.value.mistakes[0])
+    assert time.process_time() - began < 10  # it takes a fraction of a second
+
+
+def test_many_tracks_that_steer_each_other_without_a_circle_are_checked_quickly():
+    names = [f"t{n}" for n in range(150)]
+    tracks: dict[str, Any] = {}
+    for n, name in enumerate(names):
+        lists = [names[start : min(start + 16, n)] for start in range(0, n, 16)]
+        tracks[name] = {"from": "mic", "filters": [{"compressor": {"key": one}} for one in lists]}
+    tracks["t0"]["filters"] = [{"compressor": {"key": "t149"}}]
+    data = {"version": 1, "sources": {"mic": {"device": "default"}}, "tracks": tracks}
+    began = time.process_time()
+    with pytest.raises(ProfileError) as raised:
+        Profile.from_dict(data)
+    assert "t149 -> t0 -> t149" in str(raised.value)
+    assert time.process_time() - began < 10
 
 
 def test_two_chains_of_a_track_have_their_names_side_by_side():
