@@ -20,6 +20,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pypac_obs.profile.names import EXPECTED_NAME, is_name, name_key
 from pypac_obs.profile.paths import is_reserved_name
+from pypac_obs.profile.units import unit_of
 
 __all__ = [
     "PROBLEM",
@@ -40,7 +41,7 @@ __all__ = [
 
 PROBLEM = "profile_problem"
 LONGEST_TEXT = 256
-_QUOTED_NUMBER = re.compile(r"\s*([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*[A-Za-z%/]{0,5}\s*")
+_QUOTED_NUMBER = re.compile(r"\s*([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([A-Za-z%/]{0,5})\s*")
 LARGEST_PID = 2**32 - 1  # Windows counts in 32 bits, Linux stays below
 
 
@@ -135,20 +136,33 @@ class Between:
         numbers = (int,) if source is int else (int, float)
         kind = "a whole number" if source is int else "a number"
 
-        def check(value: Any) -> Any:
+        def check(value: Any, info: core_schema.ValidationInfo) -> Any:
             right_type = isinstance(value, numbers) and not isinstance(value, bool)
             if not right_type or not self.lowest <= value <= self.highest:  # NaN compares false
-                meant = _QUOTED_NUMBER.fullmatch(value) if isinstance(value, str) else None
-                how = f", without quotes and unit ({meant[1]})" if meant else ""
+                meant = _meant(value, info.field_name or "") if isinstance(value, str) else None
+                how = ""
+                if meant is not None and self.lowest <= meant <= self.highest:
+                    if float in numbers or meant.is_integer():
+                        how = f", without quotes and unit ({meant:.10g})"
                 raise problem(f"{kind} from {self.lowest} to {self.highest}{how}", describe(value))
             return value
 
-        return core_schema.no_info_before_validator_function(check, handler(source))
+        return core_schema.with_info_before_validator_function(check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {**handler(schema), "minimum": self.lowest, "maximum": self.highest}
+
+
+def _meant(text: str, key: str) -> float | None:
+    """The number that is in quotes, in the unit of its key; None: it is in another one."""
+    found = _QUOTED_NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    known = unit_of(key)
+    factor = 1.0 if not found[2] else known.factors.get(found[2].lower()) if known else None
+    return None if factor is None else float(found[1]) * factor
 
 
 @dataclass(frozen=True)
