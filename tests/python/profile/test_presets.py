@@ -128,6 +128,38 @@ def test_a_mistake_in_a_preset_is_said_once_and_where_it_is():
     assert (mistake.line, mistake.path) == (5, "presets.soft[0].gain.gain_db")
 
 
+@pytest.mark.parametrize(
+    ("track", "remedy"),
+    [
+        (
+            "filters: [{compressor: {ratio: 0}}]",
+            "docs/filters.md and `pypac-obs plugins compressor` list the settings of filters.",
+        ),
+        (
+            "filters: [{compressor: {ratio: 0}}, {gain: {}}], mute: 3",
+            "docs/profile.md lists every key, "
+            "docs/filters.md and `pypac-obs plugins` list those of filters.",
+        ),
+        (
+            "compare: [{compresor: {ratio: 0}}]",
+            "docs/filters.md and `pypac-obs plugins` list the settings of filters.",
+        ),
+        ("filters: sofd", "docs/profile.md lists every key."),
+        ("mute: 3", "docs/profile.md lists every key."),
+    ],
+)
+def test_the_page_that_lists_what_is_meant_is_named(track: str, remedy: str):
+    with pytest.raises(ProfileError) as raised:
+        parse_profile(TEXT + f"  one: {{from: mic, {track}}}\n")
+    assert raised.value.remedy == f"Correct the profile; {remedy}"
+
+
+def test_a_mistake_in_a_preset_names_its_filter():
+    with pytest.raises(ProfileError) as raised:
+        parse_profile(TEXT.replace("-6", "60") + "  one: {from: mic, filters: soft}\n")
+    assert "`pypac-obs plugins gain`" in str(raised.value.remedy)
+
+
 def test_no_more_filters_than_a_track_takes_whatever_they_come_from():
     filters: list[Any] = [{"gain": {"gain_db": 0}}] * 33
     data = {
