@@ -75,9 +75,30 @@ def warnings(data: Mapping[str, Any]) -> Iterator[str]:
     for name in sources:
         if name not in used:
             yield f'The source "{name}" goes into no track, so it is not captured.'
+    yield from _idle_presets(_mapping(data, "presets"), tracks)
     for named in names_in(sources):
         if slip := slip_of(named):
             yield slip.sentence(named)
+
+
+def _idle_presets(presets: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[str]:
+    # In a profile that is built, tracks have the filters of a preset in the place of its name.
+    starting: dict[str, list[tuple[str, list[str]]]] = {}
+    idle = {}
+    for name, filters in presets.items():
+        wanted = [repr(one) for one in filters]
+        if wanted:
+            starting.setdefault(wanted[0], []).append((name, wanted))
+            idle[name] = True
+    for track in tracks.values():
+        for chain in ("filters", "compare"):
+            there = [repr(one) for one in track.get(chain) or ()]
+            for at, first in enumerate(there):
+                for name, wanted in starting.get(first, ()):
+                    if name in idle and there[at : at + len(wanted)] == wanted:
+                        del idle[name]
+    for name in idle:
+        yield f'No track uses the preset "{name}".'
 
 
 def _names_that_differ_in_case_only(section: str, named: Mapping[str, Any]) -> Iterator[Problem]:

@@ -112,6 +112,15 @@ def test_what_is_wrong_with_presets_and_chains_is_said_with_its_place(tracks: st
     assert mistakes(tracks) == [expected]
 
 
+def test_a_preset_that_no_track_uses_is_said():
+    profile = parse_profile(TEXT + "  one: {from: mic, compare: [{gain: {gain_db: 5}}, two]}\n")
+    assert profile.warnings == ('No track uses the preset "soft".',)
+    assert Profile.from_dict(profile.model_dump()).warnings == profile.warnings
+    both = parse_profile(TEXT + "  one: {from: mic, filters: soft, compare: [two, soft]}\n")
+    assert both.warnings == ()
+    assert Profile.from_dict(both.model_dump()).warnings == ()
+
+
 def test_a_preset_has_no_presets_in_it():
     with pytest.raises(ProfileError, match="there are no presets in a preset"):
         parse_profile(TEXT.replace("[{gain: {gain_db: -6}}]", "[two]") + "  one: {from: mic}\n")
