@@ -34,7 +34,7 @@ def command(name: str | None, as_json: bool) -> None:
     Latencies are those of the defaults at 48 kHz. No code of a plugin is loaded: what it can be set
     to shows once it runs.
     """
-    if name in filter_infos():
+    if name is not None and name in filter_infos():
         _show_filter(filter_infos()[name], as_json=as_json)
         return
     installed = list(_installed())

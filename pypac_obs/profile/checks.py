@@ -140,10 +140,9 @@ class Between:
             right_type = isinstance(value, numbers) and not isinstance(value, bool)
             if not right_type or not self.lowest <= value <= self.highest:  # NaN compares false
                 meant = _meant(value, _key_of(info)) if isinstance(value, str) else None
-                how = ""
-                if meant is not None and self.lowest <= meant <= self.highest:
-                    if float in numbers or meant.is_integer():
-                        how = f", without quotes and unit ({meant:.10g})"
+                whole = meant is not None and (float in numbers or meant.is_integer())
+                fits = meant is not None and whole and self.lowest <= meant <= self.highest
+                how = f", without quotes and unit ({meant:.10g})" if fits else ""
                 raise problem(f"{kind} from {self.lowest} to {self.highest}{how}", describe(value))
             return value
 
@@ -199,7 +198,6 @@ class OneOf:
             return value
 
         return core_schema.no_info_before_validator_function(check, handler(source))
-
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

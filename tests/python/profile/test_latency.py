@@ -100,9 +100,7 @@ def test_filters_that_take_too_long_are_a_mistake_of_the_profile(
         ({"filters": ["late"], "compare": ["short"]}, "filters"),
     ],
 )
-def test_what_takes_too_long_is_said_of_the_chain_that_takes_it(
-    chains: dict[str, Any], place: str
-):
+def test_what_takes_too_long_is_said_of_the_chain_that_takes_it(chains: dict[str, Any], place: str):
     filters = {
         name: {"limiter": {"look_ahead_ms": look_ahead_ms}}
         for name, look_ahead_ms in (("short", 1), ("late", 10))
@@ -134,7 +132,9 @@ def test_headroom_alone_is_no_more_than_obs_waits_for():
         "session.latency_ms and what filters take, found 500 ms"
     )
     assert build(360, **dry)
-    with pytest.raises(ProfileError, match=r"session\.filter_headroom_ms: expected at most 35") as raised:
+    with pytest.raises(
+        ProfileError, match=r"session\.filter_headroom_ms: expected at most 35"
+    ) as raised:
         build(360)
     most_ms = float(str(raised.value).partition("at most ")[2].split()[0])
     assert build(most_ms)

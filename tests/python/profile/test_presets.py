@@ -150,7 +150,7 @@ def test_a_mistake_in_a_preset_is_said_once_and_where_it_is():
             "docs/filters.md and `pypac-obs plugins` list those of filters.",
         ),
         (
-            "compare: [{compresor: {ratio: 0}}]",
+            "compare: [{kompressor: {ratio: 0}}]",
             "docs/filters.md and `pypac-obs plugins` list the settings of filters.",
         ),
         ("filters: sofd", "docs/profile.md lists every key."),
