@@ -36,6 +36,7 @@ that went away) are no errors: they are data, in the ledger and on the block.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -129,9 +130,28 @@ class ProfileError(PypacError, ValueError):
         self.mistakes: tuple[ProfileMistake, ...] = tuple(mistakes)
         super().__init__(
             "\n".join(map(str, self.mistakes)),
-            remedy="Correct the profile; docs/profile.md lists every key.",
+            remedy=f"Correct the profile; {_where_keys_are(self.mistakes)}.",
         )
         self.args = (self.mistakes,)  # what pickle calls the class with
+
+
+# A place within a filter, and its kind where that is one.
+_IN_FILTER = re.compile(
+    r"(?:tracks\..+\.(?:filters|compare)|presets\..+)\[[0-9]+\]\.(?:(?!plugin\.)([a-z_]+)\.)?"
+)
+
+
+def _where_keys_are(mistakes: Iterable[ProfileMistake]) -> str:
+    """Says which page lists the keys that are meant, and which command those of a filter."""
+    found = [_IN_FILTER.match(one.path) for one in mistakes]
+    if not any(found):
+        return "docs/profile.md lists every key"
+    kinds = {one[1] for one in found if one}
+    kind = f" {kind}" if len(kinds) == 1 and (kind := kinds.pop()) else ""
+    of_filters = f"docs/filters.md and `pypac-obs plugins{kind}` list those of filters"
+    if all(found):
+        return of_filters.replace("those of filters", "the settings of filters")
+    return f"docs/profile.md lists every key, {of_filters}"
 
 
 class NotRunning(PypacError, LookupError):

@@ -161,7 +161,17 @@ def _entry_point(use: str, kind: PluginKind) -> Plugin:
             f"several installed packages have a plugin {_shown(use)}: {_listed(targets, 'and')}",
             remedy="Write which one: `use: module:Class`.",
         )
-    return _in_module(use, found[0].module, found[0].attr, kind)
+    try:
+        module, class_name = found[0].module, found[0].attr
+    except (AttributeError, ValueError):
+        module = class_name = ""
+    if not module or not class_name:
+        raise kind.error(
+            f"the plugin {_shown(use)} is not loaded: its entry point {_shown(found[0].value)} "
+            "names no class of a module",
+            remedy="Correct its package, or uninstall it: an entry point is `module:Class`.",
+        )
+    return _in_module(use, module, class_name, kind)
 
 
 def _in_module(use: str, module: str, class_name: str, kind: PluginKind) -> Plugin:

@@ -26,10 +26,14 @@ PIECE_FRAMES = 100 * _BLOCK_FRAMES
 
 @dataclass(frozen=True)
 class ChainKey:
-    """A track that steers a filter, and how late the filter's own audio is there, in frames."""
+    """A track that steers a filter, and how late the filter's own audio is there, in frames.
+
+    What a filter that is not ``heard`` gets does not matter.
+    """
 
     track: str
     delay: int
+    heard: bool = True
 
 
 class ChainRendering:
@@ -53,7 +57,7 @@ class ChainRendering:
                     continue  # dry, and its latency would be taken out
                 raise _written_in_python(f"{name}.filter.{filter_name}", one)
             steering = dict.fromkeys(key for _, key in key_settings(one.kind, one.settings))
-            keys += [ChainKey(key, late) for key in steering]
+            keys += [ChainKey(key, late, heard=not bypassed) for key in steering]
             link = (one.kind, native_values(one.settings), bypassed)
             late += _core.OfflineChain([link], **shape).latency_frames
             links.append(link)

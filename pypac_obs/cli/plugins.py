@@ -34,12 +34,12 @@ def command(name: str | None, as_json: bool) -> None:
     Latencies are those of the defaults at 48 kHz. No code of a plugin is loaded: what it can be set
     to shows once it runs.
     """
+    if name is not None and name in filter_infos():
+        _show_filter(filter_infos()[name], as_json=as_json)
+        return
     installed = list(_installed())
     if name is None:
         _show_all(installed, as_json=as_json)
-        return
-    if name in filter_infos():
-        _show_filter(filter_infos()[name], as_json=as_json)
         return
     found = [one for one in installed if one.name == name]
     if not found:
@@ -145,6 +145,7 @@ def _show_filter(info: FilterInfo, *, as_json: bool) -> None:
     say(f"{info.kind}: {info.help}")
     say(f"Latency: {_latency_text(info)} with the defaults at 48 kHz")
     table = column_table(("Parameter", "Unit", "Range", "Default", "Live", "What it does"))
+    table.columns[0].no_wrap = True  # names are copied from here
     for param in info.params:
         table.add_row(
             plain(param.id),

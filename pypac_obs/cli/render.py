@@ -125,7 +125,7 @@ def command(
     say(f"RMS: {level_text(before.rms)} before, {level_text(after.rms)} after")
     if rendering.latency_frames:
         say(f"Latency: {latency_ms:.3g} ms ({rendering.latency_frames} frames), taken out")
-    for key in dict.fromkeys(one.track for one in rendering.keys):
+    for key in dict.fromkeys(one.track for one in rendering.keys if one.heard):
         if key not in key_files:
             say(f"Note: {key}, which steers a filter, was silent (--key {key}=FILE)")
     if clipped:

@@ -140,7 +140,7 @@ def clean_value(target: Target, value: object) -> Value:
     Raises InvalidValue with what is valid.
     """
     try:
-        checked: Value = _adapter_of(target).validate_python(value)
+        checked: Value = _adapter_of(target).validate_python(value, context={"key": target.param})
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
         context = found.get("ctx", {})

@@ -144,7 +144,9 @@ class ProfileLayers:
             target = find(written, address)
         except UnknownAddress:
             return False
-        if target != find(self.written, address):  # a filter of that name is of another kind now
+        before = find(self.written, address)
+        # A filter of that name is of another kind now, or in the other chain.
+        if target != before or _chain(written, target) != _chain(self.written, before):
             return False
         keys = key_settings(target.kind, {target.param: value})
         return all(key in written.tracks for _, key in keys)
@@ -157,3 +159,12 @@ class ProfileLayers:
             return {}
         self.present = with_value(self.present, target, value)
         return {target.address: value}
+
+
+def _chain(profile: Profile, target: Target) -> str:
+    """Which chain of its track a filter is in; empty: no filter is meant."""
+    if target.part != "filter":
+        return ""
+    rule = profile.tracks[target.track]
+    names = [name for name, _ in rule.named_filters()]
+    return "a" if names.index(target.item) < len(rule.filters) else "b"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import yaml
+
 from pypac_obs.errors import InvalidValue, ObsProtocolError, ObsRefused
 from pypac_obs.obs.client.actual import Obs
 from pypac_obs.obs.client.answers import mappings_in, number_in, text_in
@@ -124,7 +126,7 @@ def import_filters(filters: Sequence[ObsFilter]) -> list[ImportedFilter]:
 def _imported(one: ObsFilter) -> ImportedFilter:
     make = _KINDS.get(one.kind)
     if make is None:
-        what = _WITHOUT.get(one.kind, f"OBS's {one.kind} has no counterpart here")
+        what = _WITHOUT.get(one.kind, f"OBS's {printable(one.kind)} has no counterpart here")
         return ImportedFilter(one.name, None, notes=(what,))
     kind, settings, notes = make(one.settings)
     settings, limited = _in_range(kind, settings)
@@ -254,17 +256,32 @@ def _in_range(kind: str, settings: Settings) -> tuple[Settings, list[str]]:
 
 
 def as_yaml(source: str, filters: Sequence[ImportedFilter]) -> str:
-    """Writes the filters of a track, with OBS's names and what is different in comments."""
+    """Writes the filters of a track, with OBS's names and what is different in comments.
+
+    Raises ObsProtocolError where the text would say something else than the filters.
+    """
     lines = [f"# The filters of {describe(source)} in OBS, in their order"]
     lines.append("filters:" if any(one.kind for one in filters) else "filters: []")
     for one in filters:
-        words = "; ".join((printable(one.name), *one.notes))
+        # Whatever comes from OBS stays within the comment.
+        notes = (printable(note, longest=1000) for note in one.notes)
+        words = "; ".join((printable(one.name), *notes))
         if one.kind is None:
             lines.append(f"  # {words}")
         else:
             settings = ", ".join(f"{key}: {_scalar(value)}" for key, value in one.settings.items())
             lines.append(f"  - {one.kind}: {{{settings}}}  # {words}")
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if _read_again(text) != {"filters": [one.written() for one in filters if one.kind]}:
+        raise ObsProtocolError(f"the filters of {describe(source)} cannot be written as YAML")
+    return text
+
+
+def _read_again(text: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
 
 
 def _scalar(value: float | bool | str) -> str:

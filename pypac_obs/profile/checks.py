@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -20,6 +20,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pypac_obs.profile.names import EXPECTED_NAME, is_name, name_key
 from pypac_obs.profile.paths import is_reserved_name
+from pypac_obs.profile.units import unit_of
 
 __all__ = [
     "PROBLEM",
@@ -40,7 +41,7 @@ __all__ = [
 
 PROBLEM = "profile_problem"
 LONGEST_TEXT = 256
-_QUOTED_NUMBER = re.compile(r"\s*([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*[A-Za-z%/]{0,5}\s*")
+_QUOTED_NUMBER = re.compile(r"\s*([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([A-Za-z%/]{0,5})\s*")
 LARGEST_PID = 2**32 - 1  # Windows counts in 32 bits, Linux stays below
 
 
@@ -135,15 +136,17 @@ class Between:
         numbers = (int,) if source is int else (int, float)
         kind = "a whole number" if source is int else "a number"
 
-        def check(value: Any) -> Any:
+        def check(value: Any, info: core_schema.ValidationInfo) -> Any:
             right_type = isinstance(value, numbers) and not isinstance(value, bool)
             if not right_type or not self.lowest <= value <= self.highest:  # NaN compares false
-                meant = _QUOTED_NUMBER.fullmatch(value) if isinstance(value, str) else None
-                how = f", without quotes and unit ({meant[1]})" if meant else ""
+                meant = _meant(value, _key_of(info)) if isinstance(value, str) else None
+                whole = meant is not None and (float in numbers or meant.is_integer())
+                fits = meant is not None and whole and self.lowest <= meant <= self.highest
+                how = f", without quotes and unit ({meant:.10g})" if fits else ""
                 raise problem(f"{kind} from {self.lowest} to {self.highest}{how}", describe(value))
             return value
 
-        return core_schema.no_info_before_validator_function(check, handler(source))
+        return core_schema.with_info_before_validator_function(check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -151,18 +154,43 @@ class Between:
         return {**handler(schema), "minimum": self.lowest, "maximum": self.highest}
 
 
+def _key_of(info: core_schema.ValidationInfo) -> str:
+    """The key of a value; one that is set by its address has it in the context."""
+    context = info.context if isinstance(info.context, Mapping) else {}
+    return info.field_name or str(context.get("key", ""))
+
+
+def _meant(text: str, key: str) -> float | None:
+    """The number that is in quotes, in the unit of its key; None: it is in another one."""
+    found = _QUOTED_NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    known = unit_of(key)
+    factor = 1.0 if not found[2] else known.factors.get(found[2].lower()) if known else None
+    return None if factor is None else float(found[1]) * factor
+
+
 @dataclass(frozen=True)
 class OneOf:
-    """One of the field's Literal values, of the same type: neither ``1.0`` nor ``true`` is 1."""
+    """One of the field's Literal values, of the same type: neither ``1.0`` nor ``true`` is 1.
+
+    Where all of them are text that YAML reads as numbers, the numbers are taken, too.
+    """
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         choices = get_args(source)
         words = [str(c).lower() if isinstance(c, bool) else str(c) for c in choices]
+        numbers = _are_numbers(choices)
 
         def check(value: Any) -> Any:
+            if numbers and type(value) is int and str(value) in choices:
+                return str(value)
             if not any(type(value) is type(c) and value == c for c in choices):
+                found = _QUOTED_NUMBER.fullmatch(value) if isinstance(value, str) else None
+                if numbers and found and found[1] in choices:
+                    raise problem(f"{listed(words)}, without a unit ({found[1]})", describe(value))
                 if all(isinstance(c, str) for c in choices):
                     raise problem(listed(words), describe(value), words, str(value))
                 number = "" if isinstance(choices[0], bool) else "the number "
@@ -170,6 +198,21 @@ class OneOf:
             return value
 
         return core_schema.no_info_before_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler(schema)
+        choices = found.get("enum", ())
+        if not _are_numbers(choices):
+            return found
+        either = {**found, "enum": [*choices, *map(int, choices)]}
+        either.pop("type", None)
+        return either
+
+
+def _are_numbers(choices: Collection[object]) -> bool:
+    return bool(choices) and all(isinstance(one, str) and one.isdecimal() for one in choices)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -120,22 +121,46 @@ def latencies(profile: Profile) -> Latencies:
 
 def latency_problems(profile: Profile) -> Iterator[Problem]:
     """Yields what of a profile without other mistakes takes longer than a session can be late."""
-    if not any(track.filters or track.compare for track in profile.tracks.values()):
-        return
     session = profile.session
+    if not session.filter_headroom_ms and not any(
+        track.filters or track.compare for track in profile.tracks.values()
+    ):
+        return
     of_all = latencies(profile)
     budget_ms = of_all.budget * 1000 / session.sample_rate
     name = max(of_all.tracks, key=lambda one: of_all.tracks[one].frames)
     own_ms = of_all.tracks[name].frames * 1000 / session.sample_rate
-    if not own_ms:
-        return
-    at = ("tracks", name, "filters")
+    at = ("tracks", name, _longest_chain(profile, name))
     if budget_ms > _MOST_MS:
         most_ms = _MOST_MS - session.filter_headroom_ms
         expected = f"filters that take at most {most_ms:g} ms together"
         yield Problem(at, expected, f"{own_ms:.1f} ms")
     elif profile.outputs.obs is not None and budget_ms + session.latency_ms > _OBS_MS:
-        most_ms = _OBS_MS - session.latency_ms - session.filter_headroom_ms
+        free_ms = _OBS_MS - session.latency_ms
+        if session.filter_headroom_ms and own_ms <= max(0.0, free_ms):
+            # Delays are whole blocks.
+            block_ms = block_frames(session) * 1000 / session.sample_rate
+            most_ms = max(0.0, free_ms // block_ms * block_ms - own_ms)
+            expected = f"at most {math.floor(most_ms * 10) / 10:g} ms, as OBS waits {_OBS_MS:g} ms"
+            expected += " with session.latency_ms and what filters take"
+            found = f"{session.filter_headroom_ms:g} ms"
+            yield Problem(("session", "filter_headroom_ms"), expected, found)
+            return
+        most_ms = free_ms - session.filter_headroom_ms
         expected = f"filters that take at most {max(0.0, most_ms):g} ms together"
         expected += f", as OBS waits {_OBS_MS:g} ms with session.latency_ms and filter_headroom_ms"
         yield Problem(at, expected, f"{own_ms:.1f} ms")
+
+
+def _longest_chain(profile: Profile, name: str) -> str:
+    """The key of a track's chain that takes the longest, or of the only one."""
+    track = profile.tracks[name]
+
+    def frames(chain: tuple[FilterRule, ...]) -> int:
+        rate = profile.session.sample_rate
+        return sum(filter_latency(one, rate, track.channels) or 0 for one in chain)
+
+    if not track.compare:
+        return "filters"
+    only = not track.filters
+    return "compare" if only or frames(track.compare) > frames(track.filters) else "filters"

@@ -75,9 +75,30 @@ def warnings(data: Mapping[str, Any]) -> Iterator[str]:
     for name in sources:
         if name not in used:
             yield f'The source "{name}" goes into no track, so it is not captured.'
+    yield from _idle_presets(_mapping(data, "presets"), tracks)
     for named in names_in(sources):
         if slip := slip_of(named):
             yield slip.sentence(named)
+
+
+def _idle_presets(presets: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[str]:
+    # In a profile that is built, tracks have the filters of a preset in the place of its name.
+    starting: dict[str, list[tuple[str, list[str]]]] = {}
+    idle = {}
+    for name, filters in presets.items():
+        wanted = [repr(one) for one in filters]
+        if wanted:
+            starting.setdefault(wanted[0], []).append((name, wanted))
+            idle[name] = True
+    for track in tracks.values():
+        for chain in ("filters", "compare"):
+            there = [repr(one) for one in track.get(chain) or ()]
+            for at, first in enumerate(there):
+                for name, wanted in starting.get(first, ()):
+                    if name in idle and there[at : at + len(wanted)] == wanted:
+                        del idle[name]
+    for name in idle:
+        yield f'No track uses the preset "{name}".'
 
 
 def _names_that_differ_in_case_only(section: str, named: Mapping[str, Any]) -> Iterator[Problem]:
@@ -136,26 +157,42 @@ def _unknown_keys(
 
 
 def _filters(presets: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Problem]:
-    steers: dict[str, list[str]] = {}
+    steers: dict[str, dict[str, None]] = {}
     for track_name, track in tracks.items():
         if not isinstance(track, Mapping):
             continue
         at: Loc = ("tracks", track_name)
-        count = 0
         for chain in ("filters", "compare"):
             yield from _unknown_presets(presets, track.get(chain), (*at, chain))
+        if track.get("chain") == "b" and track.get("compare") is None:
+            yield Problem((*at, "chain"), "compare beside it, which is chain b", "none")
+        # A short profile can name long presets so often that looking at each filter takes minutes.
+        count = sum(_count(presets, track.get(chain)) for chain in ("filters", "compare"))
+        if count > MOST_FILTERS:
+            if _uses_more_than_a_list(track):
+                expected = f"at most {MOST_FILTERS} filters, with those of presets and of compare"
+                yield Problem((*at, "filters"), expected, f"{count} of them")
+            continue
+        no_way: set[str] = set()
+        for chain in ("filters", "compare"):
             found = list(_chain_of(presets, track.get(chain), (*at, chain)))
-            count += len(found)
             yield from _names_in_chain(found)
             for one in found:
                 if not one.preset:
                     yield from _unknown_keys(tracks, one.at, one.kind, one.settings)
-                yield from _circles(tracks, steers, track_name, one)
-        if count > MOST_FILTERS and _uses_more_than_a_list(track):
-            expected = f"at most {MOST_FILTERS} filters, with those of presets and of compare"
-            yield Problem((*at, "filters"), expected, f"{count} of them")
-        if track.get("chain") == "b" and track.get("compare") is None:
-            yield Problem((*at, "chain"), "compare beside it, which is chain b", "none")
+                yield from _circles(tracks, steers, track_name, one, no_way)
+
+
+def _count(presets: Mapping[str, Any], filters: Any) -> int:
+    """How many filters a chain has, with those of presets."""
+    count = 0
+    for _, one in _items(filters, ()):
+        if isinstance(one, str):
+            preset = presets.get(one)
+            count += len(preset) if isinstance(preset, list | tuple) else 0
+        else:
+            count += _as_filter(one) is not None
+    return count
 
 
 def _uses_more_than_a_list(track: Mapping[str, Any]) -> bool:
@@ -176,13 +213,18 @@ def _names_in_chain(filters: list[_Filter]) -> Iterator[Problem]:
 
 
 def _circles(
-    tracks: Mapping[str, Any], steers: dict[str, list[str]], track: str, one: _Filter
+    tracks: Mapping[str, Any],
+    steers: dict[str, dict[str, None]],
+    track: str,
+    one: _Filter,
+    no_way: set[str],
 ) -> Iterator[Problem]:
     for place, key in key_settings(one.kind, one.settings):
-        if key not in tracks:
+        known = steers.setdefault(track, {})
+        if key not in tracks or key in known:  # said already
             continue
-        steers.setdefault(track, []).append(key)
-        if path := _path(steers, key, track):
+        known[key] = None
+        if path := _path(steers, key, track, no_way):
             at = one.at if one.preset else (*one.at, *place)
             found = " -> ".join((track, *path))
             yield Problem(at, "tracks that do not steer each other", found)
@@ -199,20 +241,25 @@ def _unknown_presets(presets: Mapping[str, Any], filters: Any, at: Loc) -> Itera
             yield Problem(loc, expected, describe(name), choices, name)
 
 
-def _path(steers: Mapping[str, list[str]], begin: str, end: str) -> list[str]:
-    """The way from one track by what steers it to another one; empty: there is none."""
-    seen: set[str] = set()
+def _path(
+    steers: Mapping[str, Mapping[str, None]], begin: str, end: str, no_way: set[str]
+) -> list[str]:
+    """The way from one track by what steers it to another one; empty: there is none.
+
+    ``no_way`` are tracks from which none leads to the end, and gets more of them.
+    """
 
     def walk(track: str) -> list[str]:
         if track == end:
             return [track]
-        seen.add(track)
+        no_way.add(track)
         for key in steers.get(track, ()):
-            if key not in seen and (rest := walk(key)):
+            if key not in no_way and (rest := walk(key)):
+                no_way.discard(track)
                 return [track, *rest]
         return []
 
-    return walk(begin)
+    return [] if begin in no_way else walk(begin)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pypac_obs.profile.paths import PLACEHOLDERS
+from pypac_obs.profile.units import unit_of
 
 __all__ = ["Slip", "slips_in"]
 
@@ -35,14 +36,6 @@ _UNIT = re.compile(
     r"(?=[ \t]*(?:[,}\]]|$))",
     re.IGNORECASE,
 )
-# A key's ending, the unit that was written, and how many of the key's are one of it.
-_CONVERSIONS = {
-    ("_ms", "s"): 1000.0,
-    ("_ms", "sec"): 1000.0,
-    ("_s", "ms"): 0.001,
-}
-# Shares of one, which other programs show in percent.
-_SHARES = ("mix", "pan", "width")
 _RATIO = re.compile(r"ratio:[ \t]+([0-9]+(?:\.[0-9]+)?)[ \t]*:[ \t]*1(?=[ \t]*(?:[,}\]]|$))")
 _PLACEHOLDER = re.compile(rf"\{{(?:{'|'.join(PLACEHOLDERS)})\}}")
 _CURLY = re.compile(r"(?:^|[:,{\[]|- )[ \t]*([\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f])")
@@ -104,16 +97,8 @@ def _slips(line: str) -> Iterator[Slip]:
         else:
             yield Slip(found.start(2) + 1, f'a decimal point ("{whole}.{part}")', written)
     for found in () if secret else _UNIT.finditer(line):
-        key, number, unit = found[1], found[2].replace(",", "."), found[3]
-        expected = f'a number without a unit ("{number}")'
-        ending = key[key.rfind("_") :] if "_" in key else ""
-        if unit.lower() == "khz":
-            expected = f'a number in Hz, without a unit ("{float(number) * 1000:g}")'
-        elif unit == "%" and key in _SHARES:
-            expected = f'a share of 1, without a unit ("{float(number) / 100:g}")'
-        elif factor := _CONVERSIONS.get((ending, unit.lower())):
-            shown = f"{float(number) * factor:g}"
-            expected = f'a number in {ending[1:]}, without a unit ("{shown}")'
+        key, number = found[1], found[2].replace(",", ".")
+        expected = _without_unit(key, number, found[3].lower())
         yield Slip(found.start(2) + 1, expected, f'"{found[0][len(key) :].lstrip(": ")}"')
     for found in _RATIO.finditer(line):
         written = found[0].partition(":")[2].strip()
@@ -128,6 +113,17 @@ def _slips(line: str) -> Iterator[Slip]:
     for found in _CURLY.finditer(line):
         what = f'"{found[1]}" ({_named(found[1])})'
         yield Slip(found.start(1) + 1, "plain quotes (\" or ')", what)
+
+
+def _without_unit(key: str, number: str, unit: str) -> str:
+    known = unit_of(key)
+    if known is None or (factor := known.factors.get(unit)) is None:
+        where = f" in {known.name}," if known and known.name else ""
+        return f"a number{where} without a unit"
+    if factor == 1:
+        return f'a number without a unit ("{number}")'
+    what = f"number in {known.name}" if known.name else "share of 1"
+    return f'a {what}, without a unit ("{float(number) * factor:.10g}")'
 
 
 def _named(character: str) -> str:

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
-from pypac_obs.cli import commands
+from pypac_obs.cli import commands, plugins
 from pypac_obs.profile.filters import filter_infos
 
 
@@ -53,6 +54,16 @@ def test_a_filter_is_shown_with_all_that_it_can_be_set_to(kind: str):
     assert [one["id"] for one in data["params"]] == [one.id for one in info.params]
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_parameters_name_is_whole_in_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, width: int
+):
+    monkeypatch.setattr(plugins, "make_console", lambda: Console(width=width))
+    for info in filter_infos().values():
+        words = call(info.kind).stdout.split()
+        assert {one.id for one in info.params} <= set(words), info.kind
+
+
 def test_the_gain_is_shown_as_it_is():
     lines = call("gain").stdout.splitlines()
     assert lines[1] == "Latency: none with the defaults at 48 kHz"
@@ -86,3 +97,32 @@ def test_plugins_of_others_are_named_and_not_loaded():
     ]
     assert "tabnanny" not in sys.modules
     assert "Did you mean shake?" in call("shaek").stderr
+
+
+@pytest.mark.parametrize("target", ["", "9:", "a b", ":X", "tabnanny", "tabnanny:"])
+def test_a_broken_entry_point_of_another_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, target: str
+):
+    entries = importlib.metadata.EntryPoints(
+        [
+            importlib.metadata.EntryPoint("broken", target, "pypac_obs.filters"),
+            importlib.metadata.EntryPoint("shake", "tabnanny:Shake", "pypac_obs.filters"),
+        ]
+    )
+    monkeypatch.setattr(
+        importlib.metadata, "entry_points", lambda **chosen: entries.select(**chosen)
+    )
+    result = call("--json")
+    assert (result.exit_code, result.exception) == (0, None)
+    broken, shake = json.loads(result.stdout)["plugins"]
+    assert "names no class of a module" in broken["trouble"]
+    assert "tabnanny" in shake["loads"]
+    assert call("broken").stdout.startswith("broken: a filter, the plugin")
+
+
+def test_a_filter_of_our_own_is_shown_whatever_is_installed(monkeypatch: pytest.MonkeyPatch):
+    def entry_points(**_: str) -> None:
+        pytest.fail("the entry points are not asked")
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    assert call("gain").exit_code == 0

@@ -214,6 +214,26 @@ def test_a_track_is_ducked_by_what_its_key_sounds_like(folder: Path):
     assert np.allclose(soundfile.read(folder / "out.wav", dtype="float32")[0], 0.1, rtol=1e-3)
 
 
+def test_only_keys_of_filters_that_are_heard_are_asked_for(folder: Path):
+    chains = """
+  keyed:
+    from: a
+    filters: [{duck: {key: voice}}, {compressor: {key: fader, bypass: true}}]
+    compare: [{compressor: {key: [mono, voice]}}, {duck: {key: both, bypass: true}}]
+"""
+    (folder / "p.yaml").write_text(PROFILE + chains, encoding="utf-8")
+    write(folder, "in.wav", noise(1000))
+
+    def asked(chain: str) -> list[str]:
+        result = render(folder, "--track", "keyed", "--chain", chain, "--force")
+        assert (result.exit_code, result.stderr) == (0, "")
+        notes = [line for line in result.stdout.splitlines() if line.startswith("Note: ")]
+        return [line.split()[1].rstrip(",") for line in notes]
+
+    assert asked("a") == ["voice"]
+    assert asked("b") == ["mono", "voice"]
+
+
 def test_a_key_at_another_rate_is_refused(folder: Path):
     (folder / "p.yaml").write_text(
         PROFILE.replace("filters: soft}", "filters: [{duck: {key: mono}}]}", 1)

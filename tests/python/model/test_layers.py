@@ -98,6 +98,30 @@ def test_a_hold_outlives_another_file_as_long_as_its_place_is_there():
     assert gone.release_all("one") == {"voice.mute": False}
 
 
+def test_what_was_held_does_not_go_to_the_other_chain():
+    def file(*chain_a: dict[str, Any]) -> Profile:
+        return profile(
+            {
+                "voice": {
+                    "from": "mic",
+                    "filters": [{"gain": {"gain_db": 1}}, *chain_a],
+                    "compare": [
+                        {"gain": {"gain_db": 2}},
+                        {"gain": {"name": "trim", "gain_db": 3}},
+                    ],
+                }
+            }
+        )
+
+    layers = ProfileLayers(file())
+    hold(layers, "voice.filter.gain-2.gain_db", -20.0, "one")
+    set_(layers, "voice.filter.trim.gain_db", -9.0)
+    new = layers.applied(file({"gain": {"gain_db": 4}}))
+    assert new.held == {}
+    assert new.value("voice.filter.gain-2.gain_db") == 4
+    assert new.value("voice.filter.trim.gain_db") == -9
+
+
 def test_undo_goes_back_to_the_file_before_and_keeps_what_was_set():
     first = layers_of()
     assert first.undone() is None

@@ -14,7 +14,13 @@ from pypac_obs.cli import commands, obs_import_filters
 from pypac_obs.cli.obs import Server
 from pypac_obs.errors import InvalidValue, ObsProtocolError, ObsRefused
 from pypac_obs.obs.client.requests import Answer, Request
-from pypac_obs.obs.filter_import import as_yaml, import_filters, read_filters
+from pypac_obs.obs.filter_import import (
+    ImportedFilter,
+    ObsFilter,
+    as_yaml,
+    import_filters,
+    read_filters,
+)
 from pypac_obs.profile.filters import filter_infos
 
 # What OBS 32 has for each kind before anybody changes it.
@@ -226,6 +232,32 @@ def test_what_is_printed_is_yaml_in_the_order_of_obs_and_says_what_is_different(
     assert 'ducked by "Game\\x1b[31m" in OBS: add `key:`' in lines[4]
     assert lines[5] == "  # vst_filter 3; VST plugins are not run here"
     assert set(obs.asked) == {"GetSourceFilterList", "GetSourceFilterDefaultSettings"}
+
+
+@pytest.mark.parametrize("broken", ["x\n  - plugin: {use: '/tmp/evil.py:X'}  #", "\x1b[31m\u2028a"])
+def test_what_obs_says_stays_in_its_comment(broken: str):
+    filters = [
+        ObsFilter(broken, broken, True, {}),
+        ObsFilter(broken, "gain_filter", True, {"db": 3.0}),
+        ObsFilter(
+            broken,
+            "compressor_filter",
+            True,
+            {**DEFAULTS["compressor_filter"], "sidechain_source": broken},
+        ),
+    ]
+    text = as_yaml(broken, import_filters(filters))
+    assert [list(one) for one in yaml.safe_load(text)["filters"]] == [["gain"], ["compressor"]]
+    assert len(text.split("\n")) == 6
+    assert all(c.isprintable() for c in text.replace("\n", ""))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"detector": "x}, {plugin: {use: evil}"}, {"a: 1, b": 2.0}, {"detector": "\x1b"}]
+)
+def test_no_text_is_given_that_says_something_else_than_the_filters(settings: dict[str, Any]):
+    with pytest.raises(ObsProtocolError, match="cannot be written as YAML"):
+        as_yaml("Mic", [ImportedFilter("a", "expander", settings)])
 
 
 def test_a_source_without_filters_has_an_empty_list():

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from pypac_obs.errors import InvalidValue
+from pypac_obs.model import clean_value, find
 from pypac_obs.profile import Profile, ProfileError, TrackRule
 from pypac_obs.profile.filters import ParamInfo, filter_infos, filter_names, settings_model
 
@@ -125,3 +128,39 @@ def test_two_filters_of_a_track_have_two_names():
 def test_what_no_filter_can_have_is_refused(setting: dict[str, Any], expected: str):
     with pytest.raises(ProfileError, match=expected):
         profile([{"gain": {"gain_db": 0, **setting}}])
+
+
+def test_a_choice_that_is_a_number_is_taken_as_a_number_too():
+    for slope in ("24", 24):
+        one = profile([{"high_pass": {"slope_db": slope}}])
+        assert one.tracks["voice"].filters[0].settings["slope_db"] == "24"
+        data = {
+            "version": 1,
+            "sources": {"a": {"device": "default"}},
+            "tracks": {"v": {"from": "a", "filters": [{"high_pass": {"slope_db": slope}}]}},
+        }
+        assert Draft202012Validator(Profile.json_schema()).is_valid(data)
+    target = find(one, "voice.filter.high_pass.slope_db")
+    assert clean_value(target, 48) == "48"
+    with pytest.raises(InvalidValue, match="must be 12, 24, 36 or 48, not the number 13"):
+        clean_value(target, 13)
+
+
+@pytest.mark.parametrize(
+    ("slope", "expected"),
+    [
+        ("24 dB", '12, 24, 36 or 48, without a unit (24), found "24 dB"'),
+        (13, "12, 24, 36 or 48, found the number 13"),
+        (24.0, "12, 24, 36 or 48, found the number 24.0"),
+        (True, "12, 24, 36 or 48, found true"),
+    ],
+)
+def test_another_choice_than_these_numbers_is_refused(slope: Any, expected: str):
+    with pytest.raises(ProfileError, match=re.escape(expected)):
+        profile([{"high_pass": {"slope_db": slope}}])
+
+
+def test_a_live_value_with_a_unit_is_told_in_the_unit_of_its_key():
+    one = profile([{"limiter": {}}])
+    with pytest.raises(InvalidValue, match=r"without quotes and unit \(100\)"):
+        clean_value(find(one, "voice.filter.limiter.release_ms"), "0.1 s")

@@ -89,3 +89,52 @@ def test_filters_that_take_too_long_are_a_mistake_of_the_profile(
     with pytest.raises(ProfileError) as raised:
         profile(outputs=outputs)
     assert str(raised.value) == f"<profile>: tracks.wet.filters: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("chains", "place"),
+    [
+        ({"filters": ["late"]}, "filters"),
+        ({"compare": ["late"]}, "compare"),
+        ({"filters": ["short"], "compare": ["late"]}, "compare"),
+        ({"filters": ["late"], "compare": ["short"]}, "filters"),
+    ],
+)
+def test_what_takes_too_long_is_said_of_the_chain_that_takes_it(chains: dict[str, Any], place: str):
+    filters = {
+        name: {"limiter": {"look_ahead_ms": look_ahead_ms}}
+        for name, look_ahead_ms in (("short", 1), ("late", 10))
+    }
+    track = {key: [filters[one] for one in names] * 20 for key, names in chains.items()}
+    session = {"latency_ms": 850}
+    with pytest.raises(ProfileError) as raised:
+        profile(
+            session=session,
+            tracks={"dry": {"from": "a"}, "wet": {"from": "a", **track}},
+            outputs={"obs": {"tracks": {"dry": 2}}},
+        )
+    assert f"tracks.wet.{place}: expected filters that take at most 110 ms" in str(raised.value)
+
+
+def test_headroom_alone_is_no_more_than_obs_waits_for():
+    def build(headroom_ms: float, **changes: Any) -> Profile:
+        return profile(
+            session={"latency_ms": 600, "filter_headroom_ms": headroom_ms},
+            outputs={"obs": {"tracks": {"dry": 2}}},
+            **changes,
+        )
+
+    dry: dict[str, Any] = {"tracks": {"dry": {"from": "a"}}}
+    with pytest.raises(ProfileError) as raised:
+        build(500, **dry)
+    assert str(raised.value) == (
+        "<profile>: session.filter_headroom_ms: expected at most 360 ms, as OBS waits 960 ms with "
+        "session.latency_ms and what filters take, found 500 ms"
+    )
+    assert build(360, **dry)
+    with pytest.raises(
+        ProfileError, match=r"session\.filter_headroom_ms: expected at most 35"
+    ) as raised:
+        build(360)
+    most_ms = float(str(raised.value).partition("at most ")[2].split()[0])
+    assert build(most_ms)

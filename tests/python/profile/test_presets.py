@@ -2,6 +2,7 @@
 """Lists of filters under a name, and tracks that compare two of them."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -111,6 +112,15 @@ def test_what_is_wrong_with_presets_and_chains_is_said_with_its_place(tracks: st
     assert mistakes(tracks) == [expected]
 
 
+def test_a_preset_that_no_track_uses_is_said():
+    profile = parse_profile(TEXT + "  one: {from: mic, compare: [{gain: {gain_db: 5}}, two]}\n")
+    assert profile.warnings == ('No track uses the preset "soft".',)
+    assert Profile.from_dict(profile.model_dump()).warnings == profile.warnings
+    both = parse_profile(TEXT + "  one: {from: mic, filters: soft, compare: [two, soft]}\n")
+    assert both.warnings == ()
+    assert Profile.from_dict(both.model_dump()).warnings == ()
+
+
 def test_a_preset_has_no_presets_in_it():
     with pytest.raises(ProfileError, match="there are no presets in a preset"):
         parse_profile(TEXT.replace("[{gain: {gain_db: -6}}]", "[two]") + "  one: {from: mic}\n")
@@ -127,6 +137,38 @@ def test_a_mistake_in_a_preset_is_said_once_and_where_it_is():
     assert (mistake.line, mistake.path) == (5, "presets.soft[0].gain.gain_db")
 
 
+@pytest.mark.parametrize(
+    ("track", "remedy"),
+    [
+        (
+            "filters: [{compressor: {ratio: 0}}]",
+            "docs/filters.md and `pypac-obs plugins compressor` list the settings of filters.",
+        ),
+        (
+            "filters: [{compressor: {ratio: 0}}, {gain: {}}], mute: 3",
+            "docs/profile.md lists every key, "
+            "docs/filters.md and `pypac-obs plugins` list those of filters.",
+        ),
+        (
+            "compare: [{kompressor: {ratio: 0}}]",
+            "docs/filters.md and `pypac-obs plugins` list the settings of filters.",
+        ),
+        ("filters: sofd", "docs/profile.md lists every key."),
+        ("mute: 3", "docs/profile.md lists every key."),
+    ],
+)
+def test_the_page_that_lists_what_is_meant_is_named(track: str, remedy: str):
+    with pytest.raises(ProfileError) as raised:
+        parse_profile(TEXT + f"  one: {{from: mic, {track}}}\n")
+    assert raised.value.remedy == f"Correct the profile; {remedy}"
+
+
+def test_a_mistake_in_a_preset_names_its_filter():
+    with pytest.raises(ProfileError) as raised:
+        parse_profile(TEXT.replace("-6", "60") + "  one: {from: mic, filters: soft}\n")
+    assert "`pypac-obs plugins gain`" in str(raised.value.remedy)
+
+
 def test_no_more_filters_than_a_track_takes_whatever_they_come_from():
     filters: list[Any] = [{"gain": {"gain_db": 0}}] * 33
     data = {
@@ -137,6 +179,40 @@ def test_no_more_filters_than_a_track_takes_whatever_they_come_from():
     }
     with pytest.raises(ProfileError, match=r"tracks\.one\.filters: .* at most 64 filters"):
         Profile.from_dict(data)
+
+
+def test_a_short_profile_of_many_filters_is_told_so_at_once():
+    names = [f"t{n}" for n in range(200)]
+    keys = names[:16]
+    data: dict[str, Any] = {
+        "version": 1,
+        "sources": {"mic": {"device": "default"}},
+        "presets": {"p": [{"duck": {"key": keys}}] * 64},
+        "tracks": {
+            name: {"from": "mic", "filters": ["p"] * 64, "compare": ["p"] * 64} for name in names
+        },
+    }
+    began = time.process_time()
+    with pytest.raises(ProfileError) as raised:
+        Profile.from_dict(data)
+    assert len(raised.value.mistakes) == 200
+    assert "found 8192 of them" in str(raised.value.mistakes[0])
+    assert time.process_time() - began < 10  # it takes a fraction of a second
+
+
+def test_many_tracks_that_steer_each_other_without_a_circle_are_checked_quickly():
+    names = [f"t{n}" for n in range(250)]
+    tracks: dict[str, Any] = {}
+    for n, name in enumerate(names):
+        lists = [names[start : min(start + 16, n)] for start in range(0, n, 16)]
+        tracks[name] = {"from": "mic", "filters": [{"compressor": {"key": one}} for one in lists]}
+    tracks["t0"]["filters"] = [{"compressor": {"key": "t249"}}]
+    data = {"version": 1, "sources": {"mic": {"device": "default"}}, "tracks": tracks}
+    began = time.process_time()
+    with pytest.raises(ProfileError) as raised:
+        Profile.from_dict(data)
+    assert "t249 -> t0 -> t249" in str(raised.value)
+    assert time.process_time() - began < 5
 
 
 def test_two_chains_of_a_track_have_their_names_side_by_side():

@@ -234,9 +234,29 @@ def test_a_long_line_is_looked_at_in_bounded_time():
         ("high_pass: {frequency_hz: 80Hz}", 'a number without a unit ("80")'),
         ("leveller: {speed_db_s: 2 dB/s}", 'a number without a unit ("2")'),
         ("at_s: 1500 ms", 'a number in s, without a unit ("1.5")'),
+        ("- compressor: {attack_ms: 50 %}", "a number in ms, without a unit"),
         ("- compressor: {ratio: 4:1}", 'the first number alone ("4")'),
         ("ratio: 2.5:1", 'the first number alone ("2.5")'),
     ],
 )
 def test_units_are_left_out_of_numbers(line: str, expected: str):
     assert [slip.expected for slip in slips_in(line)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ('compressor: {attack_ms: "0.5 s"}', "0.1 to 500.0, without quotes and unit (500)"),
+        ('low_pass: {frequency_hz: "1 kHz"}', "10.0 to 20000.0, without quotes and unit (1000)"),
+        ("low_pass: {frequency_hz: 1k}", "10.0 to 20000.0, without quotes and unit (1000)"),
+        ('limiter: {ceiling_db: "3 dB"}', "-60.0 to 0.0"),
+        ('compressor: {mix: "50%"}', "0.0 to 1.0, without quotes and unit (0.5)"),
+        ('compressor: {mix: "0.5"}', "0.0 to 1.0, without quotes and unit (0.5)"),
+        ('compressor: {attack_ms: "50 dB"}', "0.1 to 500.0"),
+        ('compressor: {attack_ms: "50%"}', "0.1 to 500.0"),
+    ],
+)
+def test_a_number_in_quotes_is_told_in_the_unit_of_its_key(setting: str, expected: str):
+    text = HEAD + f"tracks:\n  game: {{from: game, filters: [{{{setting}}}]}}\n"
+    (said,) = mistakes(text)
+    assert f"expected a number from {expected}, found" in said
