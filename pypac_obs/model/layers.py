@@ -146,6 +146,9 @@ class ProfileLayers:
             return False
         if target != find(self.written, address):  # a filter of that name is of another kind now
             return False
+        # A filter of chain a may have got the name that one of chain b had.
+        if target.part == "filter" and _chain(written, target) != _chain(self.written, target):
+            return False
         keys = key_settings(target.kind, {target.param: value})
         return all(key in written.tracks for _, key in keys)
 
@@ -157,3 +160,10 @@ class ProfileLayers:
             return {}
         self.present = with_value(self.present, target, value)
         return {target.address: value}
+
+
+def _chain(profile: Profile, target: Target) -> str:
+    """In which chain of its track a filter is."""
+    rule = profile.tracks[target.track]
+    names = [name for name, _ in rule.named_filters()]
+    return "a" if names.index(target.item) < len(rule.filters) else "b"
