@@ -218,7 +218,7 @@ class Controller:
                 raise UnknownAddress(
                     f"there is no track {track!r}", remedy=f"There are: {', '.join(tracks)}."
                 )
-            self._wiring.engine.restart_loudness(track)
+            self._wiring.restart_loudness(track)
 
     def _keep(self, layers: ProfileLayers) -> None:
         self._layers = layers
