@@ -401,7 +401,14 @@ def _print(
     obs = profile.outputs.obs
     late = latencies(profile)
     filtered = any(map(_has_filters, profile.tracks.values()))
-    headings = ["Track", "Channels", "From", "Filters", *(["Late by"] if filtered else []), "File"]
+    headings = [
+        "Track",
+        "Channels",
+        "From",
+        "Filters",
+        *(["Filters take"] if filtered else []),
+        "File",
+    ]
     headings += ["OBS tracks"] if obs else []
     table = column_table(headings, right=("Channels",))
     for name, track in profile.tracks.items():

@@ -231,7 +231,7 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
 
 def test_check_says_how_late_filters_make_each_track_and_all_of_them(tmp_path: Path):
     profile = synthetic(tmp_path)
-    assert "Late by" in call("check", profile).stdout
+    assert "Filters take" in call("check", profile).stdout
     text = profile.read_text(encoding="utf-8")
     limiter = "{limiter: {look_ahead_ms: 5, true_peak: false}}"
     profile.write_text(
