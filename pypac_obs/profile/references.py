@@ -13,6 +13,7 @@ from typing import Any
 
 from pypac_obs.profile.checks import describe, listed
 from pypac_obs.profile.filters import filter_infos, key_settings
+from pypac_obs.profile.mono_tracks import without_effect
 from pypac_obs.profile.names import name_key
 from pypac_obs.profile.outputs import written
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
@@ -78,6 +79,7 @@ def warnings(data: Mapping[str, Any]) -> Iterator[str]:
     for named in names_in(sources):
         if slip := slip_of(named):
             yield slip.sentence(named)
+    yield from without_effect(tracks)
 
 
 def _names_that_differ_in_case_only(section: str, named: Mapping[str, Any]) -> Iterator[Problem]:
