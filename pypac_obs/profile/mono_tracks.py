@@ -37,7 +37,7 @@ def without_effect(tracks: Mapping[str, Any]) -> Iterator[str]:
 def _changes_nothing(kind: str, settings: Mapping[str, Any]) -> bool:
     """Tells whether a filter leaves a single channel as it is."""
     if kind == "invert":
-        return settings.get("channels") == "right"
+        return bool(settings.get("channels") == "right")
     if kind == "channel_map":  # left and right of a mono track are the same
-        return settings.get("left", "left") != "none"
+        return bool(settings.get("left", "left") != "none")
     return kind in _STEREO_ONLY
