@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +18,7 @@ from numpy.typing import NDArray
 
 from pypac_obs.errors import InvalidFile
 
-__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "SoundFileReader"]
+__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "SoundFileReader", "library_name"]
 
 #: What a session can run at, in Hz.
 LOWEST_RATE, HIGHEST_RATE = 8000, 192_000
@@ -32,13 +36,17 @@ class SoundFileReader:
         self.path = path
         self._channels = channels
         self._position = 0
-        if not path.exists():
-            raise InvalidFile(f"there is no file {path}", remedy="Correct the path.")
-        if not path.is_file():
-            raise InvalidFile(f"{path} is no file", remedy="Name a file with audio.")
         try:
-            self._file = soundfile.SoundFile(path)
+            # Looked at first: to open a pipe waits for who writes to it.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise InvalidFile(f"{path} is no file", remedy="Name a file with audio.")
+            self._raw = path.open("rb", buffering=0)
+        except OSError as error:
+            raise _not_opened(path, error) from None
+        try:
+            self._file = soundfile.SoundFile(library_name(path, self._raw), closefd=False)
         except (OSError, soundfile.SoundFileError, TypeError) as error:
+            self._raw.close()
             raise _unreadable(path, error) from None
         trouble = ""
         if self._file.channels > 2:
@@ -46,7 +54,7 @@ class SoundFileReader:
         elif not LOWEST_RATE <= self._file.samplerate <= HIGHEST_RATE:
             trouble = f"has a sample rate of {self._file.samplerate} Hz"
         if trouble:
-            self._file.close()
+            self.close()
             raise InvalidFile(
                 f"{path} {trouble}",
                 remedy=f"Export it in mono or stereo, at {LOWEST_RATE} to {HIGHEST_RATE} Hz.",
@@ -65,7 +73,12 @@ class SoundFileReader:
         trace: TracebackType | None,
     ) -> None:
         """Closes the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file. May be called again."""
         self._file.close()
+        self._raw.close()
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Gives the next frames, fewer at the end and none behind it."""
@@ -90,6 +103,15 @@ class SoundFileReader:
             yield piece
 
 
+def library_name(path: Path, raw: FileIO) -> str | int:
+    """How libsndfile is given a file that is open: its own opening hides why it failed.
+
+    By its descriptor, for which no name has to be UTF-8. On Windows by its name: the C library of
+    libsndfile has descriptors of its own there.
+    """
+    return str(path) if os.name == "nt" else raw.fileno()
+
+
 def _with_channels(audio: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
     have = audio.shape[1]
     if have == channels:
@@ -98,6 +120,20 @@ def _with_channels(audio: NDArray[np.float32], channels: int) -> NDArray[np.floa
         return np.repeat(audio, channels, axis=1)
     mean: NDArray[np.float32] = audio.mean(axis=1, keepdims=True, dtype=np.float32)
     return mean
+
+
+def _not_opened(path: Path, error: OSError) -> InvalidFile:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return InvalidFile(f"there is no file {path}", remedy="Correct the path.")
+    remedies = {
+        errno.EACCES: "Give yourself the right to read it.",
+        errno.EPERM: "Give yourself the right to read it.",
+        errno.ENAMETOOLONG: "Correct the path: no file has so long a name.",
+    }
+    return InvalidFile(
+        f"{path} cannot be read: {error.strerror or error}",
+        remedy=remedies.get(error.errno or 0, "Copy it to another place, and name that."),
+    )
 
 
 def _unreadable(path: Path, error: Exception) -> InvalidFile:

@@ -86,7 +86,7 @@ class Loudness:
         return {name: _finite(getattr(self, name)) for name in _LOUDNESS}
 
     def to_manifest(self) -> dict[str, float | None]:
-        """Gives what is worth keeping of a whole session."""
+        """Gives what is worth keeping: of the whole session, or since the last reset."""
         return {
             "integrated_lufs": _finite(self.integrated),
             "range_lu": _finite(self.range),

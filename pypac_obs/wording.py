@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["counted", "ended", "listed", "sentence"]
+__all__ = ["counted", "ended", "listed", "milliseconds_text", "sentence"]
 
 
 def ended(text: str) -> str:
@@ -43,3 +43,12 @@ def counted(number: int, noun: str) -> str:
     ('1 frame', '2 frames')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def milliseconds_text(milliseconds: float) -> str:
+    """Says a length of time with three digits, and from a second on to the millisecond.
+
+    >>> milliseconds_text(0.02083), milliseconds_text(42.6667), milliseconds_text(2000)
+    ('0.0208 ms', '42.7 ms', '2000 ms')
+    """
+    return f"{milliseconds:.0f} ms" if abs(milliseconds) >= 999.5 else f"{milliseconds:.3g} ms"

@@ -48,6 +48,7 @@ COMMANDS = {
     "toggle": "Turn a switch of a running session on or off.",
     "fade": "Fade a value of a running session to another one.",
     "mark": "Mark this moment in the sessions that run.",
+    "reset-loudness": "Begin the measured loudness of a running session anew.",
     "reload": "Apply the changes in a profile's file to the running session.",
     "stop": "End a running session.",
     "control": "Show how other programs reach a running session.",
@@ -60,7 +61,11 @@ COMMANDS = {
 }
 
 # Files that are not named like their command: a module `set` here would hide Python's own.
-_FILES = {"set": "set_command", "import-filters": "import_filters"}
+_FILES = {
+    "set": "set_command",
+    "import-filters": "import_filters",
+    "reset-loudness": "reset_loudness",
+}
 
 
 class ReaderGoneError(Exception):

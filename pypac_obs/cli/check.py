@@ -56,6 +56,7 @@ from pypac_obs.profile.paths import unsafe_characters
 from pypac_obs.session.binding_notes import binding_notes
 from pypac_obs.session.wiring import plugin_filters, selector_of
 from pypac_obs.status import BoundProgram
+from pypac_obs.wording import milliseconds_text
 from pypac_obs.working_folder import absolute
 
 if TYPE_CHECKING:  # where the core cannot be loaded, commands have to say so
@@ -400,7 +401,14 @@ def _print(
     obs = profile.outputs.obs
     late = latencies(profile)
     filtered = any(map(_has_filters, profile.tracks.values()))
-    headings = ["Track", "Channels", "From", "Filters", *(["Late by"] if filtered else []), "File"]
+    headings = [
+        "Track",
+        "Channels",
+        "From",
+        "Filters",
+        *(["Filters take"] if filtered else []),
+        "File",
+    ]
     headings += ["OBS tracks"] if obs else []
     table = column_table(headings, right=("Channels",))
     for name, track in profile.tracks.items():
@@ -514,7 +522,7 @@ def _late_in_words(latency: TrackLatency, sample_rate: int) -> str:
     frames = latency.frames
     if not frames:
         return "nothing" if latency.complete else "a plugin's"
-    known = f"{frames * 1000 / sample_rate:.3g} ms ({frames} frames)"
+    known = f"{milliseconds_text(frames * 1000 / sample_rate)} ({frames} frames)"
     return known if latency.complete else f"{known} and a plugin's"
 
 

@@ -14,6 +14,7 @@ from pypac_obs.errors import InvalidValue, PypacError
 from pypac_obs.profile.checks import describe, nearest
 from pypac_obs.profile.filters import FilterInfo, FilterRule, ParamInfo, filter_infos
 from pypac_obs.profile.latency import filter_latency
+from pypac_obs.wording import milliseconds_text
 from pypac_obs.working_folder import absolute
 
 __all__ = ["command"]
@@ -188,7 +189,9 @@ def _is_number(param: ParamInfo) -> bool:
 
 def _latency_text(info: FilterInfo) -> str:
     latency_ms = _latency_ms(info)
-    return "?" if latency_ms is None else "none" if not latency_ms else f"{latency_ms:.3g} ms"
+    if latency_ms is None:
+        return "?"
+    return milliseconds_text(latency_ms) if latency_ms else "none"
 
 
 def _range_text(param: ParamInfo) -> str:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +19,14 @@ import soundfile
 from pypac_obs import _core
 from pypac_obs.cli.console import level_text, print_json, say
 from pypac_obs.errors import InvalidFile, InvalidValue, OutputFailed
+from pypac_obs.outputs.sndfile_commands import system_errno
 from pypac_obs.profile import Profile, TrackRule, load_profile
 from pypac_obs.profile.checks import describe, listed, nearest
 from pypac_obs.rendering import PIECE_FRAMES, ChainKey, ChainRendering, Frames
-from pypac_obs.sound_file import SoundFileReader
+from pypac_obs.sound_file import SoundFileReader, library_name
 from pypac_obs.status import dbfs
 from pypac_obs.whole_file import replace_file
+from pypac_obs.wording import milliseconds_text
 from pypac_obs.working_folder import absolute
 
 __all__ = ["command"]
@@ -124,7 +128,8 @@ def command(
     say(f"True peak: {before.true_peak_text} before, {after.true_peak_text} after")
     say(f"RMS: {level_text(before.rms)} before, {level_text(after.rms)} after")
     if rendering.latency_frames:
-        say(f"Latency: {latency_ms:.3g} ms ({rendering.latency_frames} frames), taken out")
+        late = f"{milliseconds_text(latency_ms)} ({rendering.latency_frames} frames)"
+        say(f"Latency: {late}, taken out")
     for key in dict.fromkeys(one.track for one in rendering.keys if one.heard):
         if key not in key_files:
             say(f"Note: {key}, which steers a filter, was silent (--key {key}=FILE)")
@@ -234,16 +239,26 @@ class _OutputFile:
         self, pieces: Iterator[Frames], sample_rate: int, channels: int, expected: int
     ) -> tuple[int, int]:
         """Writes all pieces, or no file; gives the frames, and how many of them were clipped."""
-        part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+        # Not with the file's name in it, which may be as long as a name can be.
+        part = self.path.with_name(f".pypac-{secrets.token_hex(8)}.part")
         is_float = self.subtype == "FLOAT"
         container = self.container
         if container == "WAV" and expected * channels * 4 > _LONGEST_WAV:
             container = "RF64"
         frames = clipped = 0
         try:
-            with soundfile.SoundFile(
-                part, "x", sample_rate, channels, self.subtype, format=container
-            ) as file:
+            with (
+                part.open("xb", buffering=0) as raw,
+                soundfile.SoundFile(
+                    library_name(part, raw),
+                    "w",
+                    sample_rate,
+                    channels,
+                    self.subtype,
+                    format=container,
+                    closefd=False,
+                ) as file,
+            ):
                 for piece in pieces:
                     if not is_float:
                         clipped += int((np.abs(piece) > 1).any(axis=1).sum())
@@ -252,13 +267,10 @@ class _OutputFile:
                     frames += len(piece)
             replace_file(part, self.path)
         except (OSError, soundfile.SoundFileError) as error:
+            code = system_errno(error)
             if isinstance(error, InvalidFile | OutputFailed):
                 raise
-            said = getattr(error, "strerror", None) or str(error)
-            raise OutputFailed(
-                f"{self.path} cannot be written: {str(said).rstrip('.')}",
-                remedy="See that there is room, and that you may write there.",
-            ) from None
+            raise _unwritable(self.path, error, code) from None
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -279,19 +291,52 @@ def _checked_output(
             f"{container} does not hold {encoding}", remedy=f"Use {listed(encodings)}."
         )
     subtype = encodings[encoding or next(iter(encodings))]
-    if not path.parent.is_dir():
+    try:
+        found = stat.S_ISDIR(path.parent.stat().st_mode)
+        there = _mode_of(path) if found else None
+    except (FileNotFoundError, NotADirectoryError):
+        found = False
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    if not found:
         raise InvalidFile(f"there is no folder {path.parent}", remedy="Make it first.")
     for source in sources:
         if _is_same(path, source):
             raise InvalidFile(
                 f"{path} is read, so it cannot be written", remedy="Give --out another name."
             )
-    if os.path.lexists(path):
-        if not path.is_file():
+    if there is not None:
+        if not stat.S_ISREG(there) and not os.path.isfile(path):
             raise InvalidFile(f"{path} is no file", remedy="Give --out another name.")
         if not force:
             raise InvalidFile(f"{path} is there already", remedy="Add --force to overwrite it.")
     return _OutputFile(path, container, subtype)
+
+
+def _mode_of(path: Path) -> int | None:
+    """Of what has that name, be it a link to nothing; None: nothing. Raises OSError."""
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _unwritable(path: Path, error: Exception, code: int | None = None) -> OutputFailed:
+    code = code if code is not None else getattr(error, "errno", None)
+    said = os.strerror(code) if code is not None else str(error).rstrip(".")
+    remedies = {
+        errno.ENOSPC: "Make room on the disk, or give --out another folder.",
+        errno.EDQUOT: "Make room on the disk, or give --out another folder.",
+        errno.ENAMETOOLONG: "Give --out a shorter name.",
+        errno.EACCES: "Give yourself the right to write there, or give --out another folder.",
+        errno.EPERM: "Give yourself the right to write there, or give --out another folder.",
+        errno.EFBIG: "Write to a disk that takes larger files, or raise `ulimit -f`.",
+    }
+    return OutputFailed(
+        f"{path} cannot be written: {said}",
+        remedy=remedies.get(code or 0, "Give --out another folder."),
+        native_code=code,
+    )
 
 
 def _is_same(one: Path, other: Path) -> bool:

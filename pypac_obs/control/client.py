@@ -127,6 +127,10 @@ class ControlClient:
             raise self._nonsense()
         return answer
 
+    def reset_loudness(self, track: str | None = None) -> None:
+        """Begins integrated loudness and what goes with it anew, of one track or of all."""
+        self._call("POST", "reset_loudness", {"track": track})
+
     def stop(self) -> None:
         """Asks the session to end; does not wait for it."""
         self._call("POST", "stop", {})

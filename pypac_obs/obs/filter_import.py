@@ -23,7 +23,7 @@ from pypac_obs.profile.filters import ParamInfo, filter_infos
 __all__ = ["ImportedFilter", "ObsFilter", "as_yaml", "import_filters", "read_filters"]
 
 _NO_SUCH_SOURCE = 600
-# Some more than anybody has on one source.
+# What a track has at the most.
 _MOST_FILTERS = 64
 
 Settings = dict[str, float | bool | str]
@@ -67,7 +67,12 @@ def read_filters(obs: Obs, source: str) -> list[ObsFilter]:
         if refused.code != _NO_SUCH_SOURCE:
             raise
         raise _no_source(obs, source) from None
-    found = mappings_in(answer, "filters")[:_MOST_FILTERS]
+    found = mappings_in(answer, "filters")
+    if len(found) > _MOST_FILTERS:
+        raise InvalidValue(
+            f"the source has {len(found)} filters in OBS, and a track has at most {_MOST_FILTERS}",
+            remedy="Remove some of them in OBS, at least from a copy of the source.",
+        )
     kinds = list(dict.fromkeys(text_in(one, "filterKind") for one in found))
     asked = [Request("GetSourceFilterDefaultSettings", {"filterKind": kind}) for kind in kinds]
     defaults = {

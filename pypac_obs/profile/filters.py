@@ -360,6 +360,8 @@ class FilterForm:
     def read(self, value: Any) -> Any:
         """Checks what was written, and gives a FilterRule."""
         if isinstance(value, FilterRule):
+            if value.kind == PRESET and not value.use:
+                raise problem("a preset's name in `use`", describe(value.use))
             if value.kind != PRESET or self.presets:
                 return value
             value = value.use

@@ -336,7 +336,7 @@ class TrackRule(Rule):
 
 
 def _check_presets(value: Any) -> Any:
-    return {} if value == {} else check_named(value, "preset")
+    return check_named(value, "preset", least=0)
 
 
 Presets = Annotated[

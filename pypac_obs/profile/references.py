@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypac_obs.profile.checks import describe, listed
+from pypac_obs.profile.delays import MOST_MINUTES, delayed_minutes
 from pypac_obs.profile.filters import filter_infos, key_settings
+from pypac_obs.profile.mono_tracks import without_effect
 from pypac_obs.profile.names import name_key
 from pypac_obs.profile.outputs import written
 from pypac_obs.profile.paths import PLACEHOLDERS, placeholders
@@ -60,6 +62,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _names_that_differ_in_case_only("presets", presets)
     yield from _preset_keys(presets, tracks)
     yield from _filters(presets, tracks)
+    yield from _delays(presets, tracks)
     yield from _exclusions(sources)
     yield from _tones(sources, _mapping(data, "session"))
     yield from _rings(sources, tracks, _mapping(data, "session"))
@@ -79,6 +82,7 @@ def warnings(data: Mapping[str, Any]) -> Iterator[str]:
     for named in names_in(sources):
         if slip := slip_of(named):
             yield slip.sentence(named)
+    yield from without_effect(tracks)
 
 
 def _idle_presets(presets: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[str]:
@@ -193,6 +197,18 @@ def _count(presets: Mapping[str, Any], filters: Any) -> int:
         else:
             count += _as_filter(one) is not None
     return count
+
+
+def _delays(presets: Mapping[str, Any], tracks: Mapping[str, Any]) -> Iterator[Problem]:
+    minutes = delayed_minutes(presets, tracks)
+    if sum(minutes.values()) > MOST_MINUTES:
+        longest = max(minutes, key=lambda name: minutes[name])
+        chain = "filters" if _mapping(tracks, longest).get("filters") else "compare"
+        yield Problem(
+            ("tracks", longest, chain),
+            f"delays of at most {MOST_MINUTES} minutes over all tracks together (memory)",
+            f"{sum(minutes.values()):.1f} minutes",
+        )
 
 
 def _uses_more_than_a_list(track: Mapping[str, Any]) -> bool:

@@ -95,10 +95,10 @@ class Rule(BaseModel):
         raise ValidationError.from_exception_data(cls.__name__, details)
 
 
-def check_named(value: Any, what: str) -> Any:
-    """A mapping of 1 to 256 things by their names; ``what`` is one of them."""
-    if not isinstance(value, Mapping) or not 1 <= len(value) <= 256:
+def check_named(value: Any, what: str, least: int = 1) -> Any:
+    """A mapping of up to 256 things by their names; ``what`` is one of them."""
+    if not isinstance(value, Mapping) or not least <= len(value) <= 256:
         many = isinstance(value, Mapping) and value
         found = f"{len(value)} of them" if many else describe(value)
-        raise problem(f"a mapping of 1 to 256 {what}s by their names", found)
+        raise problem(f"a mapping of {least} to 256 {what}s by their names", found)
     return dict(value)

@@ -38,6 +38,7 @@ from pypac_obs.session.fades import Fades, FadeThread
 from pypac_obs.session.output_set import OutputChange, OutputSet
 from pypac_obs.session.profile_outputs import ProfileOutputs
 from pypac_obs.session.wiring import Wiring
+from pypac_obs.wording import milliseconds_text
 
 __all__ = ["Controller"]
 
@@ -218,7 +219,7 @@ class Controller:
                 raise UnknownAddress(
                     f"there is no track {track!r}", remedy=f"There are: {', '.join(tracks)}."
                 )
-            self._wiring.engine.restart_loudness(track)
+            self._wiring.restart_loudness(track)
 
     def _keep(self, layers: ProfileLayers) -> None:
         self._layers = layers
@@ -281,8 +282,9 @@ class Controller:
         for name, late in latencies(profile).tracks.items():
             if late.frames > budget:
                 yield (
-                    f"tracks.{name}.filters take {late.frames * ms:.3g} ms, and this session has "
-                    f"{budget * ms:.3g} ms for filters: a restart, or session.filter_headroom_ms"
+                    f"tracks.{name}.filters take {milliseconds_text(late.frames * ms)}, and this "
+                    f"session has {milliseconds_text(budget * ms)} for filters: a restart, or "
+                    "session.filter_headroom_ms"
                 )
 
     def reload(self, *, origin: str = "", expect_revision: int | None = None) -> ProfileDiff:

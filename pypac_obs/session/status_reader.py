@@ -158,7 +158,11 @@ class StatusReader:
             "filter_delay_frames": engine.budget_frames,
             "filter_latency_frames": self._latencies(),
             "mixer_worst_lateness_ms": round(engine.worst_lateness_ns / 1e6, 3),
-            "loudness": {track.name: track.loudness.to_manifest() for track in status.tracks},
+            "loudness": {
+                track.name: track.loudness.to_manifest()
+                | {"since_frame": self._wiring.loudness_since.get(track.name, 0)}
+                for track in status.tracks
+            },
             "sources": {
                 source.name: {
                     "state": source.state,

@@ -89,6 +89,8 @@ class Wiring:
         self.profile = profile
         #: Also of sources that were removed: the ledger may still tell of them.
         self.tracks_of_source: dict[str, tuple[str, ...]] = {}
+        #: By track, the frame at which its loudness was begun anew last; replaced, never changed.
+        self.loudness_since: dict[str, int] = {}
         self._sources: dict[str, _WiredSource] = {}
         self._captured: tuple[str, ...] = ()
         self._leaving: list[tuple[str, int]] = []  # captures, and since when they are not needed
@@ -270,6 +272,13 @@ class Wiring:
     def source_thread(self, source: str) -> SourceThread | None:
         """Gives what runs a source that is written in Python; None: it is another one."""
         return self._sources[source].thread
+
+    def restart_loudness(self, track: str | None) -> None:
+        """Begins the integrated loudness anew, of one track or of all, and notes from where on."""
+        names = list(self.track_channels) if track is None else [track]
+        frame = self.engine.position
+        self.engine.restart_loudness(track)
+        self.loudness_since = {**self.loudness_since, **dict.fromkeys(names, frame)}
 
     def feed_offline(self, frames: int) -> None:
         """Has sources that are written in Python give what the next frames are made of."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -38,7 +39,21 @@ Milliseconds = npt.NDArray[np.float64]
 
 
 def main(options: Options) -> Report:
-    report = Report("obs_sync")
+    return measure(options, Report("obs_sync"), _profile())
+
+
+def with_filters() -> dict[str, object]:
+    """The same with filters on the track of the impulses: one looks ahead, one has a key."""
+    profile = _profile()
+    duck = {"key": "tone0", "range_db": -6}
+    filters = [{"duck": duck}, {"limiter": {"ceiling_db": -1}}]
+    tracks = profile["tracks"]
+    assert isinstance(tracks, dict)
+    return profile | {"tracks": tracks | {"impulses": {"from": "impulses", "filters": filters}}}
+
+
+def measure(options: Options, report: Report, profile: Mapping[str, object]) -> Report:
+    """Measures how far sound and picture are apart with a profile that has those tracks."""
     flashes = int(options.pick(50, 8))
     # The impulses have a sink of their own, whose monitor OBS captures itself.
     with Sandbox(sinks=["impulses", "tones"]) as sandbox:
@@ -52,12 +67,12 @@ def main(options: Options) -> Report:
             name = f"tone{index}"
             sandbox.spawn([player, "--name", name, "--target", "tones", "--tone", hertz], name=name)
         with ObsStage(options, sandbox, fps=_FPS) as stage:
-            _measure(stage, report, flashes)
+            _measure(stage, report, flashes, profile)
     return report
 
 
-def _measure(stage: ObsStage, report: Report, flashes: int) -> None:
-    with stage.session(_profile()) as session:
+def _measure(stage: ObsStage, report: Report, flashes: int, profile: Mapping[str, object]) -> None:
+    with stage.session(dict(profile)) as session:
         stage.connection.request("SetCurrentProgramScene", sceneName=SCENE)
         flash = {"period_ns": _PERIOD_NS, "flash_ns": _FLASH_NS}
         stage.add_input("flash", "pypac_flash", flash)

@@ -24,7 +24,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _BENCHMARKS = (
     "alignment", "many_to_files", "latency", "rebind", "engine", "loopback_hours", "obs_sync",
     "obs_slip", "obs_plan", "reload", "control", "windows_capture",
-    "filters",
+    "filters", "obs_sync_filters",
 )  # fmt: skip
 
 

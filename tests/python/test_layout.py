@@ -20,7 +20,7 @@ cli: _core audio_system capabilities control diagnosis errors events host_time i
     undecoded whole_file wording working_folder
 session: _core audio_system capabilities control errors events forked incidents likely_names log
     model obs outputs plugins profile session_registry source state_folder status undecoded
-    whole_file working_folder
+    whole_file wording working_folder
 control: errors events forked model runtime_folder session_registry status whole_file
 diagnosis: _core audio_system capabilities errors input_devices native_files obs wording
 obs: _core errors incidents log outputs profile runtime_folder session_registry state_folder

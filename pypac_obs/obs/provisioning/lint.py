@@ -33,11 +33,13 @@ from pypac_obs.profile import (
     SyntheticSource,
     SystemSource,
 )
+from pypac_obs.profile.latency import latencies
 
 __all__ = ["obs_warnings", "profile_warnings", "unseen_obs_warnings"]
 
 # OBS mixes in ticks of this many frames, and buffers in whole ticks.
 TICK_FRAMES = 1024
+_TICK_MS = 1000 * TICK_FRAMES / 48_000
 # A track's audio is at OBS within its first tick up to this latency.
 FREE_LATENCY_MS = 10.0
 DEFAULT_LATENCY_MS = SessionSettings().latency_ms
@@ -126,15 +128,8 @@ def obs_warnings(profile: Profile, desired: Desired, actual: Actual) -> list[str
 
 def _profile_warnings(profile: Profile, rule: ObsRule) -> Iterator[str]:
     session = profile.session
-    # Of the default nothing is said: nobody chose it, and it costs delay only.
-    if rule.transport in ("plugin", "auto") and session.latency_ms > DEFAULT_LATENCY_MS:
-        tick_ms = 1000 * TICK_FRAMES / 48_000
-        ticks = math.ceil((session.latency_ms - FREE_LATENCY_MS) / tick_ms)
-        yield (
-            f"With latency_ms {session.latency_ms:g} OBS buffers {ticks * tick_ms:.0f} ms more "
-            f"({ticks} ticks of {TICK_FRAMES} frames), for all its sources alike, so sound and "
-            f"picture stay together. With latency_ms {FREE_LATENCY_MS:g} it need not."
-        )
+    if rule.transport in ("plugin", "auto"):
+        yield from _buffering(profile)
     yield from _feedback(profile, rule)
     if session.sample_rate not in (44_100, 48_000):
         yield (
@@ -151,6 +146,36 @@ def _profile_warnings(profile: Profile, rule: ObsRule) -> Iterator[str]:
         if found:
             yield f'The track "{name}" is on the VOD track ({rule.vod_track}) and brings {found}.'
     yield from _twice(profile, rule)
+
+
+def _buffering(profile: Profile) -> Iterator[str]:
+    """OBS gets each block as late as the session and its filters make it, and waits for it."""
+    session = profile.session
+    late = latencies(profile)
+    filters_ms = late.budget * 1000 / session.sample_rate
+    ticks = _ticks(session.latency_ms + filters_ms)
+    # Of the default nothing is said: nobody chose it, and it costs delay only. A limiter's few ms
+    # cost one tick at the most, which is less than that.
+    added = ticks > _ticks(session.latency_ms) and filters_ms > FREE_LATENCY_MS
+    if session.latency_ms <= DEFAULT_LATENCY_MS and not added:
+        return
+    why, remedy = "", f"With latency_ms {FREE_LATENCY_MS:g} it need not."
+    if late.budget:
+        slowest = max(late.tracks, key=lambda name: late.tracks[name].frames)
+        frames = late.tracks[slowest].frames
+        what = f'the track "{slowest}" takes longest' if frames else "session.filter_headroom_ms"
+        why = f" and {filters_ms:g} ms for filters ({what})"
+        remedy = f"Up to {FREE_LATENCY_MS:g} ms of both together it need not."
+    yield (
+        f"With latency_ms {session.latency_ms:g}{why} OBS buffers {ticks * _TICK_MS:.0f} ms more "
+        f"({ticks} {'tick' if ticks == 1 else 'ticks'} of {TICK_FRAMES} frames), for all its "
+        f"sources alike, so sound and picture stay together. {remedy}"
+    )
+
+
+def _ticks(late_ms: float) -> int:
+    """How many ticks more OBS buffers for what comes so late."""
+    return max(0, math.ceil((late_ms - FREE_LATENCY_MS) / _TICK_MS))
 
 
 def _on_obs_own_vod_track(profile: Profile, desired: Desired, actual: Actual) -> Iterator[str]:

@@ -231,7 +231,7 @@ def test_check_shows_sends_filters_paths_and_warnings(tmp_path: Path):
 
 def test_check_says_how_late_filters_make_each_track_and_all_of_them(tmp_path: Path):
     profile = synthetic(tmp_path)
-    assert "Late by" in call("check", profile).stdout
+    assert "Filters take" in call("check", profile).stdout
     text = profile.read_text(encoding="utf-8")
     limiter = "{limiter: {look_ahead_ms: 5, true_peak: false}}"
     profile.write_text(
@@ -248,6 +248,14 @@ def test_check_says_how_late_filters_make_each_track_and_all_of_them(tmp_path: P
     assert [one["filter_latency_frames"] for one in told["tracks"]] == [240, 0]
     assert [one["filter_latency_ms"] for one in told["tracks"]] == [5, 0]
     assert (told["filter_delay_frames"], told["filter_delay_complete"]) == (960, True)
+
+
+def test_check_says_long_latencies_in_whole_milliseconds(tmp_path: Path):
+    profile = synthetic(tmp_path)
+    text = profile.read_text(encoding="utf-8")
+    early = ", ".join(f"{{delay: {{delay_ms: {ms}}}}}" for ms in (-450, -450, -334))
+    profile.write_text(text.replace("{from: tone}", f"{{from: tone, filters: [{early}]}}"))
+    assert "1234 ms (59232 frames)" in " ".join(call("check", profile).stdout.split())
 
 
 @pytest.mark.parametrize(

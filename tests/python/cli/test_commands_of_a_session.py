@@ -93,6 +93,21 @@ def test_what_is_set_is_heard_in_the_file(tmp_path: Path) -> None:
     assert not audio[muted + late : muted + RATE // 2].any()
 
 
+def test_the_loudness_begins_anew_and_session_json_says_where(tmp_path: Path) -> None:
+    with Session(with_files(tmp_path / "rec"), name="gaming") as session:
+        ready(session)
+        before = session.position
+        result = call("reset-loudness", "tone")
+        assert (result.exit_code, result.stdout) == (0, "tone: loudness begins anew\n")
+        after = session.position
+        refused = call("reset-loudness", "tune")
+        assert refused.exit_code == 2
+        assert "there is no track 'tune'" in refused.stderr
+        assert "There are: tone." in refused.stderr
+    manifest = json.loads((tmp_path / "rec" / "session.json").read_text(encoding="utf-8"))
+    assert before <= manifest["tracks"][0]["loudness"]["since_frame"] <= after
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

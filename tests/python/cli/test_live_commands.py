@@ -224,6 +224,22 @@ def test_toggle(gaming: FakeSession) -> None:
     assert gaming.asked == [("POST toggle", {"address": "voice.mute"})]
 
 
+def test_reset_loudness_of_one_track_or_of_all(gaming: FakeSession) -> None:
+    gaming.answers["POST reset_loudness"] = 200, {}
+    result = call("reset-loudness", "voice")
+    assert (result.exit_code, result.stdout) == (0, "voice: loudness begins anew\n")
+    result = call("reset-loudness")
+    assert (result.exit_code, result.stdout) == (0, "all tracks: loudness begins anew\n")
+    assert gaming.asked == [
+        ("POST reset_loudness", {"track": "voice"}),
+        ("POST reset_loudness", {"track": None}),
+    ]
+    gaming.answers["POST reset_loudness"] = refusal(404, "UnknownAddress", "there is no track 'x'")
+    result = call("reset-loudness", "x")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: there is no track 'x'.")
+
+
 def test_fade(gaming: FakeSession) -> None:
     result = call("fade", "voice.gain_db", "-30", "--over", "1.5")
     assert result.exit_code == 0
@@ -609,6 +625,7 @@ def test_a_renewed_token_is_another(gaming: FakeSession) -> None:
 # Which session ------------------------------------------------------------------------------------
 
 COMMANDS = [
+    ("reset-loudness",),
     ("get",),
     ("set", "voice.gain_db", "-6"),
     ("toggle", "voice.mute"),
@@ -692,6 +709,7 @@ def test_a_session_that_hangs_is_one_sentence(
         "GET values/voice.gain_db",
         "POST toggle",
         "POST reload",
+        "POST reset_loudness",
         "POST stop",
         "POST mark",
     ):

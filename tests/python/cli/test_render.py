@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A track's filters over a file."""
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,6 +162,67 @@ def test_what_cannot_be_rendered_is_said_and_nothing_is_written(
     assert result.exit_code == 2
     assert words in result.stderr
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_name_that_is_not_utf8_is_read_and_written(folder: Path):
+    audio = write(folder, "in.wav", noise(1000))
+    name = "n\udcff.wav"
+    (folder / "in.wav").rename(folder / name)
+    result = render(folder, "--track", "voice", file=name, out="o\udcff.wav")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (folder / "o\udcff.wav").rename(folder / "out.wav")
+    heard = soundfile.read(folder / "out.wav", dtype="float32")[0]
+    assert np.allclose(heard, audio * 10 ** (-6 / 20), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"file": f"{'x' * 300}.wav"}, "no file"),
+        ({"out": f"{'x' * 300}.wav"}, "cannot be written"),
+        ({"out": f"{'x' * 300}/a.wav"}, ""),
+    ],
+)
+def test_a_name_that_is_too_long_is_told(folder: Path, files: dict[str, str], words: str):
+    write(folder, "in.wav", noise(10))
+    result = render(folder, "--track", "voice", **files)
+    assert result.exit_code in (1, 2)
+    assert words in result.stderr
+    assert "bug" not in result.stderr
+    assert len(result.stderr.splitlines()) >= 2  # what, and what to do
+    assert {path.name for path in folder.iterdir()} == {"in.wav", "p.yaml"}
+
+
+def test_a_name_may_be_as_long_as_names_are(folder: Path):
+    write(folder, "in.wav", noise(10))
+    name = f"{'x' * 251}.wav"
+    result = render(folder, "--track", "voice", out=name)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "remedy"),
+    [
+        ("in.wav", "in.wav cannot be read: ", "Give yourself the right to read it."),
+        ("part", "out.wav cannot be written: ", "Give yourself the right to write there"),
+    ],
+)
+def test_what_may_not_be_read_or_written_is_told_with_the_reason(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, words: str, remedy: str
+):
+    write(folder, "in.wav", noise(10))
+    opened = Path.open
+
+    def refusing(self: Path, *args: Any, **more: Any) -> Any:
+        if self.name.endswith(file):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return opened(self, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    result = render(folder, "--track", "voice")
+    assert words + os.strerror(errno.EACCES) in result.stderr
+    assert remedy in result.stderr
+    assert "part" not in result.stderr
 
 
 def test_filters_in_python_are_left_to_a_session(folder: Path):

@@ -98,28 +98,23 @@ def test_a_hold_outlives_another_file_as_long_as_its_place_is_there():
     assert gone.release_all("one") == {"voice.mute": False}
 
 
-def test_what_was_held_does_not_go_to_the_other_chain():
-    def file(*chain_a: dict[str, Any]) -> Profile:
-        return profile(
-            {
-                "voice": {
-                    "from": "mic",
-                    "filters": [{"gain": {"gain_db": 1}}, *chain_a],
-                    "compare": [
-                        {"gain": {"gain_db": 2}},
-                        {"gain": {"name": "trim", "gain_db": 3}},
-                    ],
-                }
-            }
-        )
+def test_a_value_does_not_go_from_one_chain_to_the_other():
+    def chains(*a: dict[str, Any]) -> dict[str, Any]:
+        b = [{"compressor": {}}, {"gain": {"name": "trim", "gain_db": -6}}]
+        return {"from": "mic", "filters": list(a), "compare": b}
 
-    layers = ProfileLayers(file())
-    hold(layers, "voice.filter.gain-2.gain_db", -20.0, "one")
-    set_(layers, "voice.filter.trim.gain_db", -9.0)
-    new = layers.applied(file({"gain": {"gain_db": 4}}))
-    assert new.held == {}
-    assert new.value("voice.filter.gain-2.gain_db") == 4
-    assert new.value("voice.filter.trim.gain_db") == -9
+    layers = layers_of(game=chains())
+    hold(layers, "game.filter.compressor.ratio", 2.0, "one")
+    set_(layers, "game.filter.compressor.threshold_db", -30.0)
+    hold(layers, "game.filter.trim.gain_db", -20.0, "one")
+    other = layers.applied(
+        profile({"voice": {"from": "mic"}, "game": chains({"compressor": {"ratio": 8}})})
+    )
+    assert other.value("game.filter.compressor.ratio") == 8
+    assert other.value("game.filter.compressor.threshold_db") != -30
+    assert other.value("game.filter.trim.gain_db") == -20
+    assert other.live == {}
+    assert list(other.held) == ["game.filter.trim.gain_db"]
 
 
 def test_undo_goes_back_to_the_file_before_and_keeps_what_was_set():

@@ -333,3 +333,14 @@ def test_the_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, profile
     result = call(monkeypatch, obs, "Mic/Aux", "--track", "voice")
     assert result.exit_code == 2
     assert "both --profile and --track" in result.stderr
+
+
+def test_more_filters_than_a_track_has_are_refused_and_none_is_left_out_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    gain = ("gain_filter", {"db": 3.0})
+    result = call(monkeypatch, FakeObs(*[gain] * 64), "Mic/Aux")
+    assert len(yaml.safe_load(result.stdout)["filters"]) == 64
+    result = call(monkeypatch, FakeObs(*[gain] * 65), "Mic/Aux")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the source has 65 filters in OBS, and a track has at most 64" in result.stderr

@@ -3,11 +3,14 @@
 
 import json
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from pypac_obs import _core
 from pypac_obs.profile import (
     DeviceSource,
     DropOut,
@@ -24,6 +27,7 @@ from pypac_obs.profile import (
     TrackRule,
     parse_profile,
 )
+from pypac_obs.profile.native_values import native_values
 
 TEXT = """\
 version: 1
@@ -196,6 +200,42 @@ def test_a_source_that_nothing_uses_is_a_warning():
     assert len(warnings) == 2
     assert '"all"' in warnings[0]
     assert '"tone"' in warnings[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("pan", {"pan": 0.5}),
+        ("width", {"width": 0}),
+        ("mono", {"channel": "right"}),
+        ("invert", {"channels": "left"}),
+        ("invert", {"channels": "right"}),
+        ("channel_map", {"left": "right", "right": "left"}),
+        ("channel_map", {"left": "none"}),
+        ("gain", {"gain_db": -6}),
+    ],
+)
+def test_a_filter_that_changes_nothing_on_a_mono_track_is_a_warning(
+    kind: str, settings: dict[str, Any]
+):
+    sources = {"game": {"process": "g"}}
+    track = {"from": "game", "filters": "preset", "channels": 1}
+    presets = {"preset": [{kind: settings}]}
+    mono = Profile.from_dict(changed(sources=sources, presets=presets, tracks={"a": track}))
+    chain = _core.OfflineChain(
+        [(one.kind, native_values(one.settings), False) for one in mono.tracks["a"].filters],
+        sample_rate=48_000,
+        channels=1,
+    )
+    audio = np.random.default_rng(1).uniform(-0.5, 0.5, (480, 1)).astype(np.float32)
+    unchanged = bool(np.array_equal(chain.process(audio, []), audio))
+    said = (
+        f'The track "a" is mono (channels: 1), so its filter {kind} changes nothing as it is set.'
+    )
+    assert mono.warnings == ((said,) if unchanged else ())
+    stereo = {**track, "channels": 2}
+    both = changed(sources=sources, presets=presets, tracks={"a": stereo})
+    assert Profile.from_dict(both).warnings == ()
 
 
 def test_a_source_that_only_an_exclusion_names_is_no_warning():

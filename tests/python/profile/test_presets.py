@@ -247,3 +247,44 @@ def test_names_of_presets_and_keys_are_the_same_however_accents_are_stored():
     tracks = parse_profile(text).tracks
     for name in "abc":
         assert tracks[name].filters[0].settings["key"] == ("micr\u00f3",)
+
+
+def test_a_preset_without_a_name_is_told_as_that():
+    rule = FilterRule(kind="preset", settings={})
+    data = {
+        "version": 1,
+        "sources": {"mic": {"device": "default"}},
+        "tracks": {"one": {"from": "mic", "filters": [rule]}},
+    }
+    with pytest.raises(ProfileError, match="expected a preset's name in `use`, found nothing"):
+        Profile.from_dict(data)
+
+
+def test_there_may_be_no_presets_and_what_is_no_mapping_is_told_so():
+    data = {
+        "version": 1,
+        "sources": {"mic": {"device": "default"}},
+        "tracks": {"one": {"from": "mic"}},
+    }
+    assert Profile.from_dict({**data, "presets": {}}).presets == {}
+    with pytest.raises(ProfileError, match="a mapping of 0 to 256 presets"):
+        Profile.from_dict({**data, "presets": 3})
+
+
+def test_delays_of_all_tracks_together_have_a_bound():
+    late = {"delay": {"delay_ms": 5000}}
+    data = {
+        "version": 1,
+        "sources": {"mic": {"device": "default"}},
+        "presets": {"late": [late] * 30},
+        "tracks": {
+            "one": {"from": "mic", "filters": "late", "compare": ["late"]},
+            "two": {"from": "mic", "filters": ["late", *[late] * 29]},
+            "three": {"from": "mic", "filters": [late, {"delay": {"delay_ms": -500}}]},
+        },
+    }
+    assert Profile.from_dict(data).tracks.keys() == {"one", "two", "three"}
+    data["tracks"]["three"]["filters"] = [late, late]
+    expected = "tracks.one.filters: expected delays of at most 10 minutes over all tracks"
+    with pytest.raises(ProfileError, match=f"{expected}.*found 10.1 minutes"):
+        Profile.from_dict(data)

@@ -255,7 +255,29 @@ def test_session_json_has_the_loudness_of_each_track(tmp_path: Path) -> None:
     assert loud["integrated_lufs"] == pytest.approx(-20, abs=0.02)
     assert loud["max_true_peak_dbtp"] == pytest.approx(-20, abs=0.05)
     assert loud["range_lu"] == pytest.approx(0, abs=0.01)
-    assert silent == {"integrated_lufs": None, "range_lu": 0, "max_true_peak_dbtp": None}
+    assert silent == {
+        "integrated_lufs": None,
+        "range_lu": 0,
+        "max_true_peak_dbtp": None,
+        "since_frame": 0,
+    }
+
+
+def test_session_json_says_from_where_on_a_loudness_is(tmp_path: Path) -> None:
+    tone = {"synthetic": {"kind": "tone", "frequency_hz": 1000, "level_dbfs": -20}}
+    document = profile(a=tone, b=tone).model_dump()
+    document["outputs"] = {"files": {"folder": str(tmp_path), "name": "{track}"}}
+    with Session(Profile.from_dict(document), offline=True) as session:
+        session.run_offline(1)
+        session.reset_loudness("a")
+        session.set("a.gain_db", -10)
+        session.run_offline(2)
+    manifest = json.loads((tmp_path / "session.json").read_text(encoding="utf-8"))
+    one, other = (track["loudness"] for track in manifest["tracks"])
+    assert one["since_frame"] == 48_000
+    assert one["integrated_lufs"] == pytest.approx(-30, abs=0.5)
+    assert other["since_frame"] == 0
+    assert other["integrated_lufs"] == pytest.approx(-20, abs=0.1)
 
 
 @pytest.mark.parametrize("folders", [("take", "take"), ("{session} x", "{session} x")])

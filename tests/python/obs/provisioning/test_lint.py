@@ -107,6 +107,39 @@ def test_what_the_profile_alone_shows(profile: Profile, words: str):
 
 
 @pytest.mark.parametrize(
+    ("session", "filters", "words"),
+    [
+        (
+            {"latency_ms": 10},
+            [{"delay": {"delay_ms": -20}}],
+            'With latency_ms 10 and 20 ms for filters (the track "mic" takes longest) OBS buffers '
+            "21 ms more (1 tick of 1024 frames)",
+        ),
+        (
+            {"latency_ms": 10, "filter_headroom_ms": 20},
+            [{"gain": {"gain_db": 1}}],
+            "With latency_ms 10 and 20 ms for filters (session.filter_headroom_ms) OBS buffers 21",
+        ),
+        ({"latency_ms": 40}, [{"delay": {"delay_ms": -100}}], "OBS buffers 149 ms more (7 ticks"),
+        (
+            {"latency_ms": 50},
+            [{"limiter": {}}],
+            'With latency_ms 50 and 10 ms for filters (the track "mic" takes longest) OBS buffers ',
+        ),
+        ({"latency_ms": 10}, [{"gain": {"gain_db": 1}}], ""),
+        ({"latency_ms": 10}, [{"limiter": {}}], ""),
+    ],
+)
+def test_what_filters_take_counts_for_what_obs_buffers(session: dict, filters: list, words: str):
+    profile = Profile.from_dict(
+        profile_of(session).model_dump()
+        | {"tracks": {"game": {"from": "game"}, "mic": {"from": "mic", "filters": filters}}}
+    )
+    warnings = profile_warnings(profile)
+    assert [words in one for one in warnings] == ([True] if words else [])
+
+
+@pytest.mark.parametrize(
     "profile",
     [
         profile_of(tracks={"game": 1, "rest": 1}),  # the rest has no game in it
