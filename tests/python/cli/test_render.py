@@ -166,28 +166,30 @@ def test_what_cannot_be_rendered_is_said_and_nothing_is_written(
 
 def test_a_name_that_is_not_utf8_is_read_and_written(folder: Path):
     audio = write(folder, "in.wav", noise(1000))
-    name = "n\udcff.wav"
+    # On Windows all names are text; this one is in no code page of the West.
+    odd = "\udcff" if os.name != "nt" else "\u6771"
+    name = f"n{odd}.wav"
     (folder / "in.wav").rename(folder / name)
-    result = render(folder, "--track", "voice", file=name, out="o\udcff.wav")
+    result = render(folder, "--track", "voice", file=name, out=f"o{odd}.wav")
     assert (result.exit_code, result.stderr) == (0, "")
-    (folder / "o\udcff.wav").rename(folder / "out.wav")
+    (folder / f"o{odd}.wav").rename(folder / "out.wav")
     heard = soundfile.read(folder / "out.wav", dtype="float32")[0]
     assert np.allclose(heard, audio * 10 ** (-6 / 20), rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize(
-    ("files", "words"),
+    "files",
     [
-        ({"file": f"{'x' * 300}.wav"}, "no file"),
-        ({"out": f"{'x' * 300}.wav"}, "cannot be written"),
-        ({"out": f"{'x' * 300}/a.wav"}, ""),
+        {"file": f"{'x' * 300}.wav"},
+        {"out": f"{'x' * 300}.wav"},
+        {"out": f"{'x' * 300}/a.wav"},
     ],
 )
-def test_a_name_that_is_too_long_is_told(folder: Path, files: dict[str, str], words: str):
+def test_a_name_that_is_too_long_is_told(folder: Path, files: dict[str, str]):
     write(folder, "in.wav", noise(10))
     result = render(folder, "--track", "voice", **files)
     assert result.exit_code in (1, 2)
-    assert words in result.stderr
+    assert "x" * 300 in result.stderr
     assert "bug" not in result.stderr
     assert len(result.stderr.splitlines()) >= 2  # what, and what to do
     assert {path.name for path in folder.iterdir()} == {"in.wav", "p.yaml"}
@@ -195,7 +197,9 @@ def test_a_name_that_is_too_long_is_told(folder: Path, files: dict[str, str], wo
 
 def test_a_name_may_be_as_long_as_names_are(folder: Path):
     write(folder, "in.wav", noise(10))
-    name = f"{'x' * 251}.wav"
+    # On Windows it is the whole path that has a limit, of 259 characters.
+    longest = 255 if os.name != "nt" else 259 - len(str(folder / "_")) + 1
+    name = "x" * (longest - 4) + ".wav"
     result = render(folder, "--track", "voice", out=name)
     assert (result.exit_code, result.stderr) == (0, "")
 
