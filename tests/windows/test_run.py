@@ -164,8 +164,9 @@ def test_stamps_that_jump_for_good_lose_no_frame(windows: Windows) -> None:
     """Gotcha 10: the clock is our own from then on."""
     recording = numbers_for(windows, "packets * from=200 count=forever what=shift ms=28800000\n", 5)
     track = recording.tracks["game"]
-    assert zeros(steady(track)) < RATE // 10
-    assert np.abs(shifts(recording, "game")).max() < RATE // 10
+    # When it was handed over is the only clock that is left: a busy machine does that late.
+    assert zeros(steady(track)) < RATE // 4
+    assert np.abs(shifts(recording, "game")).max() < RATE // 4
     said = [text for text in recording.manifest["status"]["warnings"] if "time stamps" in text]
     assert len(said) == 1
     assert recording.output.count(said[0]) == 1
