@@ -180,8 +180,10 @@ void store_pairs(const StageLanes& stages, BiquadGroup& group, std::size_t at) n
 void run_pairs(BiquadGroup& group, std::size_t at, float* samples, std::size_t frames) noexcept {
   StageLanes stages = load_pairs(group, at);
   float behind[kWidth];  // by how many steps each stage is
-  for (std::size_t lane = 0; lane < kWidth; ++lane)
-    behind[lane] = static_cast<float>((kPairs - 1 - lane / 2) * kSkew);
+  for (std::size_t lane = 0; lane < kWidth; ++lane) {
+    const std::size_t pair = lane / 2;
+    behind[lane] = static_cast<float>((kPairs - 1 - pair) * kSkew);
+  }
   Lanes before_last(0.0F);
   Lanes last(0.0F);
   const auto step = [&](std::size_t t) {

@@ -76,7 +76,7 @@ double LoudnessHistogram::range_lu() const noexcept {
     if (bins_[i].reaches(gate)) count += bins_[i].count;
   if (count == 0) return 0;
   const auto rank = [&](double share) {
-    return static_cast<std::uint64_t>(static_cast<double>(count - 1) * share + 0.5);
+    return static_cast<std::uint64_t>(std::llround(static_cast<double>(count - 1) * share));
   };
   const std::uint64_t low_rank = rank(0.1);
   const std::uint64_t high_rank = rank(0.95);
