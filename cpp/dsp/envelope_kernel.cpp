@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t kCount = Lanes::kCount;
 constexpr float kLoudest = 1024;  // 60 dBFS
-// The level of a gate falls in a straight line, from far up for minutes: it begins here at most.
 
 alignas(32) constexpr float kPlaces[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 

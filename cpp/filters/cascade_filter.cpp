@@ -21,11 +21,6 @@ void CascadeFilter::change(std::span<const ParamChange> changes) noexcept {
   design(cascade_, sample_rate_);
 }
 
-void CascadeFilter::process(const ProcessContext& context) noexcept {
-  Filter* const self = this;
-  process_bank({&self, 1}, {&context, 1});
-}
-
 void CascadeFilter::process_bank(std::span<Filter* const> bank,
                                  std::span<const ProcessContext> contexts) noexcept {
   constexpr std::size_t kAtOnce = 8;

@@ -4,15 +4,15 @@
 #include <span>
 
 #include "dsp/biquad.hpp"
+#include "filters/bank_filter.hpp"
 #include "plugin/filter.hpp"
 
 namespace pypac {
 
 /// A filter that is a cascade of biquads, computed side by side with others of its kind.
-class CascadeFilter : public Filter {
+class CascadeFilter : public BankFilter {
  public:
   void activate(const Activation& activation) final;
-  void process(const ProcessContext& context) noexcept final;
   void process_bank(std::span<Filter* const> bank,
                     std::span<const ProcessContext> contexts) noexcept final;
   void reset() noexcept final { cascade_.reset(); }

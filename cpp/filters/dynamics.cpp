@@ -59,11 +59,6 @@ void Dynamics::reset() noexcept {
   resume();
 }
 
-void Dynamics::process(const ProcessContext& context) noexcept {
-  Filter* const self = this;
-  process_bank({&self, 1}, {&context, 1});
-}
-
 void Dynamics::process_bank(std::span<Filter* const> bank,
                             std::span<const ProcessContext> contexts) noexcept {
   for (std::size_t first = 0; first < bank.size(); first += kBank) {

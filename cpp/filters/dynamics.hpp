@@ -12,6 +12,7 @@
 #include "core/glide.hpp"
 #include "dsp/biquad.hpp"
 #include "dsp/envelope.hpp"
+#include "filters/bank_filter.hpp"
 #include "filters/slow_change.hpp"
 #include "host/block_buffer.hpp"
 #include "host/delay_line.hpp"
@@ -25,10 +26,9 @@ namespace pypac {
 ///
 /// A block goes in passes through `level`: detection and curves many frames at a time, what is
 /// serial for several tracks at a time.
-class Dynamics : public Filter {
+class Dynamics : public BankFilter {
  public:
   void activate(const Activation& activation) final;
-  void process(const ProcessContext& context) noexcept final;
   void process_bank(std::span<Filter* const> bank,
                     std::span<const ProcessContext> contexts) noexcept final;
   void reset() noexcept final;

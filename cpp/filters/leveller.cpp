@@ -114,11 +114,6 @@ void Leveller::reset() noexcept {
   reduction_db_.store(0, std::memory_order_relaxed);
 }
 
-void Leveller::process(const ProcessContext& context) noexcept {
-  Filter* const self = this;
-  process_bank({&self, 1}, {&context, 1});
-}
-
 void Leveller::process_bank(std::span<Filter* const> bank,
                             std::span<const ProcessContext> contexts) noexcept {
   // As many at once as there are lanes for.

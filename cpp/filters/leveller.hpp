@@ -8,6 +8,7 @@
 
 #include "dsp/loudness.hpp"
 #include "dsp/sliding_sum.hpp"
+#include "filters/bank_filter.hpp"
 #include "plugin/filter.hpp"
 
 namespace pypac {
@@ -17,11 +18,10 @@ namespace pypac {
 /// The loudness of what comes in is measured as EBU R 128 does, over what was above the gate within
 /// the window. Every 10 ms the gain takes a step towards what is wanted, no faster than it may, and
 /// goes there in a straight line; below the gate it stands still.
-class Leveller final : public Filter {
+class Leveller final : public BankFilter {
  public:
   [[nodiscard]] const PluginInfo& info() const noexcept override;
   void activate(const Activation& activation) override;
-  void process(const ProcessContext& context) noexcept override;
   void process_bank(std::span<Filter* const> bank,
                     std::span<const ProcessContext> contexts) noexcept override;
   void reset() noexcept override;

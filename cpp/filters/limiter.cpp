@@ -130,11 +130,6 @@ void Limiter::reset() noexcept {
   reduction_db_.store(0, std::memory_order_relaxed);
 }
 
-void Limiter::process(const ProcessContext& context) noexcept {
-  Filter* const self = this;
-  process_bank({&self, 1}, {&context, 1});
-}
-
 void Limiter::process_bank(std::span<Filter* const> bank,
                            std::span<const ProcessContext> contexts) noexcept {
   assert(bank.size() == contexts.size());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/glide.hpp"
+#include "filters/bank_filter.hpp"
 #include "plugin/filter.hpp"
 
 namespace pypac {
@@ -23,11 +24,10 @@ namespace pypac {
 ///
 /// Float32 throughout: nothing but the reduction's decay goes on from frame to frame, and that has
 /// no sums.
-class Limiter final : public Filter {
+class Limiter final : public BankFilter {
  public:
   [[nodiscard]] const PluginInfo& info() const noexcept override;
   void activate(const Activation& activation) override;
-  void process(const ProcessContext& context) noexcept override;
   void process_bank(std::span<Filter* const> bank,
                     std::span<const ProcessContext> contexts) noexcept override;
   void reset() noexcept override;

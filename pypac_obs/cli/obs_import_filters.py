@@ -10,10 +10,9 @@ import yaml
 
 from pypac_obs.cli.console import say
 from pypac_obs.cli.obs import server_of
-from pypac_obs.errors import InvalidValue
+from pypac_obs.cli.track_words import no_track
 from pypac_obs.obs.filter_import import ImportedFilter, as_yaml, import_filters, read_filters
 from pypac_obs.profile import Profile, load_profile
-from pypac_obs.profile.checks import describe, listed, nearest
 
 __all__ = ["command"]
 
@@ -50,7 +49,7 @@ def command(
         raise click.UsageError("give both --profile and --track, or neither")
     rules = load_profile(profile_file) if profile_file is not None else None
     if rules is not None and track is not None and track not in rules.tracks:
-        raise _no_track(rules, track)
+        raise no_track(rules, track)
     with server_of(host, port, profile_file).connect() as obs:
         filters = import_filters(read_filters(obs, source))
     if rules is not None and track is not None:
@@ -60,14 +59,6 @@ def command(
         place = "in place of its `filters`" if rules.tracks[track].filters else "below it"
         where = f"{profile_file}:{_line_of(rules, track)}"
         say(f"# It fits. Put it into the track {track} ({where}), {place}.")
-
-
-def _no_track(rules: Profile, track: str) -> InvalidValue:
-    meant = nearest(track, rules.tracks)
-    return InvalidValue(
-        f"the profile has no track {describe(track)}",
-        remedy=f"Did you mean {meant}?" if meant else f"It has {listed(rules.tracks, 'and')}.",
-    )
 
 
 def _check(rules: Profile, track: str, filters: list[ImportedFilter]) -> None:

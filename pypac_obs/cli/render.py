@@ -18,10 +18,11 @@ import soundfile
 
 from pypac_obs import _core
 from pypac_obs.cli.console import level_text, print_json, say
+from pypac_obs.cli.track_words import no_track
 from pypac_obs.errors import InvalidFile, InvalidValue, OutputFailed
 from pypac_obs.outputs.sndfile_commands import system_errno
 from pypac_obs.profile import Profile, TrackRule, load_profile
-from pypac_obs.profile.checks import describe, listed, nearest
+from pypac_obs.profile.checks import describe, listed
 from pypac_obs.rendering import PIECE_FRAMES, ChainKey, ChainRendering, Frames
 from pypac_obs.sound_file import SoundFileReader, library_name
 from pypac_obs.status import dbfs
@@ -151,7 +152,7 @@ def _track_of(profile: Profile, track: str | None, chain: str | None) -> tuple[s
             )
         track = names[0]
     if track not in profile.tracks:
-        raise _no_track(profile, track)
+        raise no_track(profile, track)
     rule = profile.tracks[track]
     if chain is not None:
         if rule.compare is None and chain == "b":
@@ -160,14 +161,6 @@ def _track_of(profile: Profile, track: str | None, chain: str | None) -> tuple[s
             )
         rule = rule.model_copy(update={"chain": chain})
     return track, rule
-
-
-def _no_track(profile: Profile, track: str) -> InvalidValue:
-    meant = nearest(track, profile.tracks)
-    return InvalidValue(
-        f"the profile has no track {describe(track)}",
-        remedy=f"Did you mean {meant}?" if meant else f"It has {listed(profile.tracks, 'and')}.",
-    )
 
 
 def _key_files(profile: Profile, keys: tuple[str, ...]) -> dict[str, Path]:
@@ -180,7 +173,7 @@ def _key_files(profile: Profile, keys: tuple[str, ...]) -> dict[str, Path]:
         if not file:
             raise InvalidValue(f"--key {text} names no file", remedy="Write --key TRACK=FILE.")
         if not named:
-            raise _no_track(profile, track)
+            raise no_track(profile, track)
         if track in files:
             raise InvalidValue(f"--key {track} is there twice", remedy="Name one file for it.")
         files[track] = absolute(Path(file))
